@@ -1,0 +1,180 @@
+//! Control state: limits, budgets, kill switches, record locks. May be lost: it is rebuilt from the
+//! ledger. Knows `mutation` and `error` only; the order of steps lives in `gate`.
+
+pub mod memory;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::EntryId;
+use crate::error::StoreError;
+use crate::mutation::Charge;
+
+/// What a kill switch stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SwitchScope {
+    /// Reads and writes.
+    All,
+    /// Writes only.
+    Writes,
+}
+
+/// A thrown kill switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// The service account; `*` stops all.
+    pub service_account: String,
+    /// What is stopped.
+    pub scope: SwitchScope,
+    /// Who threw it: an operator's name, or `limit NAME`.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// The limit that tripped, which `resume` empties.
+    pub limit: Option<String>,
+}
+
+/// All thrown switches, as this replica saw them last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Switches {
+    /// Goes up by one with every change.
+    pub version: u64,
+    /// When this view was confirmed by the store; `None`: it is the store (memory).
+    pub confirmed_at: Option<Timestamp>,
+    /// The thrown ones.
+    pub thrown: Vec<Switch>,
+}
+
+impl Switches {
+    /// The switch that stops this service account, if any. `write` tells a write from a read.
+    #[must_use]
+    pub fn stops(&self, service_account: &str, write: bool) -> Option<&Switch> {
+        self.thrown.iter().find(|switch| {
+            (switch.service_account == "*" || switch.service_account == service_account)
+                && (write || switch.scope == SwitchScope::All)
+        })
+    }
+}
+
+/// A change to the switches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SwitchChange {
+    /// Stop. A switch that is thrown already is replaced.
+    Throw(Switch),
+    /// Resume this service account (or `*`), and empty the limit that tripped.
+    Resume(String),
+}
+
+/// What a write asks for. All of it is granted, or none.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Makes a repeated ask harmless: what this reservation holds already is not taken again.
+    pub reservation: EntryId,
+    /// Who.
+    pub service_account: String,
+    /// Records to lock, as `route/object/id`, sorted; held until `settle` or `refund`.
+    pub locks: Vec<String>,
+    /// What to take from limits.
+    pub charges: Vec<Charge>,
+    /// How long to wait for a lock that another reservation holds.
+    pub patience: Duration,
+    /// The request's time.
+    pub now: Timestamp,
+}
+
+/// What became of an ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// All charges taken, all locks held.
+    Granted {
+        /// The switches' version that was looked at.
+        switch_version: u64,
+        /// Fences out grants from before a rebuild.
+        epoch: u64,
+        /// Thresholds (`then: hold`) that this ask passed: a person decides. Charged all the same.
+        over: Vec<Charge>,
+    },
+    /// One charge did not fit; nothing was taken.
+    Limited {
+        /// The charge that did not fit.
+        charge: Charge,
+        /// What is used of the limit now.
+        used: u64,
+        /// Milliseconds until this charge would fit; `None` when it never fits because it alone
+        /// exceeds the limit.
+        retry_ms: Option<u64>,
+        /// How much would still fit now.
+        fits: u64,
+        /// The kill switch was thrown for it (`then: stop`).
+        tripped: Option<Switch>,
+    },
+    /// A kill switch stands.
+    Stopped(Switch),
+    /// A record stayed locked for longer than the patience.
+    Busy {
+        /// The lock.
+        key: String,
+    },
+}
+
+/// What is used of one limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// The limit's name.
+    pub limit: String,
+    /// What `per` came to.
+    pub key: String,
+    /// How much is used.
+    pub used: u64,
+    /// How much there is.
+    pub max: u64,
+}
+
+/// What the ledger knows that the control state has to know again after a restart.
+#[derive(Clone, Debug, Default)]
+pub struct Rebuild {
+    /// Thrown switches.
+    pub thrown: Vec<Switch>,
+    /// Charges that still count, with the moment at which each was taken.
+    pub charges: Vec<(Timestamp, Charge)>,
+    /// The epoch to grant under.
+    pub epoch: u64,
+}
+
+/// Limits, kill switches and record locks; in memory, or shared by replicas.
+#[async_trait]
+pub trait ControlState: Send + Sync + fmt::Debug {
+    /// Takes all charges and locks in one step, or none; switches are looked at in the same step.
+    async fn admit(&self, ask: Ask) -> Result<Admission, StoreError>;
+
+    /// Takes charges that cannot be refused because the thing happened already (`count: refusals`).
+    /// Returns the switch that a `then: stop` limit threw for it.
+    async fn charge(&self, ask: Ask) -> Result<Option<Switch>, StoreError>;
+
+    /// Lets go of a reservation's locks; its charges stay taken.
+    async fn settle(&self, reservation: &EntryId) -> Result<(), StoreError>;
+
+    /// Lets go of a reservation's locks and gives its charges back: it was never sent.
+    async fn refund(&self, reservation: &EntryId) -> Result<(), StoreError>;
+
+    /// The switches as this replica sees them; never waits.
+    fn switches(&self) -> Arc<Switches>;
+
+    /// Throws or resumes; returns the new view.
+    async fn set_switch(&self, change: SwitchChange) -> Result<Arc<Switches>, StoreError>;
+
+    /// What is used of each limit that was charged lately, at `now`.
+    async fn usage(&self, now: Timestamp) -> Result<Vec<Usage>, StoreError>;
+
+    /// Replaces everything by what the ledger knows.
+    async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError>;
+}

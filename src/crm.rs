@@ -1,0 +1,249 @@
+//! The two CRMs and the questions every one must answer: classify, parse, prior, outcome, refuse.
+//! No I/O. Each question is a two-arm match; everything that knows a wire format is below
+//! `salesforce/` and `hubspot/`.
+
+pub mod catalog;
+pub mod hubspot;
+pub mod json;
+pub mod path;
+pub mod salesforce;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde_json::{Map, Value};
+
+use crate::error::Refusal;
+use crate::mutation::{ChangeSet, CrmKind, Mutation, Outcome, Prior, Snapshot};
+use catalog::Catalog;
+use path::CanonicalPath;
+
+/// The head of a request in the one form that is judged and sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The method as it stands on the request line.
+    pub method: &'a Method,
+    /// The path in its canonical form.
+    pub path: &'a CanonicalPath,
+    /// The raw query without `?`.
+    pub query: Option<&'a str>,
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// What a request is, told from its head alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Changes nothing: streamed.
+    Read,
+    /// A login.
+    Auth,
+    /// A write of a shape whose body we can take apart.
+    Write(Shape),
+    /// Cannot be told, or cannot be taken apart; the reason is for people.
+    Opaque(String),
+}
+
+/// Which parser takes the body apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A Salesforce shape.
+    Salesforce(salesforce::Shape),
+    /// A HubSpot shape.
+    HubSpot(hubspot::Shape),
+}
+
+/// A body that has more than one reading, or none; what and where, for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+/// A read we make ourselves before a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadCall {
+    /// GET, or POST for reads by POST.
+    pub method: Method,
+    /// Path and query, as sent.
+    pub target: String,
+    /// A JSON body.
+    pub body: Option<Bytes>,
+    /// The mutations whose prior values it brings, by place in the change set.
+    pub covers: Vec<usize>,
+}
+
+/// What has to be read to know the prior values of a change set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PriorPlan {
+    /// These reads, in any order; empty when nothing needs to be read (creates).
+    Reads(Vec<ReadCall>),
+    /// First this, to extend the catalog (for example a property list), then ask again.
+    Catalog(ReadCall),
+}
+
+/// Why a read brought no prior values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PriorFailure {
+    /// The CRM's own answer (401, 404, 429 or 400) is the caller's answer: nothing was written.
+    PassOn,
+    /// The credential cannot read a field that the write names.
+    Unreadable(String),
+    /// Anything else; for our log.
+    Failed(String),
+}
+
+/// Field names beyond those a mutation writes that rules look at; by mutation, as the rules spell
+/// them. Shorter than the change set: nothing for the rest.
+pub type Wanted = Vec<Vec<String>>;
+
+/// A refusal in a CRM's error shape.
+#[derive(Clone, Debug)]
+pub struct RefusalAnswer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body's type.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A CRM. Closed at compile time: a third one is a variant, and the compiler lists what is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crm(pub CrmKind);
+
+impl Crm {
+    /// What a request is, told from its head.
+    #[must_use]
+    pub fn classify(self, head: &Head<'_>) -> Class {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::classify(head),
+            CrmKind::HubSpot => hubspot::classify(head),
+        }
+    }
+
+    /// Takes a write's body apart. A shape that needs no body refuses one that is there.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the message has more than one reading.
+    pub fn parse(
+        self,
+        shape: &Shape,
+        head: &Head<'_>,
+        body: &[u8],
+        catalog: &Catalog,
+    ) -> Result<ChangeSet, Malformed> {
+        match shape {
+            Shape::Salesforce(shape) => salesforce::parse(shape, head, body, catalog),
+            Shape::HubSpot(shape) => hubspot::parse(shape, head, body, catalog),
+        }
+    }
+
+    /// The reads that bring the prior values of `mutations`, as few as the CRM allows.
+    #[must_use]
+    pub fn prior(
+        self,
+        head: &Head<'_>,
+        mutations: &[Mutation],
+        wanted: &Wanted,
+        catalog: &Catalog,
+    ) -> PriorPlan {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::prior::plan(head, mutations, wanted, catalog),
+            CrmKind::HubSpot => hubspot::prior::plan(head, mutations, wanted, catalog),
+        }
+    }
+
+    /// Reads the answer to a catalog read into the catalog.
+    ///
+    /// # Errors
+    /// [`PriorFailure`] when the answer does not bring it.
+    pub fn learn(
+        self,
+        call: &ReadCall,
+        status: StatusCode,
+        body: &[u8],
+        catalog: &Catalog,
+    ) -> Result<(), PriorFailure> {
+        match self.0 {
+            CrmKind::Salesforce => Err(PriorFailure::Failed(
+                "Salesforce plans no catalog reads".into(),
+            )),
+            CrmKind::HubSpot => hubspot::prior::learn(call, status, body, catalog),
+        }
+    }
+
+    /// Reads the answer to a prior read: the prior of each mutation it covers.
+    ///
+    /// # Errors
+    /// [`PriorFailure`] when the answer does not bring them.
+    pub fn found(
+        self,
+        call: &ReadCall,
+        mutations: &[Mutation],
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<Vec<(usize, Prior)>, PriorFailure> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::prior::found(call, mutations, status, body),
+            CrmKind::HubSpot => hubspot::prior::found(call, mutations, status, body),
+        }
+    }
+
+    /// The conditional header that closes the gap between the prior read and the write, where the CRM
+    /// has one for this shape.
+    #[must_use]
+    pub fn precondition(
+        self,
+        shape: &Shape,
+        snapshot: &Snapshot,
+    ) -> Option<(HeaderName, HeaderValue)> {
+        match shape {
+            Shape::Salesforce(shape) => salesforce::precondition(shape, snapshot),
+            Shape::HubSpot(_) => None,
+        }
+    }
+
+    /// What became of each mutation, by the CRM's answer. One for each mutation, in their order.
+    #[must_use]
+    pub fn outcome(
+        self,
+        shape: &Shape,
+        mutations: &[Mutation],
+        status: StatusCode,
+        body: &[u8],
+    ) -> Vec<Outcome> {
+        match shape {
+            Shape::Salesforce(shape) => salesforce::reply::outcome(shape, mutations, status, body),
+            Shape::HubSpot(shape) => hubspot::reply::outcome(shape, mutations, status, body),
+        }
+    }
+
+    /// Whether this request header passes on a write (lower case). Everything else is dropped;
+    /// headers that act and are not understood are refused by `classify`.
+    #[must_use]
+    pub fn passes_on_write(self, header: &str) -> bool {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::passes_on_write(header),
+            CrmKind::HubSpot => hubspot::passes_on_write(header),
+        }
+    }
+
+    /// A refusal in the CRM's own error shape, so that SDKs raise their usual exception.
+    /// `entry` is the ledger entry, `correlation` a version 4 UUID.
+    #[must_use]
+    pub fn refuse(
+        self,
+        refusal: &Refusal,
+        entry: Option<&str>,
+        correlation: &str,
+    ) -> RefusalAnswer {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::reply::refuse(refusal),
+            CrmKind::HubSpot => hubspot::reply::refuse(refusal, entry, correlation),
+        }
+    }
+}
+
+/// The fields of a JSON object; `None` for any other value.
+#[must_use]
+pub fn object(value: &Value) -> Option<&Map<String, Value>> {
+    value.as_object()
+}

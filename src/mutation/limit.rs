@@ -1,0 +1,99 @@
+//! Limits and charges: what may be done how often, and what one change set takes from it.
+
+use serde::{Deserialize, Serialize};
+
+use super::Operation;
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Count {
+    /// Governed requests.
+    Requests,
+    /// Mutations.
+    Mutations,
+    /// Different records.
+    Records,
+    /// Refused requests.
+    Refusals,
+    /// Holds that wait now.
+    Holds,
+    /// Mutations with one operation.
+    Operation(Operation),
+}
+
+/// What a limit is kept apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// One count for each service account.
+    ServiceAccount,
+    /// One for each record.
+    Record,
+    /// One for each object.
+    Object,
+    /// One for each route.
+    Route,
+}
+
+/// What happens past the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Then {
+    /// Refused.
+    Deny,
+    /// Held for a person: a threshold, not a budget.
+    Hold,
+    /// Refused, and the service account's kill switch is thrown.
+    Stop,
+}
+
+/// The arithmetic of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitKind {
+    /// So many per period, evenly, with a burst (GCRA).
+    Rate {
+        /// How many in one period; at least 1.
+        count: u64,
+        /// The period in milliseconds (`10/s` is 10 and 1000).
+        period_ms: u64,
+        /// How many may come at once; at least 1.
+        burst: u64,
+    },
+    /// At most so many in any window of this length.
+    Budget {
+        /// How many; `max` still passes, one more does not.
+        max: u64,
+        /// The window in milliseconds; 0 for gauges (`holds`).
+        window_ms: u64,
+    },
+}
+
+/// A limit as the rules say it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Limit {
+    /// Its name, unique in a rule set.
+    pub name: String,
+    /// What it counts.
+    pub count: Count,
+    /// What it is kept apart by, sorted.
+    pub per: Vec<Per>,
+    /// Its arithmetic.
+    pub kind: LimitKind,
+    /// What happens past it.
+    pub then: Then,
+}
+
+/// What a change set takes from one limit for one key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// The limit.
+    pub limit: Limit,
+    /// What `per` came to: `enrichment-agent`, `enrichment-agent/Account/001…`.
+    pub key: String,
+    /// How many; for `records` the number of different records named.
+    pub amount: u64,
+    /// The different records, for `count: records`; else empty.
+    pub records: Vec<String>,
+}

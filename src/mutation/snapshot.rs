@@ -1,0 +1,77 @@
+//! Prior values of what a write is about to change, and what became of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What is known of one record before the write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Prior {
+    /// The record exists.
+    Found {
+        /// The id that the read returned: limits, locks and blocks use it.
+        id: String,
+        /// The values of the fields that were asked for; absent means blank.
+        fields: Map<String, Value>,
+        /// The CRM's modification stamp, for conditional writes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stamp: Option<String>,
+    },
+    /// There is no such record: an upsert will create it, an update will fail.
+    Absent,
+    /// Could not be known; `fill-else-*` takes its else.
+    Unknown,
+}
+
+/// The prior values of a change set, one for each mutation in its order. Creates have
+/// [`Prior::Absent`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// By the mutation's place in the change set.
+    pub priors: Vec<Prior>,
+}
+
+impl Snapshot {
+    /// The prior of one mutation; unknown where none was taken.
+    #[must_use]
+    pub fn prior(&self, mutation: usize) -> &Prior {
+        self.priors.get(mutation).unwrap_or(&Prior::Unknown)
+    }
+}
+
+/// What became of one mutation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutcomeState {
+    /// The CRM says it is done.
+    Done,
+    /// The CRM says it is not.
+    Failed,
+    /// Nobody knows: in doubt.
+    Unknown,
+}
+
+/// What became of one mutation, by its place in the change set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What the CRM said.
+    pub state: OutcomeState,
+    /// The id of a record that the CRM just made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_id: Option<String>,
+    /// The CRM's error code, where it gave one. Never a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+impl Outcome {
+    /// An outcome without id or code.
+    #[must_use]
+    pub fn of(state: OutcomeState) -> Self {
+        Self {
+            state,
+            new_id: None,
+            code: None,
+        }
+    }
+}
