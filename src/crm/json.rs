@@ -15,8 +15,11 @@ use super::Malformed;
 /// Arrays and objects inside each other.
 const MAX_DEPTH: usize = 64;
 
-/// Members of all objects of one body together.
+/// Members of all objects of a request together.
 const MAX_MEMBERS: usize = 20_000;
+
+/// The same of a CRM's answer: 2,000 records with all their fields.
+const MAX_ANSWER_MEMBERS: usize = 1_000_000;
 
 /// As many characters of a member's name as an error shows.
 const SHOWN_NAME: usize = 64;
@@ -30,10 +33,23 @@ const SHOWN_NAME: usize = 64;
 /// # Errors
 /// [`Malformed`] says what and where (line and column). It may show a member's name, never a value.
 pub fn parse(body: &[u8]) -> Result<Value, Malformed> {
+    parse_bounded(body, MAX_MEMBERS)
+}
+
+/// Parses a CRM's answer by the same rules; it may have 1,000,000 members.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_answer(body: &[u8]) -> Result<Value, Malformed> {
+    parse_bounded(body, MAX_ANSWER_MEMBERS)
+}
+
+fn parse_bounded(body: &[u8], max_members: usize) -> Result<Value, Malformed> {
     let text = text(body)?;
     let mut reading = Reading {
         depth: 0,
         members: 0,
+        max_members,
         numbers: number::scan(text)?.into_iter(),
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -70,6 +86,7 @@ fn malformed(what: &dyn fmt::Display) -> Malformed {
 struct Reading {
     depth: usize,
     members: usize,
+    max_members: usize,
     /// The document's numbers in their order; the parser's own reading of decimals may be off in the
     /// last digit.
     numbers: std::vec::IntoIter<Number>,
@@ -88,9 +105,10 @@ impl Reading {
 
     fn count_member<E: Error>(&mut self) -> Result<(), E> {
         self.members += 1;
-        if self.members > MAX_MEMBERS {
+        if self.members > self.max_members {
             return Err(E::custom(format_args!(
-                "it has more than {MAX_MEMBERS} members; send it in parts"
+                "it has more than {} members; send it in parts",
+                self.max_members
             )));
         }
         Ok(())

@@ -89,6 +89,7 @@ fn depth_and_members_are_bounded() {
     };
     assert!(parse(wide(20_000).as_bytes()).is_ok());
     assert!(refused(&wide(20_001)).contains("20000 members"));
+    assert!(super::parse_answer(wide(20_001).as_bytes()).is_ok());
 }
 
 #[test]
