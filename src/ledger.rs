@@ -177,6 +177,12 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Walks the whole chain; `published` are heads that must be in it.
     async fn verify(&self, published: &[Head]) -> Result<Verified, StoreError>;
 
+    /// Whether rows can be written as far as is known, without waiting.
+    ///
+    /// # Errors
+    /// Why not.
+    fn available(&self) -> Result<(), StoreError>;
+
     /// The time of the newest row, without waiting; a clock behind it is not to be trusted.
     fn newest(&self) -> Option<Timestamp>;
 }

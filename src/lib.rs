@@ -2,11 +2,18 @@
 //!
 //! (the map comes with the modules)
 
+pub mod admin;
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod crm;
 pub mod error;
+pub mod gate;
+pub mod journal;
 pub mod ledger;
 pub mod mutation;
 pub mod policy;
+pub mod proxy;
+pub mod snapshot;
+pub mod upstream;

@@ -68,6 +68,12 @@ impl RuleSet {
         Vec::new()
     }
 
+    /// The longest window of any limit in milliseconds; charges older than that count nowhere.
+    #[must_use]
+    pub fn longest_window_ms(&self) -> u64 {
+        0
+    }
+
     /// What a refused request of this service account takes (`count: refusals`).
     #[must_use]
     pub fn refusal_charges(&self, crm: CrmKind, route: &str, service_account: &str) -> Vec<Charge> {

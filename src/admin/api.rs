@@ -1,0 +1,302 @@
+//! The operator API, `/api/v1`: status, entries, kill switches, limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::get;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::operators::authorised;
+use super::{answer, failure};
+use crate::app::App;
+use crate::clock::EntryId;
+use crate::config::Role;
+use crate::control::{Switch, SwitchChange, SwitchScope};
+use crate::crm::json;
+use crate::error::StoreError;
+use crate::journal::read;
+
+/// A page of entries.
+const PAGE: usize = 50;
+/// The largest page.
+const PAGE_MOST: usize = 500;
+/// A kill is acknowledged when every runtime confirmed it, or after this (P5).
+const CONFIRM_FOR: Duration = Duration::from_secs(2);
+
+type Answer = Result<Response, Response>;
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/status", get(status))
+        .route("/entries", get(entries))
+        .route("/entries/{id}", get(entry))
+        .route("/limits", get(limits))
+        .route("/switches", get(switches))
+        .route(
+            "/switches/{service_account}",
+            get(switch).put(kill).delete(resume),
+        )
+}
+
+async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    authorised(&app.config, &headers, Role::Viewer)?;
+    let now = app.clock.now();
+    let usage = app.control.usage(now).await.map_err(unavailable)?;
+    let tight: Vec<_> = usage
+        .into_iter()
+        .filter(|usage| usage.used * 5 > usage.max * 4)
+        .collect();
+    let routes: Vec<Value> = app
+        .config
+        .routes
+        .iter()
+        .map(|route| {
+            json!({
+                "name": route.name,
+                "crm": route.crm.name(),
+                "listen": route.listen.to_string(),
+                "upstream": route.upstream.to_string(),
+                "mode": "enforce",
+            })
+        })
+        .collect();
+    Ok(answer(
+        StatusCode::OK,
+        &json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "routes": routes,
+            "rules": app.rules.load().digest(),
+            "stopped": app.control.switches().thrown,
+            "writes_under_way": app.inflight.of("*"),
+            "in_doubt": app.in_doubt().await.map_err(unavailable)?,
+            "limits": tight,
+            "not_ready": app.not_ready().await,
+        }),
+    ))
+}
+
+#[derive(Debug, Deserialize)]
+struct EntriesQuery {
+    service_account: Option<String>,
+    since: Option<Timestamp>,
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+async fn entries(
+    State(app): State<Arc<App>>,
+    Query(query): Query<EntriesQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    authorised(&app.config, &headers, Role::Viewer)?;
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
+    let ledger = &**app.journal.ledger();
+    let (items, next) = read::entries(
+        ledger,
+        query.service_account,
+        query.since,
+        query.before,
+        limit,
+    )
+    .await
+    .map_err(unavailable)?;
+    Ok(answer(
+        StatusCode::OK,
+        &json!({ "items": items, "next": next }),
+    ))
+}
+
+async fn entry(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    authorised(&app.config, &headers, Role::Viewer)?;
+    let found = read::detail(&**app.journal.ledger(), &EntryId::from_text(&id))
+        .await
+        .map_err(unavailable)?;
+    match found {
+        Some(detail) => Ok(answer(StatusCode::OK, &detail)),
+        None => Err(failure(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "no entry has this id",
+        )),
+    }
+}
+
+async fn limits(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    authorised(&app.config, &headers, Role::Viewer)?;
+    let items = app
+        .control
+        .usage(app.clock.now())
+        .await
+        .map_err(unavailable)?;
+    Ok(answer(
+        StatusCode::OK,
+        &json!({ "items": items, "next": null }),
+    ))
+}
+
+async fn switches(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    authorised(&app.config, &headers, Role::Viewer)?;
+    let view = app.control.switches();
+    Ok(answer(
+        StatusCode::OK,
+        &json!({ "items": view.thrown, "next": null }),
+    ))
+}
+
+async fn switch(
+    State(app): State<Arc<App>>,
+    Path(service_account): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    authorised(&app.config, &headers, Role::Viewer)?;
+    known(&app, &service_account)?;
+    let view = app.control.switches();
+    let thrown = view
+        .thrown
+        .iter()
+        .find(|switch| switch.service_account == service_account);
+    Ok(answer(
+        StatusCode::OK,
+        &json!({ "service_account": service_account, "switch": thrown }),
+    ))
+}
+
+/// Throws a switch: first in control state, so that it acts even while the ledger cannot write.
+async fn kill(
+    State(app): State<Arc<App>>,
+    Path(service_account): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let operator = authorised(&app.config, &headers, Role::Approver)?;
+    known(&app, &service_account)?;
+    let (scope, reason) = wish(&body)?;
+    let now = app.clock.now();
+    let switch = Switch {
+        service_account: service_account.clone(),
+        scope,
+        by: operator.name.clone(),
+        reason: reason.clone(),
+        at: now,
+        limit: None,
+    };
+    let change = SwitchChange::Throw(switch);
+    app.control
+        .set_switch(change.clone())
+        .await
+        .map_err(unavailable)?;
+    let confirmed = tokio::time::timeout(CONFIRM_FOR, app.confirm())
+        .await
+        .is_ok();
+    let id = app.entry_id(now);
+    let recorded = app
+        .journal
+        .switch(&id, &change, &operator.name, &reason, now)
+        .await;
+    if let Err(error) = &recorded {
+        tracing::error!(%error, %service_account, "a kill acts but is not recorded");
+    }
+    Ok(answer(
+        StatusCode::OK,
+        &json!({
+            "service_account": service_account,
+            "scope": scope,
+            "entry": id,
+            "recorded": recorded.is_ok(),
+            "replicas": [{ "name": "this", "confirmed": confirmed }],
+            "writes_already_sent": app.inflight.of(&service_account),
+            "holds_kept": 0,
+        }),
+    ))
+}
+
+/// Resumes: first in the ledger, so that what was let go again is on record.
+async fn resume(
+    State(app): State<Arc<App>>,
+    Path(service_account): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let operator = authorised(&app.config, &headers, Role::Admin)?;
+    known(&app, &service_account)?;
+    let view = app.control.switches();
+    let thrown = view
+        .thrown
+        .iter()
+        .find(|switch| switch.service_account == service_account);
+    let Some(thrown) = thrown else {
+        return Err(failure(
+            StatusCode::CONFLICT,
+            "not_stopped",
+            &format!("{service_account} is not stopped"),
+        ));
+    };
+    let now = app.clock.now();
+    let change = SwitchChange::Resume(service_account.clone());
+    let id = app.entry_id(now);
+    app.journal
+        .switch(&id, &change, &operator.name, "resumed", now)
+        .await
+        .map_err(unavailable)?;
+    app.control.set_switch(change).await.map_err(unavailable)?;
+    Ok(answer(
+        StatusCode::OK,
+        &json!({
+            "service_account": service_account,
+            "entry": id,
+            "limit_emptied": thrown.limit,
+            "replicas": [{ "name": "this", "confirmed": true }],
+        }),
+    ))
+}
+
+/// What a kill asks for: `{scope: "all" | "writes", reason}`.
+fn wish(body: &[u8]) -> Result<(SwitchScope, String), Response> {
+    let unprocessable =
+        |message: &str| failure(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message);
+    let wish = json::parse(body)
+        .map_err(|fault| unprocessable(&format!("the body is not JSON: {fault}")))?;
+    let scope = match wish.get("scope").and_then(Value::as_str) {
+        Some("all") => SwitchScope::All,
+        Some("writes") => SwitchScope::Writes,
+        Some(_) | None => return Err(unprocessable("`scope` is `all` or `writes`")),
+    };
+    match wish.get("reason").and_then(Value::as_str).map(str::trim) {
+        Some(reason) if !reason.is_empty() => Ok((scope, reason.to_owned())),
+        Some(_) | None => Err(unprocessable("`reason` says why; it is recorded")),
+    }
+}
+
+/// A switch for a name that nobody has would stop nobody.
+fn known(app: &App, service_account: &str) -> Result<(), Response> {
+    let known = service_account == "*"
+        || app
+            .config
+            .service_accounts
+            .iter()
+            .any(|account| account.name == service_account);
+    if known {
+        return Ok(());
+    }
+    Err(failure(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        &format!("no service account is named {service_account}"),
+    ))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+fn unavailable(error: StoreError) -> Response {
+    tracing::error!(%error, "an operator request failed");
+    failure(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "the store cannot answer now",
+    )
+}

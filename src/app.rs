@@ -1,0 +1,277 @@
+//! All that a request can reach: configuration, rules, stores, clock, the routes. Opened once; each
+//! runtime makes a [`Worker`] of its own, with connections of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::RwLock;
+use rustls::ClientConfig;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::clock::{self, Clock, Entropy, EntryId};
+use crate::config::{Config, Route};
+use crate::control::ControlState;
+use crate::crm::Crm;
+use crate::crm::catalog::Catalog;
+use crate::error::StoreError;
+use crate::gate;
+use crate::journal::Journal;
+use crate::ledger::Ledger;
+use crate::policy::RuleSet;
+use crate::proxy::actor::Callers;
+use crate::upstream::Upstream;
+
+/// What was opened for this process.
+#[derive(Debug)]
+pub struct App {
+    /// The configuration.
+    pub config: Config,
+    /// The rules in force.
+    pub rules: ArcSwap<RuleSet>,
+    /// Limits, switches, locks.
+    pub control: Arc<dyn ControlState>,
+    /// The journal over the ledger.
+    pub journal: Journal,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who is who.
+    pub callers: Callers,
+    /// The routes, in the order of the configuration.
+    pub routes: Vec<RouteState>,
+    /// Writes under way.
+    pub inflight: Inflight,
+    /// What a crash left open, found at the start: in doubt.
+    pub found_open: Vec<EntryId>,
+    /// The runtimes that send, for [`App::confirm`].
+    runtimes: RwLock<Vec<Handle>>,
+}
+
+/// A route and what was learned of its org.
+#[derive(Debug)]
+pub struct RouteState {
+    /// Its configuration.
+    pub route: Route,
+    /// Its CRM.
+    pub crm: Crm,
+    /// What was learned of its org.
+    pub catalog: Catalog,
+}
+
+/// What an [`App`] is opened with.
+#[derive(Debug)]
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// The compiled rules.
+    pub rules: RuleSet,
+    /// Control state, empty.
+    pub control: Arc<dyn ControlState>,
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl App {
+    /// Opens: what a crash left open is marked as in doubt, control state is rebuilt from the ledger,
+    /// so that a restart never lifts a kill switch nor refills a budget.
+    ///
+    /// # Errors
+    /// The stores'.
+    pub async fn open(parts: Parts) -> Result<Self, StoreError> {
+        let Parts {
+            config,
+            rules,
+            control,
+            ledger,
+            clock,
+            entropy,
+        } = parts;
+        let journal = Journal::new(ledger);
+        let now = clock.now();
+        let found_open = journal.sweep(now).await?;
+        control
+            .rebuild(journal.rebuild(now, longest_window(&rules)).await?)
+            .await?;
+        journal
+            .started(&clock::entry_id(now, &*entropy), now)
+            .await?;
+        let routes = config
+            .routes
+            .iter()
+            .map(|route| RouteState {
+                route: route.clone(),
+                crm: Crm(route.crm),
+                catalog: Catalog::builtin(route.crm),
+            })
+            .collect();
+        Ok(Self {
+            callers: Callers::new(&config),
+            rules: ArcSwap::from_pointee(rules),
+            control,
+            journal,
+            clock,
+            entropy,
+            routes,
+            inflight: Inflight::default(),
+            found_open,
+            runtimes: RwLock::default(),
+            config,
+        })
+    }
+
+    /// A new entry's id.
+    #[must_use]
+    pub fn entry_id(&self, now: Timestamp) -> EntryId {
+        clock::entry_id(now, &*self.entropy)
+    }
+
+    /// Why writes would be refused now; empty: they would not.
+    pub async fn not_ready(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if let Err(error) = self.journal.ledger().heads().await {
+            reasons.push(format!("the ledger does not answer: {error}"));
+        }
+        if let Err(error) = self.journal.writable(self.clock.now()) {
+            reasons.push(error.to_string());
+        }
+        if !gate::fresh(&self.control.switches(), self.clock.now()) {
+            reasons.push("the view of the kill switches is too old".into());
+        }
+        reasons
+    }
+
+    /// How many entries are in doubt.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn in_doubt(&self) -> Result<usize, StoreError> {
+        crate::journal::read::in_doubt(&**self.journal.ledger()).await
+    }
+
+    /// Returns when no runtime of this process can still send a first byte on an older view of the
+    /// switches: between the last look and the socket there is no await, only this runtime's queue,
+    /// which has been worked off when a task behind it runs.
+    pub async fn confirm(&self) {
+        let handles = self.runtimes.read().clone();
+        for handle in handles {
+            let queued = handle.spawn(async {
+                for _ in 0..3 {
+                    tokio::task::yield_now().await;
+                }
+            });
+            if queued.await.is_err() {
+                tracing::debug!("a runtime that has ended sends nothing");
+            }
+        }
+    }
+}
+
+/// The longest window of any limit: older charges count nowhere.
+fn longest_window(rules: &RuleSet) -> SignedDuration {
+    let longest = rules.longest_window_ms();
+    SignedDuration::from_millis(i64::try_from(longest).unwrap_or(i64::MAX / 1000))
+}
+
+/// One runtime's share: the app, and its own connections.
+#[derive(Debug)]
+pub struct Worker {
+    /// What all share.
+    pub app: Arc<App>,
+    /// The ways to the CRMs, by the place of the route.
+    pub upstreams: Vec<Upstream>,
+}
+
+impl Worker {
+    /// A worker on the runtime that calls this.
+    ///
+    /// # Errors
+    /// When an upstream address cannot be used.
+    pub fn new(
+        app: Arc<App>,
+        tls: impl Fn(&Route) -> Result<Arc<ClientConfig>, String>,
+    ) -> Result<Self, String> {
+        let upstreams = app
+            .routes
+            .iter()
+            .map(|state| Upstream::new(&state.route.upstream, tls(&state.route)?))
+            .collect::<Result<_, _>>()?;
+        if let Ok(handle) = Handle::try_current() {
+            app.runtimes.write().push(handle);
+        }
+        Ok(Self { app, upstreams })
+    }
+}
+
+/// Counts writes under way, so that a shutdown waits for their outcomes and a kill can tell them.
+#[derive(Debug)]
+pub struct Inflight {
+    count: watch::Sender<BTreeMap<String, usize>>,
+}
+
+impl Default for Inflight {
+    fn default() -> Self {
+        Self {
+            count: watch::Sender::new(BTreeMap::new()),
+        }
+    }
+}
+
+/// One write under way; counted until dropped.
+#[derive(Debug)]
+pub struct Underway {
+    count: watch::Sender<BTreeMap<String, usize>>,
+    service_account: String,
+}
+
+impl Inflight {
+    /// Counts one more of a service account.
+    #[must_use]
+    pub fn enter(&self, service_account: &str) -> Underway {
+        self.count
+            .send_modify(|count| *count.entry(service_account.to_owned()).or_default() += 1);
+        Underway {
+            count: self.count.clone(),
+            service_account: service_account.to_owned(),
+        }
+    }
+
+    /// How many there are of a service account; `*`: of all.
+    #[must_use]
+    pub fn of(&self, service_account: &str) -> usize {
+        let count = self.count.borrow();
+        match service_account {
+            "*" => count.values().sum(),
+            name => count.get(name).copied().unwrap_or(0),
+        }
+    }
+
+    /// Returns when there are none.
+    pub async fn none_left(&self) {
+        let mut count = self.count.subscribe();
+        // The sender lives in `self`, so waiting cannot fail while it is borrowed.
+        if count.wait_for(BTreeMap::is_empty).await.is_err() {
+            tracing::debug!("nothing is left to wait for");
+        }
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.count.send_modify(|count| {
+            if let Some(mine) = count.get_mut(&self.service_account) {
+                *mine = mine.saturating_sub(1);
+                if *mine == 0 {
+                    count.remove(&self.service_account);
+                }
+            }
+        });
+    }
+}

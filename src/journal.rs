@@ -1,0 +1,284 @@
+//! What is written down before and after a write: `open`, `close`, `sweep`. The only maker of
+//! [`Journaled`], without which nothing is sent (INVARIANT: journal before send).
+
+pub mod read;
+mod rows;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::clock::EntryId;
+use crate::control::{Rebuild, SwitchChange};
+use crate::error::StoreError;
+use crate::gate::Permit;
+use crate::ledger::{Ledger, NewRow, RowFilter, RowKind};
+use crate::mutation::{Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict};
+
+/// A clock this far behind the newest row is not to be trusted; less is two cores reading it at once.
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(5);
+/// A closing row that cannot be written is tried again after this, doubling up to a minute.
+const CLOSE_AGAIN: Duration = Duration::from_millis(200);
+
+/// A write whose entry and snapshot are durable. Only [`Journal::open`] makes one.
+#[derive(Debug)]
+pub struct Journaled {
+    permit: Permit,
+    service_account: String,
+    route: String,
+}
+
+impl Journaled {
+    /// The entry.
+    #[must_use]
+    pub fn entry(&self) -> &EntryId {
+        self.permit.entry()
+    }
+
+    /// The permit it rests on.
+    #[must_use]
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+}
+
+/// What is known of a governed request when a row is written for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The entry.
+    pub entry: &'a EntryId,
+    /// Who asks.
+    pub actor: &'a Actor,
+    /// Where the write comes from.
+    pub origin: Origin,
+    /// The route's name.
+    pub route: &'a str,
+    /// The method on the request line.
+    pub method: &'a str,
+    /// The canonical path.
+    pub path: &'a str,
+    /// The raw query.
+    pub query: Option<&'a str>,
+    /// What would change, once it is known.
+    pub changes: Option<&'a ChangeSet>,
+    /// What the rules said, once they were asked.
+    pub verdict: Option<&'a Verdict>,
+    /// The rule set that judged.
+    pub rules: &'a str,
+    /// The request's time.
+    pub now: Timestamp,
+}
+
+/// What became of a write that was opened.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    /// The CRM's status; `None` when there was no answer.
+    pub status: Option<u16>,
+    /// Whether any byte was, or may have been, sent.
+    pub sent: bool,
+    /// One for each mutation.
+    pub outcomes: Vec<Outcome>,
+    /// Why it was not sent, or why the outcome is unknown; for people.
+    pub note: Option<String>,
+}
+
+/// The journal over a ledger.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    ledger: Arc<dyn Ledger>,
+}
+
+impl Journal {
+    /// A journal that writes into `ledger`.
+    #[must_use]
+    pub fn new(ledger: Arc<dyn Ledger>) -> Self {
+        Self { ledger }
+    }
+
+    /// The ledger underneath.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.ledger
+    }
+
+    /// Writes down that a write is about to be sent: durable when this returns. Gives the permit back
+    /// when it cannot be written, so that its charges can be refunded.
+    ///
+    /// # Errors
+    /// The store's, or a clock that is behind the ledger.
+    pub async fn open(
+        &self,
+        permit: Permit,
+        subject: &Subject<'_>,
+        snapshot: &Snapshot,
+        charges: &[Charge],
+    ) -> Result<Journaled, (Permit, StoreError)> {
+        if let Err(error) = self.clock_holds(subject.now) {
+            return Err((permit, error));
+        }
+        let row = rows::opened(subject, &permit, snapshot, charges);
+        match self.ledger.append(vec![row]).await {
+            Ok(()) => Ok(Journaled {
+                permit,
+                service_account: subject.actor.service_account.clone(),
+                route: subject.route.to_owned(),
+            }),
+            Err(error) => Err((permit, error)),
+        }
+    }
+
+    /// Writes down what became of it. When the ledger cannot take it now, it is tried again in the
+    /// background until it can; the process that dies before leaves it to [`Journal::sweep`].
+    pub async fn close(&self, journaled: Journaled, closing: &Closing, now: Timestamp) {
+        let row = rows::closed(
+            journaled.entry(),
+            &journaled.service_account,
+            &journaled.route,
+            closing,
+            now,
+        );
+        if let Err(error) = self.ledger.append(vec![row.clone()]).await {
+            tracing::error!(%error, entry = %journaled.entry(), "an outcome is not recorded yet");
+            let ledger = Arc::clone(&self.ledger);
+            tokio::spawn(async move { close_again(&*ledger, row).await });
+        }
+    }
+
+    /// Writes down a refusal.
+    ///
+    /// # Errors
+    /// The store's: then the caller is told that nothing can be recorded.
+    pub async fn refused(
+        &self,
+        subject: &Subject<'_>,
+        kind: crate::error::RefusalKind,
+        message: &str,
+    ) -> Result<(), StoreError> {
+        self.ledger
+            .append(vec![rows::refused(subject, kind, message)])
+            .await
+    }
+
+    /// Writes down that a switch was thrown or resumed, before it counts as done.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn switch(
+        &self,
+        entry: &EntryId,
+        change: &SwitchChange,
+        by: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.ledger
+            .append(vec![rows::switch(entry, change, by, reason, now)])
+            .await
+    }
+
+    /// Marks what a crash left open as in doubt; returns the entries. Call once, before serving.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn sweep(&self, now: Timestamp) -> Result<Vec<EntryId>, StoreError> {
+        let open = self.ledger.unclosed().await?;
+        let rows: Vec<NewRow> = open
+            .iter()
+            .map(|row| {
+                let closing = Closing {
+                    status: None,
+                    sent: true,
+                    outcomes: vec![Outcome::of(OutcomeState::Unknown); rows::mutations_of(row)],
+                    note: Some("the process ended before the outcome was known".into()),
+                };
+                rows::closed(
+                    &row.entry,
+                    row.service_account.as_deref().unwrap_or_default(),
+                    row.route.as_deref().unwrap_or_default(),
+                    &closing,
+                    now,
+                )
+            })
+            .collect();
+        if !rows.is_empty() {
+            self.ledger.append(rows).await?;
+        }
+        Ok(open.into_iter().map(|row| row.entry).collect())
+    }
+
+    /// What control state has to know after a restart: thrown switches, and charges not older than
+    /// `longest` (the longest window of any limit).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn rebuild(
+        &self,
+        now: Timestamp,
+        longest: SignedDuration,
+    ) -> Result<Rebuild, StoreError> {
+        let switches = RowFilter {
+            kinds: vec![RowKind::Switch],
+            ..RowFilter::default()
+        };
+        let since = now.checked_sub(longest).unwrap_or(Timestamp::UNIX_EPOCH);
+        let charged = RowFilter {
+            kinds: vec![RowKind::Opened, RowKind::Closed, RowKind::Held],
+            since: Some(since),
+            ..RowFilter::default()
+        };
+        let starts = RowFilter {
+            kinds: vec![RowKind::Started],
+            ..RowFilter::default()
+        };
+        Ok(Rebuild {
+            thrown: rows::thrown(&self.ledger.rows(switches).await?),
+            charges: rows::charges(&self.ledger.rows(charged).await?),
+            epoch: self.ledger.rows(starts).await?.len() as u64 + 1,
+        })
+    }
+
+    /// Writes down that a process started.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn started(&self, entry: &EntryId, now: Timestamp) -> Result<(), StoreError> {
+        self.clock_holds(now)?;
+        self.ledger.append(vec![rows::started(entry, now)]).await
+    }
+
+    /// Whether a write could be recorded at `now`.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn writable(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.ledger.available()?;
+        self.clock_holds(now)
+    }
+
+    /// A clock behind the ledger would put rows into the past (P9).
+    fn clock_holds(&self, now: Timestamp) -> Result<(), StoreError> {
+        match self.ledger.newest() {
+            Some(newest) if newest.duration_since(now) > CLOCK_SLACK => Err(StoreError::new(
+                "ledger",
+                format!("the clock shows {now}, the newest row is of {newest}: set the clock"),
+                true,
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn close_again(ledger: &dyn Ledger, row: NewRow) {
+    let mut pause = CLOSE_AGAIN;
+    loop {
+        tokio::time::sleep(pause).await;
+        match ledger.append(vec![row.clone()]).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(%error, entry = %row.entry, "an outcome is still not recorded");
+            }
+        }
+        pause = (pause * 2).min(Duration::from_secs(60));
+    }
+}

@@ -1,0 +1,214 @@
+//! The rows of the journal: what each kind holds in its `meta` (no field values) and its `values`.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Closing, Subject};
+use crate::clock::EntryId;
+use crate::control::{Switch, SwitchChange};
+use crate::error::RefusalKind;
+use crate::gate::Permit;
+use crate::ledger::{NewRow, Row, RowKind};
+use crate::mutation::{ChangeSet, Charge, Mutation, RecordKey, Snapshot};
+
+/// A write about to be sent. Values: the mutations, their prior values, the charges (whose keys can
+/// hold an e-mail address), the path (an external id can stand in it).
+pub(super) fn opened(
+    subject: &Subject<'_>,
+    permit: &Permit,
+    snapshot: &Snapshot,
+    charges: &[Charge],
+) -> NewRow {
+    let mut row = governed(subject, RowKind::Opened);
+    if let Value::Object(meta) = &mut row.meta {
+        meta.insert("epoch".into(), permit.epoch().into());
+        meta.insert("switch_version".into(), permit.switch_version().into());
+    }
+    if let Some(Value::Object(values)) = &mut row.values {
+        values.insert("snapshot".into(), json!(snapshot));
+        values.insert("charges".into(), json!(charges));
+    }
+    row
+}
+
+/// A refusal.
+pub(super) fn refused(subject: &Subject<'_>, kind: RefusalKind, message: &str) -> NewRow {
+    let mut row = governed(subject, RowKind::Refused);
+    if let Value::Object(meta) = &mut row.meta {
+        meta.insert("refusal".into(), kind.code().into());
+        meta.insert("message".into(), message.into());
+    }
+    row
+}
+
+/// What became of a write.
+pub(super) fn closed(
+    entry: &EntryId,
+    service_account: &str,
+    route: &str,
+    closing: &Closing,
+    now: Timestamp,
+) -> NewRow {
+    NewRow {
+        entry: entry.clone(),
+        kind: RowKind::Closed,
+        at: now,
+        service_account: Some(service_account.to_owned()),
+        route: Some(route.to_owned()),
+        meta: json!({
+            "status": closing.status,
+            "sent": closing.sent,
+            "outcomes": closing.outcomes,
+            "note": closing.note,
+        }),
+        values: None,
+    }
+}
+
+/// A kill switch thrown or resumed.
+pub(super) fn switch(
+    entry: &EntryId,
+    change: &SwitchChange,
+    by: &str,
+    reason: &str,
+    now: Timestamp,
+) -> NewRow {
+    let service_account = match change {
+        SwitchChange::Throw(switch) => &switch.service_account,
+        SwitchChange::Resume(service_account) => service_account,
+    };
+    NewRow {
+        entry: entry.clone(),
+        kind: RowKind::Switch,
+        at: now,
+        service_account: Some(service_account.clone()),
+        route: None,
+        meta: json!({ "change": change, "by": by, "reason": reason }),
+        values: None,
+    }
+}
+
+/// A process started.
+pub(super) fn started(entry: &EntryId, now: Timestamp) -> NewRow {
+    NewRow {
+        entry: entry.clone(),
+        kind: RowKind::Started,
+        at: now,
+        service_account: None,
+        route: None,
+        meta: json!({ "version": env!("CARGO_PKG_VERSION") }),
+        values: None,
+    }
+}
+
+fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
+    let mutations = subject
+        .changes
+        .map(ChangeSet::mutations)
+        .unwrap_or_default();
+    let opaque = match subject.changes {
+        Some(ChangeSet::Opaque { reason }) => Some(reason.as_str()),
+        Some(ChangeSet::Mutations(_)) | None => None,
+    };
+    NewRow {
+        entry: subject.entry.clone(),
+        kind,
+        at: subject.now,
+        service_account: Some(subject.actor.service_account.clone()),
+        route: Some(subject.route.to_owned()),
+        meta: json!({
+            "actor": subject.actor,
+            "origin": subject.origin,
+            "method": subject.method,
+            "opaque": opaque,
+            "mutations": mutations.iter().map(outline).collect::<Vec<_>>(),
+            "verdict": subject.verdict,
+            "rules": subject.rules,
+        }),
+        values: Some(json!({
+            "path": subject.path,
+            "query": subject.query,
+            "mutations": mutations,
+        })),
+    }
+}
+
+/// A mutation without its values: an external key is a value.
+fn outline(mutation: &Mutation) -> Value {
+    let record = mutation.record.as_ref().map(|record| match record {
+        RecordKey::Id { id } => json!({ "id": id }),
+        RecordKey::External { key, .. } => json!({ "key": key }),
+    });
+    json!({
+        "object": mutation.object,
+        "operation": mutation.operation,
+        "record": record,
+        "row": mutation.row,
+        "fields": mutation.fields.keys().collect::<Vec<_>>(),
+    })
+}
+
+/// How many mutations an opened row has.
+pub(super) fn mutations_of(row: &Row) -> usize {
+    row.meta
+        .get("mutations")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len)
+}
+
+/// The switches that stand after all these changes, in the order of the rows.
+pub(super) fn thrown(rows: &[Row]) -> Vec<Switch> {
+    let mut thrown: Vec<Switch> = Vec::new();
+    for change in rows
+        .iter()
+        .filter_map(|row| part::<SwitchChange>(&row.meta, "change"))
+    {
+        let gone = match &change {
+            SwitchChange::Throw(switch) => switch.service_account.clone(),
+            SwitchChange::Resume(service_account) => service_account.clone(),
+        };
+        thrown.retain(|switch| switch.service_account != gone);
+        if let SwitchChange::Throw(switch) = change {
+            thrown.push(switch);
+        }
+    }
+    thrown
+}
+
+/// The charges that still count: taken, and not given back because nothing was sent.
+pub(super) fn charges(rows: &[Row]) -> Vec<(Timestamp, Charge)> {
+    let refunded: HashSet<&EntryId> = rows
+        .iter()
+        .filter(|row| row.kind == RowKind::Closed)
+        .filter(|row| row.meta.get("sent") == Some(&Value::Bool(false)))
+        .map(|row| &row.entry)
+        .collect();
+    rows.iter()
+        .filter(|row| row.kind != RowKind::Closed && !refunded.contains(&row.entry))
+        .flat_map(|row| {
+            let charges = row
+                .values
+                .as_ref()
+                .and_then(|values| part(values, "charges"));
+            charges
+                .unwrap_or_else(Vec::new)
+                .into_iter()
+                .map(|charge| (row.at, charge))
+        })
+        .collect()
+}
+
+/// A typed part of a row; a row is our own writing, so what does not fit is skipped and said.
+pub(super) fn part<T: DeserializeOwned>(whole: &Value, name: &str) -> Option<T> {
+    let value = whole.get(name)?.clone();
+    match serde_json::from_value(value) {
+        Ok(part) => Some(part),
+        Err(error) => {
+            tracing::error!(%error, part = name, "a ledger row has an unknown form");
+            None
+        }
+    }
+}

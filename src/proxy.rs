@@ -1,0 +1,296 @@
+//! THE DATA PATH. `handle` (outer) reads the clock once and turns a refusal into the CRM's own error
+//! shape; `run` (inner) is the list of steps. Knows no wire format and no status codes.
+
+pub mod actor;
+pub mod body;
+pub mod decode;
+pub mod headers;
+pub mod words;
+mod write;
+
+use std::sync::Arc;
+
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+
+use crate::app::{RouteState, Worker};
+use crate::clock::{EntryId, correlation_id};
+use crate::config::UnknownCallers;
+use crate::crm::path::CanonicalPath;
+use crate::crm::{Class, Head};
+use crate::error::{Refusal, RefusalKind, Side};
+use crate::mutation::CrmKind;
+use crate::upstream::Body;
+use actor::Caller;
+
+/// The entry's id, on every governed reply.
+pub const ENTRY: HeaderName = HeaderName::from_static("x-writegate-entry");
+/// The verdict, on every governed reply.
+pub const VERDICT: HeaderName = HeaderName::from_static("x-writegate-verdict");
+/// Tells SDKs that know it not to resend.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// A refusal on its way out, with the entry that tells of it.
+#[derive(Debug)]
+pub struct Refused {
+    /// What the caller is told.
+    pub refusal: Refusal,
+    /// The entry, where a write was meant.
+    pub entry: Option<EntryId>,
+    /// The CRM's own answer to be passed on instead: nothing was written.
+    pub instead: Option<Box<Response<Body>>>,
+}
+
+impl From<Refusal> for Box<Refused> {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(Refused {
+            refusal,
+            entry: None,
+            instead: None,
+        })
+    }
+}
+
+/// One request on one route.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// This runtime's worker.
+    pub worker: &'a Arc<Worker>,
+    /// The route's place.
+    pub place: usize,
+    /// The route.
+    pub state: &'a RouteState,
+    /// The request's time.
+    pub now: Timestamp,
+}
+
+/// Answers one request. Never fails: a refusal is an answer.
+pub async fn handle(
+    worker: &Arc<Worker>,
+    place: usize,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let now = worker.app.clock.now();
+    let Some(state) = worker.app.routes.get(place) else {
+        return Response::new(Body::Empty);
+    };
+    let call = Call {
+        worker,
+        place,
+        state,
+        now,
+    };
+    match run(call, request).await {
+        Ok(answer) => answer,
+        Err(refused) => answer(worker, state, *refused),
+    }
+}
+
+/// The steps, in the order of the crate documentation.
+async fn run(call: Call<'_>, request: Request<Incoming>) -> Result<Response<Body>, Box<Refused>> {
+    let (parts, incoming) = request.into_parts();
+    // 1 route and actor
+    headers::check(&parts.headers)?;
+    let path = canonical_path(call.state, parts.uri.path())?;
+    let caller = call.worker.app.callers.identify(
+        &call.worker.app.config,
+        &call.state.route.name,
+        &parts.headers,
+        parts.uri.query(),
+    )?;
+    // 2 what it is
+    let head = Head {
+        method: &parts.method,
+        path: &path,
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    };
+    match call.state.crm.classify(&head) {
+        Class::Read => read(call, parts, &path, &caller, incoming).await,
+        Class::Auth => Err(login_refused().into()),
+        Class::Opaque(reason) => {
+            write::Write::begin(call, parts, path, caller)?
+                .opaque(reason, incoming)
+                .await
+        }
+        Class::Write(shape) => {
+            write::Write::begin(call, parts, path, caller)?
+                .govern(shape, incoming)
+                .await
+        }
+    }
+}
+
+/// A read streams through, both ways.
+async fn read(
+    call: Call<'_>,
+    mut parts: Parts,
+    path: &CanonicalPath,
+    caller: &Caller,
+    incoming: Incoming,
+) -> Result<Response<Body>, Box<Refused>> {
+    may_read(call, caller)?;
+    parts.uri = target(path, path.trailing_slash(), parts.uri.query())?;
+    headers::to_read(&mut parts.headers);
+    caller.credential.put(&mut parts.headers)?;
+    let body = if http_body::Body::is_end_stream(&incoming) {
+        Body::Empty
+    } else {
+        Body::Streamed(incoming)
+    };
+    let upstream = call
+        .worker
+        .upstreams
+        .get(call.place)
+        .ok_or_else(no_upstream)?;
+    let mut answer = upstream
+        .stream(Request::from_parts(parts, body))
+        .await
+        .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
+    headers::to_answer(answer.headers_mut());
+    Ok(answer)
+}
+
+/// Reads are stopped by a switch of scope `all`, and where the caller is unknown by the configuration.
+fn may_read(call: Call<'_>, caller: &Caller) -> Result<(), Refusal> {
+    let app = &call.worker.app;
+    match &caller.service_account {
+        Some(name) => match app.control.switches().stops(name, false) {
+            Some(switch) => Err(words::stopped(switch, name, call.now)),
+            None => Ok(()),
+        },
+        None if app.config.unknown_callers == UnknownCallers::Reads => Ok(()),
+        None => Err(unknown(caller)),
+    }
+}
+
+/// No service account has this credential.
+fn unknown(caller: &Caller) -> Refusal {
+    let fingerprint = caller
+        .fingerprint
+        .map(|fingerprint| fingerprint.to_string());
+    words::unknown_caller(fingerprint.as_deref())
+}
+
+fn login_refused() -> Refusal {
+    Refusal::new(
+        RefusalKind::UnknownCaller,
+        "Not written: logins are not passed on by this version. Give the agent a session id or access \
+         token, and its fingerprint to a service account.",
+    )
+}
+
+fn no_upstream() -> Refusal {
+    Refusal::unavailable("the route has no upstream")
+}
+
+/// The path in its one form. Salesforce clients can put a login host in front of it.
+fn canonical_path(state: &RouteState, raw: &str) -> Result<CanonicalPath, Refusal> {
+    let path = CanonicalPath::parse(raw).map_err(Refusal::malformed)?;
+    Ok(match state.route.crm {
+        CrmKind::Salesforce => path.without_login_host(),
+        CrmKind::HubSpot => path,
+    })
+}
+
+/// The target that goes upstream: the canonical path and the query as it came.
+fn target(path: &CanonicalPath, slash: bool, query: Option<&str>) -> Result<Uri, Refusal> {
+    let mut target = String::with_capacity(path.as_str().len() + 1 + query.map_or(0, str::len) + 1);
+    target.push_str(path.as_str());
+    if slash && !target.ends_with('/') {
+        target.push('/');
+    }
+    if let Some(query) = query {
+        target.push('?');
+        target.push_str(query);
+    }
+    Uri::try_from(target)
+        .map_err(|error| Refusal::malformed("the target cannot be sent").detail(error.to_string()))
+}
+
+/// A refusal as the caller gets it.
+fn answer(worker: &Worker, state: &RouteState, refused: Refused) -> Response<Body> {
+    let Refused {
+        refusal,
+        entry,
+        instead,
+    } = refused;
+    tracing::info!(
+        route = %state.route.name,
+        code = refusal.kind.code(),
+        entry = entry.as_ref().map(EntryId::as_str),
+        rule = refusal.rule.as_deref(),
+        detail = refusal.detail.as_deref(),
+        "refused"
+    );
+    let mut response = match instead {
+        Some(instead) => *instead,
+        None => refusal_response(worker, state, &refusal, entry.as_ref()),
+    };
+    let headers = response.headers_mut();
+    if let Some(value) = entry.and_then(|entry| HeaderValue::from_str(entry.as_str()).ok()) {
+        headers.insert(ENTRY, value);
+        headers.insert(
+            VERDICT,
+            HeaderValue::from_static(verdict_word(refusal.kind)),
+        );
+    }
+    response
+}
+
+fn refusal_response(
+    worker: &Worker,
+    state: &RouteState,
+    refusal: &Refusal,
+    entry: Option<&EntryId>,
+) -> Response<Body> {
+    let correlation = correlation_id(&*worker.app.entropy);
+    let shaped = state
+        .crm
+        .refuse(refusal, entry.map(EntryId::as_str), &correlation);
+    let mut response = Response::new(Body::full(shaped.body));
+    *response.status_mut() = shaped.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(shaped.content_type));
+    if let Some(seconds) = refusal.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    let resending_helps = refusal.retry_after.is_some();
+    if !resending_helps || refusal.kind.side() == Side::Upstream {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    response
+}
+
+fn verdict_word(kind: RefusalKind) -> &'static str {
+    let passed = matches!(
+        kind,
+        RefusalKind::UnknownOutcome | RefusalKind::UnknownOutcomeTimeout
+    );
+    match kind == RefusalKind::Held {
+        true => "hold",
+        false if passed => "allow",
+        false => "deny",
+    }
+}
+
+/// A message that has more than one reading, refused before it became a request.
+#[must_use]
+pub fn refuse_message(worker: &Worker, place: usize, refusal: &Refusal) -> Response<Body> {
+    match worker.app.routes.get(place) {
+        Some(state) => refusal_response(worker, state, refusal, None),
+        None => Response::new(Body::Empty),
+    }
+}
+
+/// An answer of the CRM that was read whole, as the caller gets it.
+fn answer_of(answer: crate::upstream::Answer) -> Response<Body> {
+    let mut response = Response::new(Body::full(answer.body));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    headers::to_answer(response.headers_mut());
+    response
+}

@@ -1,0 +1,395 @@
+//! The governed path: one write from its body to the CRM's answer. Each step can refuse; what was
+//! taken by then is given back.
+
+mod judge;
+mod through;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Response};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+
+use super::actor::{self, Caller};
+use super::words::{self, About};
+use super::{Call, Refused, body, headers};
+use crate::app::{RouteState, Worker};
+use crate::clock::EntryId;
+use crate::control::{Ask, Switch};
+use crate::crm::path::CanonicalPath;
+use crate::crm::{Head, Shape};
+use crate::error::{Refusal, RefusalKind, Side};
+use crate::gate::{self, Cause, Decision, Judged};
+use crate::journal::Subject;
+use crate::mutation::{Actor, ChangeSet, Effect, Origin, Snapshot, Verdict};
+use crate::policy::RuleSet;
+use crate::upstream::Body;
+use judge::Judgement;
+
+/// The name under which requests of nobody we know are recorded.
+const NOBODY: &str = "(unknown)";
+
+/// One write on its way.
+#[derive(Debug)]
+pub(super) struct Write {
+    worker: Arc<Worker>,
+    place: usize,
+    now: Timestamp,
+    entry: EntryId,
+    actor: Actor,
+    caller: Caller,
+    parts: Parts,
+    path: CanonicalPath,
+    /// The rules in force when it came; a reload in between does not change them.
+    rules: Arc<RuleSet>,
+}
+
+impl Write {
+    /// A write of a caller; its claims are read, nothing is decided.
+    pub(super) fn begin(
+        call: Call<'_>,
+        parts: Parts,
+        path: CanonicalPath,
+        caller: Caller,
+    ) -> Result<Self, Refusal> {
+        let claims = actor::claims(&parts.headers)?;
+        let service_account = caller
+            .service_account
+            .clone()
+            .unwrap_or_else(|| NOBODY.to_owned());
+        Ok(Self {
+            worker: Arc::clone(call.worker),
+            place: call.place,
+            now: call.now,
+            entry: call.worker.app.entry_id(call.now),
+            actor: Actor {
+                service_account,
+                claims,
+            },
+            caller,
+            parts,
+            path,
+            rules: call.worker.app.rules.load_full(),
+        })
+    }
+
+    /// A request that cannot be taken apart: `endpoints` rows decide, else it is denied. Its body is
+    /// collected all the same, so that what an `endpoints` row lets through is what was looked at.
+    pub(super) async fn opaque(
+        self,
+        reason: String,
+        incoming: Incoming,
+    ) -> Result<Response<Body>, Box<Refused>> {
+        self.may_write().await?;
+        let changes = ChangeSet::Opaque { reason };
+        let judgement = match self.judge_opaque(&changes) {
+            Ok(judgement) => judgement,
+            Err(verdict) => return Err(self.denied(&changes, &verdict).await),
+        };
+        let bytes = match body::collect(&self.parts.headers, incoming).await {
+            Ok(bytes) => bytes,
+            Err(refusal) => return Err(self.refuse(refusal, Some(&changes), None).await),
+        };
+        self.admit_and_send(None, bytes, changes, judgement).await
+    }
+
+    /// A write whose body is taken apart.
+    pub(super) async fn govern(
+        self,
+        shape: Shape,
+        incoming: Incoming,
+    ) -> Result<Response<Body>, Box<Refused>> {
+        // 2 kill switch, before the body is read
+        self.may_write().await?;
+        // 3, 4 body and change set
+        let (bytes, changes) = match self.read_changes(&shape, incoming).await {
+            Ok(read) => read,
+            Err(refusal) => return Err(self.refuse(refusal, None, None).await),
+        };
+        // 5 verdict, with prior values where a rule looks at them
+        let judgement = self.judge(&changes).await?;
+        self.admit_and_send(Some(shape), bytes, changes, judgement)
+            .await
+    }
+
+    /// Steps 6 and on: the gate, the snapshot, then detached to the CRM.
+    async fn admit_and_send(
+        self,
+        shape: Option<Shape>,
+        bytes: Bytes,
+        changes: ChangeSet,
+        judgement: Judgement,
+    ) -> Result<Response<Body>, Box<Refused>> {
+        let charges = self.charges(&changes, judgement.snapshot.as_ref());
+        let judged = Judged {
+            entry: &self.entry,
+            service_account: &self.actor.service_account,
+            verdict: &judgement.verdict,
+            charges: charges.clone(),
+            locks: self.locks(&changes, judgement.snapshot.as_ref()),
+            now: self.now,
+        };
+        let permit = match gate::decide(&*self.worker.app.control, judged).await {
+            Decision::Permit(permit) => permit,
+            Decision::Hold(over) => {
+                let refusal = words::held(&self.about(&changes, &judgement.verdict), &over);
+                return Err(self.give_back(refusal, &changes, &judgement.verdict).await);
+            }
+            Decision::Refuse(cause) => {
+                return Err(self.caused(&cause, &changes, &judgement.verdict).await);
+            }
+        };
+        let snapshot = match judgement.snapshot {
+            Some(snapshot) if !judge::has_unknown(&snapshot) => snapshot,
+            Some(_) | None => match self.snapshot(&changes, &Vec::new()).await {
+                Ok(snapshot) => snapshot,
+                Err(failure) => {
+                    return Err(self
+                        .no_snapshot(failure, &changes, &judgement.verdict)
+                        .await);
+                }
+            },
+        };
+        if let Some(refusal) = judge::incomplete(&snapshot, &changes, &self.entry) {
+            return Err(self.give_back(refusal, &changes, &judgement.verdict).await);
+        }
+        let sending = through::Sending {
+            shape,
+            bytes,
+            changes,
+            verdict: judgement.verdict,
+            rests_on_prior: judgement.rests_on_prior,
+            snapshot,
+            charges,
+        };
+        through::detached(self, permit, sending).await
+    }
+
+    /// Unknown callers never write; a stopped service account does not either.
+    async fn may_write(&self) -> Result<(), Box<Refused>> {
+        if self.caller.service_account.is_none() {
+            return Err(self.refuse(super::unknown(&self.caller), None, None).await);
+        }
+        let switches = self.worker.app.control.switches();
+        let refusal = match switches.stops(&self.actor.service_account, true) {
+            Some(switch) => words::stopped(switch, &self.actor.service_account, self.now),
+            None if gate::fresh(&switches, self.now) => return Ok(()),
+            None => Refusal::unavailable("the view of the kill switches is too old"),
+        };
+        Err(self.refuse(refusal, None, None).await)
+    }
+
+    async fn read_changes(
+        &self,
+        shape: &Shape,
+        incoming: Incoming,
+    ) -> Result<(Bytes, ChangeSet), Refusal> {
+        let bytes = body::collect(&self.parts.headers, incoming).await?;
+        let state = self.state()?;
+        let changes = state
+            .crm
+            .parse(shape, &self.head(), &bytes, &state.catalog)
+            .map_err(Refusal::malformed)?;
+        Ok((bytes, changes))
+    }
+
+    fn state(&self) -> Result<&RouteState, Refusal> {
+        self.worker
+            .app
+            .routes
+            .get(self.place)
+            .ok_or_else(super::no_upstream)
+    }
+
+    fn route(&self) -> &str {
+        self.worker
+            .app
+            .routes
+            .get(self.place)
+            .map_or("", |state| state.route.name.as_str())
+    }
+
+    fn head(&self) -> Head<'_> {
+        Head {
+            method: &self.parts.method,
+            path: &self.path,
+            query: self.parts.uri.query(),
+            headers: &self.parts.headers,
+        }
+    }
+
+    /// The headers that go upstream with the write.
+    fn upstream_headers(&self) -> Result<HeaderMap, Refusal> {
+        let mut passed = headers::of_write(&self.parts.headers, self.state()?.crm);
+        self.caller.credential.put(&mut passed)?;
+        Ok(passed)
+    }
+
+    fn about<'a>(&'a self, changes: &'a ChangeSet, verdict: &'a Verdict) -> About<'a> {
+        About {
+            service_account: &self.actor.service_account,
+            entry: &self.entry,
+            method: self.parts.method.as_str(),
+            path: self.path.as_str(),
+            changes,
+            verdict,
+            now: self.now,
+        }
+    }
+
+    fn subject<'a>(
+        &'a self,
+        changes: Option<&'a ChangeSet>,
+        verdict: Option<&'a Verdict>,
+    ) -> Subject<'a> {
+        Subject {
+            entry: &self.entry,
+            actor: &self.actor,
+            origin: Origin::Agent,
+            route: self.route(),
+            method: self.parts.method.as_str(),
+            path: self.path.as_str(),
+            query: self.parts.uri.query(),
+            changes,
+            verdict,
+            rules: self.rules.digest(),
+            now: self.now,
+        }
+    }
+
+    /// A denial by the rules; nothing was taken but, perhaps, locks.
+    async fn denied(&self, changes: &ChangeSet, verdict: &Verdict) -> Box<Refused> {
+        let refusal = words::denied(&self.about(changes, verdict));
+        self.give_back(refusal, changes, verdict).await
+    }
+
+    /// The gate's no.
+    async fn caused(&self, cause: &Cause, changes: &ChangeSet, verdict: &Verdict) -> Box<Refused> {
+        if let Cause::Limited {
+            tripped: Some(switch),
+            ..
+        } = cause
+        {
+            self.record_trip(switch).await;
+        }
+        let refusal = words::caused(cause, &self.about(changes, verdict));
+        self.give_back(refusal, changes, verdict).await
+    }
+
+    /// Refuses, and gives back what was taken.
+    async fn give_back(
+        &self,
+        refusal: Refusal,
+        changes: &ChangeSet,
+        verdict: &Verdict,
+    ) -> Box<Refused> {
+        self.refund().await;
+        self.refuse(refusal, Some(changes), Some(verdict)).await
+    }
+
+    async fn refund(&self) {
+        if let Err(error) = self.worker.app.control.refund(&self.entry).await {
+            tracing::error!(%error, entry = %self.entry, "a reservation is not given back");
+        }
+    }
+
+    /// Records the refusal, counts it, and makes it an answer. What cannot be recorded is answered as
+    /// unavailable: a refusal leaves an entry where a write was meant.
+    async fn refuse(
+        &self,
+        refusal: Refusal,
+        changes: Option<&ChangeSet>,
+        verdict: Option<&Verdict>,
+    ) -> Box<Refused> {
+        let subject = self.subject(changes, verdict);
+        let journal = &self.worker.app.journal;
+        let refusal = match journal
+            .refused(&subject, refusal.kind, &refusal.message)
+            .await
+        {
+            Ok(()) => refusal,
+            Err(error) => {
+                let refusal = Refusal::unavailable(error.to_string());
+                return Box::new(Refused {
+                    refusal,
+                    entry: None,
+                    instead: None,
+                });
+            }
+        };
+        self.count_refusal(refusal.kind).await;
+        Box::new(Refused {
+            refusal,
+            entry: Some(self.entry.clone()),
+            instead: None,
+        })
+    }
+
+    /// Refusals are limited too (`count: refusals`): an agent that probes is stopped. What is not the
+    /// agent's doing, and what tells it to wait, does not count.
+    async fn count_refusal(&self, kind: RefusalKind) {
+        let waits = matches!(
+            kind,
+            RefusalKind::Held | RefusalKind::InDoubt | RefusalKind::Stopped
+        );
+        let theirs = matches!(kind.side(), Side::Caller | Side::Policy);
+        let Some(service_account) = self.caller.service_account.as_deref() else {
+            return;
+        };
+        if waits || !theirs {
+            return;
+        }
+        let Ok(state) = self.state() else { return };
+        let charges =
+            self.rules
+                .refusal_charges(state.route.crm, &state.route.name, service_account);
+        if charges.is_empty() {
+            return;
+        }
+        let ask = Ask {
+            reservation: self.entry.clone(),
+            service_account: service_account.to_owned(),
+            locks: Vec::new(),
+            charges,
+            patience: gate::PATIENCE,
+            now: self.now,
+        };
+        match self.worker.app.control.charge(ask).await {
+            Ok(Some(switch)) => self.record_trip(&switch).await,
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a refusal is not counted"),
+        }
+    }
+
+    /// A tripped switch is a ledger row too, so that a restart does not lift it.
+    async fn record_trip(&self, switch: &Switch) {
+        tracing::warn!(service_account = %switch.service_account, by = %switch.by, "kill switch tripped");
+        let change = crate::control::SwitchChange::Throw(switch.clone());
+        let entry = self.worker.app.entry_id(self.now);
+        let journal = &self.worker.app.journal;
+        if let Err(error) = journal
+            .switch(&entry, &change, &switch.by, &switch.reason, self.now)
+            .await
+        {
+            tracing::error!(%error, "a tripped switch is not recorded");
+        }
+    }
+
+    fn charges(
+        &self,
+        changes: &ChangeSet,
+        snapshot: Option<&Snapshot>,
+    ) -> Vec<crate::mutation::Charge> {
+        match self.question(changes, snapshot) {
+            Ok(question) => self.rules.charges(&question),
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+/// Whether the rules let a verdict through to the gate.
+fn passes(verdict: &Verdict) -> bool {
+    verdict.effect != Effect::Deny
+}

@@ -1,0 +1,129 @@
+//! Prior values of what a write is about to change, read from the CRM with as few calls as it allows.
+//! Knows what a read that fails means for the write behind it.
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+
+use crate::crm::catalog::Catalog;
+use crate::crm::{Crm, Head, PriorFailure, PriorPlan, ReadCall, Wanted};
+use crate::mutation::{Mutation, Prior, Snapshot};
+use crate::upstream::{Answer, Body, Upstream};
+
+/// How many catalog reads may come before the prior reads: one for each type of a mixed batch.
+const CATALOG_READS_MOST: usize = 16;
+
+/// Why there is no snapshot.
+#[derive(Debug)]
+pub enum Failure {
+    /// The CRM's own answer is the caller's answer; nothing was written.
+    PassOn(Box<Answer>),
+    /// The credential cannot read this field.
+    Unreadable(String),
+    /// Anything else, for our log.
+    Failed(String),
+}
+
+/// What a snapshot is taken of, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Taking<'a> {
+    /// The CRM.
+    pub crm: Crm,
+    /// What was learned of the org.
+    pub catalog: &'a Catalog,
+    /// The way to it.
+    pub upstream: &'a Upstream,
+    /// The write's head: reads use its API version.
+    pub head: &'a Head<'a>,
+    /// The headers our reads carry: the credential.
+    pub headers: &'a HeaderMap,
+    /// What would change.
+    pub mutations: &'a [Mutation],
+}
+
+/// Reads the prior values of all mutations. A field that only a rule looks at and that cannot be read
+/// leaves the record's prior unknown.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn take(taking: &Taking<'_>, wanted: &Wanted) -> Result<Snapshot, Failure> {
+    let calls = plan(taking, wanted).await?;
+    let mut priors: Vec<Prior> = taking.mutations.iter().map(untouched).collect();
+    for call in calls {
+        let answer = ask(taking, &call).await?;
+        let found = taking
+            .crm
+            .found(&call, taking.mutations, answer.status, &answer.body)
+            .map_err(|failure| failed(failure, answer))?;
+        for (place, prior) in found {
+            if let Some(slot) = priors.get_mut(place) {
+                *slot = prior;
+            }
+        }
+    }
+    Ok(Snapshot { priors })
+}
+
+/// What is known without reading: a create has no record before it.
+fn untouched(mutation: &Mutation) -> Prior {
+    if mutation.record.is_none() {
+        Prior::Absent
+    } else {
+        Prior::Unknown
+    }
+}
+
+/// The prior reads, after as many catalog reads as they need.
+async fn plan(taking: &Taking<'_>, wanted: &Wanted) -> Result<Vec<ReadCall>, Failure> {
+    for _ in 0..CATALOG_READS_MOST {
+        match taking
+            .crm
+            .prior(taking.head, taking.mutations, wanted, taking.catalog)
+        {
+            PriorPlan::Reads(calls) => return Ok(calls),
+            PriorPlan::Catalog(call) => {
+                let answer = ask(taking, &call).await?;
+                taking
+                    .crm
+                    .learn(&call, answer.status, &answer.body, taking.catalog)
+                    .map_err(|failure| failed(failure, answer))?;
+            }
+        }
+    }
+    Err(Failure::Failed(
+        "the catalog needs more reads than a batch has types".into(),
+    ))
+}
+
+fn failed(failure: PriorFailure, answer: Answer) -> Failure {
+    match failure {
+        PriorFailure::PassOn => Failure::PassOn(Box::new(answer)),
+        PriorFailure::Unreadable(field) => Failure::Unreadable(field),
+        PriorFailure::Failed(detail) => Failure::Failed(detail),
+    }
+}
+
+async fn ask(taking: &Taking<'_>, call: &ReadCall) -> Result<Answer, Failure> {
+    let mut request = Request::new(call.body.clone().map_or(Body::Empty, Body::full));
+    *request.method_mut() = call.method.clone();
+    *request.uri_mut() = Uri::try_from(call.target.as_str())
+        .map_err(|error| Failure::Failed(format!("the read's target: {error}")))?;
+    let headers = request.headers_mut();
+    headers.clone_from(taking.headers);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    if call.body.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    let answer = taking
+        .upstream
+        .read(request)
+        .await
+        .map_err(|error| Failure::Failed(format!("the prior read: {error}")))?;
+    // A redirect would lead away from the configured host (P14).
+    if answer.status.is_redirection() && answer.status != StatusCode::MULTIPLE_CHOICES {
+        return Err(Failure::Failed(format!(
+            "the prior read was redirected ({})",
+            answer.status
+        )));
+    }
+    Ok(answer)
+}

@@ -1,0 +1,237 @@
+//! The only code that talks to a CRM: `stream` and `read` have no effects there, `send` needs a
+//! [`Journaled`]. One of these for each route and runtime.
+
+mod body;
+mod pool;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use rustls::ClientConfig;
+
+pub use body::Body;
+pub use pool::Lease;
+
+use crate::journal::Journaled;
+use pool::{Pool, PoolError, Sent};
+
+/// How long the CRM may take to begin its answer to a read; its own limit is ten minutes.
+const READ_FOR: Duration = Duration::from_secs(600);
+/// How long the CRM may take to answer a write. Clients give up at 60 s; the outcome is still waited
+/// for, so that the entry can tell it.
+const WRITE_FOR: Duration = Duration::from_secs(120);
+/// How long our own reads may take: the agent waits behind them.
+const OWN_READ_FOR: Duration = Duration::from_secs(20);
+/// The largest answer that is read whole. A batch of 200 records with every field is below 10 MB.
+const ANSWER_MOST: usize = 64 * 1024 * 1024;
+
+/// Why a read brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The CRM could not be reached, or the connection broke.
+    #[error("{0}")]
+    Lost(String),
+    /// The CRM did not answer in time.
+    #[error("no answer in time")]
+    Timeout,
+}
+
+/// Why a write brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// No byte was sent.
+    #[error("nothing was sent: {0}")]
+    NotSent(String),
+    /// The last look before the first byte said no.
+    #[error("stopped before the first byte")]
+    Stopped,
+    /// Some or all of it was, or may have been, sent.
+    #[error("sent, no answer: {0}")]
+    Lost(String),
+    /// Sent; no answer in time.
+    #[error("sent, no answer in time")]
+    Timeout,
+}
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers, as they came.
+    pub headers: HeaderMap,
+    /// Its body, as it came.
+    pub body: Bytes,
+}
+
+/// One route's way to its CRM, on one runtime.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    pool: Arc<Pool>,
+    host: HeaderValue,
+}
+
+impl Upstream {
+    /// The way to `upstream` (scheme and authority). No header, path or answer ever changes where it
+    /// leads (P14).
+    ///
+    /// # Errors
+    /// When the address cannot be used; says why.
+    pub fn new(upstream: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
+        let authority = upstream
+            .authority()
+            .ok_or("the upstream has no host")?
+            .as_str();
+        let host = HeaderValue::from_str(authority)
+            .map_err(|error| format!("`{authority}` cannot stand in a Host header: {error}"))?;
+        Ok(Self {
+            pool: Arc::new(Pool::new(upstream, tls)?),
+            host,
+        })
+    }
+
+    /// Passes a read on and streams the answer back.
+    ///
+    /// # Errors
+    /// [`ReadError`] when no answer began.
+    pub async fn stream(&self, request: Request<Body>) -> Result<Response<Body>, ReadError> {
+        let (answer, lease) = self.ask(request, READ_FOR).await?;
+        let (parts, incoming) = answer.into_parts();
+        let body = if http_body::Body::is_end_stream(&incoming) {
+            lease.give_back();
+            Body::Empty
+        } else {
+            Body::Leased(incoming, Some(lease))
+        };
+        Ok(Response::from_parts(parts, body))
+    }
+
+    /// Makes a read of our own and collects the answer.
+    ///
+    /// # Errors
+    /// [`ReadError`] when there is none, or it is too large.
+    pub async fn read(&self, request: Request<Body>) -> Result<Answer, ReadError> {
+        let all = async {
+            let (answer, lease) = self.ask(request, OWN_READ_FOR).await?;
+            collect(answer, lease).await.map_err(ReadError::Lost)
+        };
+        tokio::time::timeout(OWN_READ_FOR, all)
+            .await
+            .map_err(|_elapsed| ReadError::Timeout)?
+    }
+
+    /// Sends a write: one dispatch at most. `last_look` is asked right before the request is handed to
+    /// a connection; after a no, nothing is sent.
+    ///
+    /// # Errors
+    /// [`SendError`] tells what was sent from what was not.
+    pub async fn send(
+        &self,
+        journaled: &Journaled,
+        mut request: Request<Body>,
+        last_look: impl Fn(&Journaled) -> bool,
+    ) -> Result<Answer, SendError> {
+        request.headers_mut().insert(HOST, self.host.clone());
+        let dispatch = async {
+            loop {
+                let (lease, _) = self
+                    .pool
+                    .lease()
+                    .await
+                    .map_err(|error| SendError::NotSent(error.to_string()))?;
+                if !last_look(journaled) {
+                    return Err(SendError::Stopped);
+                }
+                match pool::hand_over(lease, request).await {
+                    Sent::Answer(answer, lease) => {
+                        return collect(answer, lease).await.map_err(SendError::Lost);
+                    }
+                    // Handed back before a byte was written: the only case in which another
+                    // connection is tried.
+                    Sent::Unsent(unsent) => request = *unsent,
+                    Sent::Broken(error) => return Err(SendError::Lost(error.to_string())),
+                }
+            }
+        };
+        tokio::time::timeout(WRITE_FOR, dispatch)
+            .await
+            .map_err(|_elapsed| SendError::Timeout)?
+    }
+
+    async fn ask(
+        &self,
+        mut request: Request<Body>,
+        within: Duration,
+    ) -> Result<(Response<Incoming>, Lease), ReadError> {
+        request.headers_mut().insert(HOST, self.host.clone());
+        let again = Again::of(&request);
+        let exchange = async {
+            loop {
+                let (lease, reused) = self.pool.lease().await?;
+                match pool::hand_over(lease, request).await {
+                    Sent::Answer(answer, lease) => return Ok((answer, lease)),
+                    Sent::Unsent(unsent) => request = *unsent,
+                    Sent::Broken(error) => match again.request() {
+                        // An idle connection that the CRM closed just now: a read without a body can
+                        // be asked again.
+                        Some(same) if reused => request = same,
+                        _ => return Err(PoolError::Broken(error)),
+                    },
+                }
+            }
+        };
+        match tokio::time::timeout(within, exchange).await {
+            Ok(answer) => answer.map_err(|error| ReadError::Lost(error.to_string())),
+            Err(_elapsed) => Err(ReadError::Timeout),
+        }
+    }
+}
+
+/// What it takes to ask a read without a body again.
+struct Again(Option<(Method, Uri, HeaderMap)>);
+
+impl Again {
+    fn of(request: &Request<Body>) -> Self {
+        let repeatable = matches!(request.body(), Body::Empty)
+            && (request.method() == Method::GET || request.method() == Method::HEAD);
+        Self(repeatable.then(|| {
+            (
+                request.method().clone(),
+                request.uri().clone(),
+                request.headers().clone(),
+            )
+        }))
+    }
+
+    fn request(&self) -> Option<Request<Body>> {
+        let (method, uri, headers) = self.0.as_ref()?;
+        let mut request = Request::new(Body::Empty);
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers.clone();
+        Some(request)
+    }
+}
+
+/// Reads an answer whole; the connection goes back to the pool.
+async fn collect(answer: Response<Incoming>, lease: Lease) -> Result<Answer, String> {
+    let (parts, incoming) = answer.into_parts();
+    let body = match Limited::new(incoming, ANSWER_MOST).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            return Err(format!("the answer is larger than {ANSWER_MOST} bytes"));
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    lease.give_back();
+    Ok(Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    })
+}

@@ -1,0 +1,103 @@
+//! The bodies that travel through: nothing, bytes we hold, or a stream from one side to the other.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::pool::Lease;
+
+/// A body on its way, in either direction.
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// Bytes we hold.
+    Full(Bytes),
+    /// A request as it comes in from the agent.
+    Streamed(Incoming),
+    /// An answer as it comes in from the CRM; its connection goes back to the pool at the end.
+    Leased(Incoming, Option<Lease>),
+}
+
+impl Body {
+    /// A body of these bytes.
+    #[must_use]
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() {
+            Self::Empty
+        } else {
+            Self::Full(bytes)
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Full(_) => "Full",
+            Self::Streamed(_) => "Streamed",
+            Self::Leased(..) => "Leased",
+        })
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Self::Streamed(incoming) => data_only(Pin::new(incoming), cx),
+            Self::Leased(incoming, lease) => {
+                let frame = data_only(Pin::new(incoming), cx);
+                let ended = matches!(frame, Poll::Ready(None))
+                    || (frame.is_ready() && incoming.is_end_stream());
+                if ended && let Some(lease) = lease.take() {
+                    lease.give_back();
+                }
+                frame
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Streamed(incoming) | Self::Leased(incoming, _) => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Streamed(incoming) | Self::Leased(incoming, _) => incoming.size_hint(),
+        }
+    }
+}
+
+/// Frames of data; trailers end here, they must never become headers (RFC 9110 6.5.1).
+fn data_only(
+    incoming: Pin<&mut Incoming>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    incoming.poll_frame(cx).map(|frame| match frame {
+        Some(Ok(frame)) if frame.is_trailers() => None,
+        other => other,
+    })
+}
