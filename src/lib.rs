@@ -1,6 +1,61 @@
-//! Writegate: a transparent reverse proxy between AI agents and the CRM.
+//! Writegate: a transparent reverse proxy between AI agents and the CRM (Salesforce, HubSpot).
 //!
-//! (the map comes with the modules)
+//! An agent keeps its SDK and its code; only its base URL changes. Reads stream through. Every write is
+//! parsed into record and field changes, judged by rules, limited, snapshotted, recorded and forwarded.
+//!
+//! # Where things are
+//!
+//! | room | modules |
+//! |---|---|
+//! | the door | `main`, `cli`, [`config`], [`app`], [`server`], [`tls`], [`telemetry`] |
+//! | the data path | [`proxy`] (start here), [`upstream`] |
+//! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
+//! | the judgement | [`policy`], [`gate`] |
+//! | the memory | [`control`], [`journal`], [`ledger`] |
+//! | second thoughts | [`snapshot`] |
+//! | the operators' side | [`admin`] |
+//! | a CRM to try things on | [`sandbox`] |
+//!
+//! | to… | open |
+//! |---|---|
+//! | support another endpoint | `crm/<name>/route.rs`, then the parser beside it |
+//! | add a condition to rules | `policy/`, the only place that knows JSONPath |
+//! | change what a caller is told | `proxy/words.rs` (words), `crm/<name>/reply.rs` (envelope) |
+//! | add a store | a file under `control/` or `ledger/`, one line in the contract suite in `tests/it` |
+//! | change the order of things | `proxy.rs` and `proxy/write.rs`, and the list below |
+//!
+//! # The life of a write
+//!
+//! ```text
+//! server            strict HTTP/1.1 framing, TLS, limits, timeouts
+//!   proxy::handle   the clock is read once; a refusal becomes the CRM's own error shape
+//!     proxy::run
+//!       1 route and actor      every identity names one service account; one canonical path
+//!       2 crm.classify         Read → streamed | Auth | Write(shape) | Opaque
+//!         kill switch          before the body is read
+//!       3 body::collect        bounded; gzip and deflate undone, one member
+//!       4 crm.parse            bytes → ChangeSet; two readings → refused; doubt → Opaque
+//!       5 policy.evaluate      verdict, or NeedsPrior → locks, snapshot::take, evaluate again
+//!       6 gate::decide         switches, all charges, locks in one step → Permit, hold or refusal
+//!       7 snapshot::take       if not taken yet
+//!       8 journal.open         durable before anything is sent → Journaled
+//!       9 upstream.send        last look at the switches, then one dispatch; detached
+//!      10 crm.outcome          per record: done, failed, unknown
+//!      11 journal.close        retried; what a crash leaves open is swept at the next start
+//!      12 reply                as it came
+//! ```
+//!
+//! The types carry that order: [`upstream::Upstream::send`] takes a [`journal::Journaled`], which only
+//! [`journal::Journal::open`] makes from a [`gate::Permit`], which only [`gate::decide`] makes. There is
+//! one door to the CRM for writes.
+//!
+//! # Who may know whom
+//!
+//! `mutation`, `error` and `clock` know nobody. `policy`, `crm`, `control` and `ledger` know those and
+//! never each other; `policy` and `crm` do no I/O. `gate` knows policy and control, `journal` knows gate
+//! and ledger, `upstream` knows journal, `snapshot` knows crm and upstream, `proxy` knows all of these.
+//! `admin` knows proxy, ledger and control; `server` knows proxy and admin. A test reads the `use`
+//! lines (`tests/it/tidy.rs`).
 
 pub mod admin;
 pub mod app;
