@@ -22,10 +22,10 @@ fn refused(request: &Request) -> String {
 }
 
 fn opaque(class: Class) -> String {
-    match class {
-        Class::Opaque(reason) => reason,
-        other => panic!("{other:?}"),
-    }
+    let Class::Opaque(reason) = class else {
+        panic!("{class:?}")
+    };
+    reason
 }
 
 #[test]
