@@ -55,6 +55,7 @@ enum Call {
     Purge,
 }
 
+/// Keys hold no `%`: in a path it may look encoded twice, which the canonical path refuses.
 fn intents() -> impl Strategy<Value = Vec<Intent>> {
     let value = prop_oneof![
         Just(Value::Null),
@@ -64,7 +65,7 @@ fn intents() -> impl Strategy<Value = Vec<Intent>> {
         "[^;\\s\\p{Cc}].{0,12}".prop_map(Value::from),
         Just(Value::from("")),
     ];
-    let external = prop::option::of(("[a-z][a-z0-9_]{2,8}", "[a-zA-Z0-9@. %+&=\u{e9}]{1,12}"));
+    let external = prop::option::of(("[a-z][a-z0-9_]{2,8}", "[a-zA-Z0-9@. +&=\u{e9}]{1,12}"));
     let intent = (
         1..u64::MAX,
         external,
