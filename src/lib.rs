@@ -70,5 +70,6 @@ pub mod ledger;
 pub mod mutation;
 pub mod policy;
 pub mod proxy;
+pub mod sandbox;
 pub mod snapshot;
 pub mod upstream;

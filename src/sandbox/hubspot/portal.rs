@@ -1,0 +1,202 @@
+//! The portal: its records, their links, and the ids that merges left behind.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::super::log::{Effect, EffectKind};
+use super::super::store::{Record, Store};
+use super::schema::{self, Kind, Type};
+use crate::mutation::CrmKind;
+
+/// New records are numbered from here, above all seed data.
+const FIRST_NEW: u64 = 90_000_000_000;
+
+/// A link to another record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    /// The other record's type.
+    pub(super) to: &'static str,
+    /// Its id.
+    pub(super) id: String,
+    /// The name of the association.
+    pub(super) name: &'static str,
+}
+
+/// The HubSpot face's memory.
+#[derive(Clone, Debug)]
+pub(in crate::sandbox) struct Portal {
+    pub(super) store: Store,
+    /// Ids from before merges, by type and id.
+    moved: BTreeMap<(String, String), String>,
+    links: BTreeMap<(String, String), Vec<Link>>,
+    /// Requests so far, for the rate-limit headers.
+    pub(super) calls: u64,
+    next: u64,
+}
+
+impl Portal {
+    /// A portal without records.
+    pub(in crate::sandbox) fn new() -> Self {
+        Self {
+            store: Store::new(CrmKind::HubSpot),
+            moved: BTreeMap::new(),
+            links: BTreeMap::new(),
+            calls: 0,
+            next: FIRST_NEW,
+        }
+    }
+
+    /// Puts seed data in.
+    pub(in crate::sandbox) fn place(&mut self, object: &str, record: Record) {
+        self.store.place(object, record);
+    }
+
+    /// Puts a link of the seed data in, with its opposite.
+    pub(in crate::sandbox) fn link(
+        &mut self,
+        from: (&'static str, &str),
+        to: (&'static str, &str),
+    ) {
+        for ((object, id), (other, other_id)) in [(from, to), (to, from)] {
+            let link = Link {
+                to: other,
+                id: other_id.to_owned(),
+                name: schema::opposite(other, object),
+            };
+            let links = self.links.entry((object.to_owned(), id.to_owned()));
+            links.or_default().push(link);
+        }
+    }
+
+    /// Links two records on behalf of a request.
+    pub(super) fn associate(&mut self, from: (&'static str, &str), to: (&'static str, &str)) {
+        self.link(from, to);
+        self.store.note(from.0, from.1, EffectKind::Linked);
+        self.store.note(to.0, to.1, EffectKind::Linked);
+    }
+
+    pub(super) fn links(&self, object: &str, id: &str) -> &[Link] {
+        self.links
+            .get(&(object.to_owned(), id.to_owned()))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// An id that was not given before.
+    pub(super) fn new_id(&mut self) -> String {
+        self.next += 1;
+        self.next.to_string()
+    }
+
+    /// The id under which a record is kept now, if it was merged into another since.
+    pub(super) fn current<'a>(&'a self, object: &str, id: &'a str) -> &'a str {
+        self.moved
+            .get(&(object.to_owned(), id.to_owned()))
+            .map_or(id, String::as_str)
+    }
+
+    /// Makes `old` another name of `new`, with everything that was another name of `old`.
+    pub(super) fn moved(&mut self, object: &str, old: &str, new: &str) {
+        for current in self.moved.values_mut() {
+            if current == old {
+                new.clone_into(current);
+            }
+        }
+        self.moved
+            .insert((object.to_owned(), old.to_owned()), new.to_owned());
+        let links = self.links.remove(&(object.to_owned(), old.to_owned()));
+        let kept = self.links.entry((object.to_owned(), new.to_owned()));
+        kept.or_default().extend(links.unwrap_or_default());
+        for link in self.links.values_mut().flatten() {
+            if link.to == object && link.id == old {
+                new.clone_into(&mut link.id);
+            }
+        }
+    }
+
+    /// A record that is not archived, with all its properties; nulls for blanks.
+    pub(in crate::sandbox) fn view(&self, object: &str, id: &str) -> Option<Map<String, Value>> {
+        let kind = schema::of(object)?;
+        let record = self.store.live(kind.name, self.current(kind.name, id))?;
+        Some(
+            kind.properties()
+                .map(|property| (property.name.to_owned(), value(record, property.name)))
+                .collect(),
+        )
+    }
+
+    pub(in crate::sandbox) fn ids(&self, object: &str) -> Vec<String> {
+        let name = schema::of(object).map_or("", |kind| kind.name);
+        let live = self.store.rows(name).filter(|record| !record.deleted);
+        live.map(|record| record.id.clone()).collect()
+    }
+
+    pub(in crate::sandbox) fn set(
+        &mut self,
+        object: &str,
+        id: &str,
+        field: &str,
+        value: Value,
+        now: Timestamp,
+    ) -> bool {
+        let Some((kind, id)) = self.existing(object, id) else {
+            return false;
+        };
+        let fields = Map::from_iter([(field.to_ascii_lowercase(), value)]);
+        let done = self.store.update(kind.name, &id, fields, now);
+        self.store.effects();
+        done
+    }
+
+    pub(in crate::sandbox) fn bin(&mut self, object: &str, id: &str, now: Timestamp) -> bool {
+        let Some((kind, id)) = self.existing(object, id) else {
+            return false;
+        };
+        let done = self.store.delete(kind.name, &id, now);
+        self.store.effects();
+        done
+    }
+
+    /// What the present request changed.
+    pub(in crate::sandbox) fn effects(&mut self) -> Vec<Effect> {
+        self.store.effects()
+    }
+
+    /// The record, not archived, that has this value in a unique property.
+    pub(super) fn holder(&self, kind: &Type, property: &str, wanted: &str) -> Option<&Record> {
+        let same = |has: &Value| {
+            let has = has.as_str().unwrap_or_default();
+            match kind.property(property).map(|property| property.kind) {
+                Some(Kind::Email) => has.eq_ignore_ascii_case(wanted),
+                Some(_) | None => has == wanted,
+            }
+        };
+        self.store
+            .rows(kind.name)
+            .filter(|record| !record.deleted)
+            .find(|record| same(&record.get(property)))
+    }
+
+    fn existing(&self, object: &str, id: &str) -> Option<(&'static Type, String)> {
+        let kind = schema::of(object)?;
+        let record = self.store.live(kind.name, self.current(kind.name, id))?;
+        Some((kind, record.id.clone()))
+    }
+}
+
+/// A property's value as the API shows it: text, or null for a blank.
+pub(super) fn value(record: &Record, property: &str) -> Value {
+    match property {
+        "hs_object_id" => json!(record.id),
+        "createdate" | "hs_createdate" => json!(stamp(record.created)),
+        "lastmodifieddate" | "hs_lastmodifieddate" => json!(stamp(record.modified)),
+        "hs_is_archived" => json!(record.deleted.to_string()),
+        name => record.get(name),
+    }
+}
+
+/// A moment as HubSpot writes it.
+pub(super) fn stamp(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
