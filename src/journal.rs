@@ -234,6 +234,8 @@ impl Journal {
         Ok(Rebuild {
             thrown: rows::thrown(&self.ledger.rows(switches).await?),
             charges: rows::charges(&self.ledger.rows(charged).await?),
+            // Nothing waits for a person yet, so no gauge counts.
+            waiting: Vec::new(),
             epoch: self.ledger.rows(starts).await?.len() as u64 + 1,
         })
     }

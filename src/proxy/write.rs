@@ -27,6 +27,7 @@ use crate::mutation::{Actor, ChangeSet, Effect, Origin, Snapshot, Verdict};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use judge::Judgement;
+use through::Sending;
 
 /// The name under which requests of nobody we know are recorded.
 const NOBODY: &str = "(unknown)";
@@ -84,15 +85,14 @@ impl Write {
     ) -> Result<Response<Body>, Box<Refused>> {
         self.may_write().await?;
         let changes = ChangeSet::Opaque { reason };
-        let judgement = match self.judge_opaque(&changes) {
-            Ok(judgement) => judgement,
-            Err(verdict) => return Err(self.denied(&changes, &verdict).await),
-        };
+        if let Err(verdict) = self.judge_opaque(&changes) {
+            return Err(self.denied(&changes, &verdict).await);
+        }
         let bytes = match body::collect(&self.parts.headers, incoming).await {
             Ok(bytes) => bytes,
             Err(refusal) => return Err(self.refuse(refusal, Some(&changes), None).await),
         };
-        self.admit_and_send(None, bytes, changes, judgement).await
+        self.detached(None, bytes, changes).await
     }
 
     /// A write whose body is taken apart.
@@ -108,20 +108,53 @@ impl Write {
             Ok(read) => read,
             Err(refusal) => return Err(self.refuse(refusal, None, None).await),
         };
-        // 5 verdict, with prior values where a rule looks at them
-        let judgement = self.judge(&changes).await?;
-        self.admit_and_send(Some(shape), bytes, changes, judgement)
-            .await
+        self.detached(Some(shape), bytes, changes).await
     }
 
-    /// Steps 6 and on: the gate, the snapshot, then detached to the CRM.
-    async fn admit_and_send(
+    /// From here on the write runs on its own task: a client that hangs up leaves no lock and no
+    /// charge behind, and cannot stop it between the CRM's commit and the ledger.
+    async fn detached(
         self,
         shape: Option<Shape>,
         bytes: Bytes,
         changes: ChangeSet,
-        judgement: Judgement,
     ) -> Result<Response<Body>, Box<Refused>> {
+        let app = Arc::clone(&self.worker.app);
+        let entry = self.entry.clone();
+        let underway = app.inflight.enter(&self.actor.service_account);
+        let task = tokio::spawn(async move {
+            let answer = self.judge_and_send(shape, bytes, changes).await;
+            drop(underway);
+            answer
+        });
+        match task.await {
+            Ok(answer) => answer,
+            // The task panicked: nobody knows how far it came. Its locks stay, so that nothing is
+            // written over what is not known; the next start finds the entry.
+            Err(error) => Err(Box::new(Refused {
+                refusal: words::unknown_outcome(false, &entry, &error.to_string()),
+                entry: Some(entry),
+                instead: None,
+            })),
+        }
+    }
+
+    /// Steps 5 to 12: verdict, gate, snapshot, then through to the CRM.
+    async fn judge_and_send(
+        self,
+        shape: Option<Shape>,
+        bytes: Bytes,
+        changes: ChangeSet,
+    ) -> Result<Response<Body>, Box<Refused>> {
+        // 5 verdict, with prior values where a rule looks at them
+        let judgement = match shape {
+            Some(_) => self.judge(&changes).await?,
+            None => match self.judge_opaque(&changes) {
+                Ok(judgement) => judgement,
+                Err(verdict) => return Err(self.denied(&changes, &verdict).await),
+            },
+        };
+        // 6 the gate
         let charges = self.charges(&changes, judgement.snapshot.as_ref());
         let judged = Judged {
             entry: &self.entry,
@@ -141,30 +174,23 @@ impl Write {
                 return Err(self.caused(&cause, &changes, &judgement.verdict).await);
             }
         };
-        let snapshot = match judgement.snapshot {
-            Some(snapshot) if !judge::has_unknown(&snapshot) => snapshot,
-            Some(_) | None => match self.snapshot(&changes, &Vec::new()).await {
-                Ok(snapshot) => snapshot,
-                Err(failure) => {
-                    return Err(self
-                        .no_snapshot(failure, &changes, &judgement.verdict)
-                        .await);
-                }
-            },
-        };
-        if let Some(refusal) = judge::incomplete(&snapshot, &changes, &self.entry) {
-            return Err(self.give_back(refusal, &changes, &judgement.verdict).await);
-        }
-        let sending = through::Sending {
+        // 7 the snapshot, if not taken yet
+        let Judgement {
+            verdict,
+            rests_on_prior,
+            snapshot,
+        } = judgement;
+        let snapshot = self.complete(snapshot, &changes, &verdict).await?;
+        let sending = Sending {
             shape,
             bytes,
             changes,
-            verdict: judgement.verdict,
-            rests_on_prior: judgement.rests_on_prior,
+            verdict,
+            rests_on_prior,
             snapshot,
             charges,
         };
-        through::detached(self, permit, sending).await
+        through::through(&self, permit, &sending).await
     }
 
     /// Unknown callers never write; a stopped service account does not either.

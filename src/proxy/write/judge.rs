@@ -1,11 +1,15 @@
 //! Step 5: the verdict, with prior values read under locks where a row or rule looks at them.
 
+use std::collections::HashMap;
+
 use super::{Write, passes};
 use crate::clock::EntryId;
 use crate::crm::Wanted;
 use crate::error::Refusal;
 use crate::gate;
-use crate::mutation::{ChangeSet, Mutation, Origin, Prior, RecordKey, Snapshot, Verdict};
+use crate::mutation::{
+    ChangeSet, Mutation, Operation, Origin, Prior, RecordKey, Snapshot, Verdict,
+};
 use crate::policy::{Evaluation, Question};
 use crate::proxy::{Refused, answer_of, words};
 use crate::snapshot::{self, Failure, Taking};
@@ -115,6 +119,28 @@ impl Write {
         }
     }
 
+    /// The snapshot that goes into the entry: the one that was judged on, or taken now. What cannot be
+    /// read could not be undone, so it is not written.
+    pub(super) async fn complete(
+        &self,
+        snapshot: Option<Snapshot>,
+        changes: &ChangeSet,
+        verdict: &Verdict,
+    ) -> Result<Snapshot, Box<Refused>> {
+        let snapshot = match snapshot {
+            Some(snapshot) if !has_unknown(&snapshot) => snapshot,
+            // A field that only a rule looks at could not be read: without it the rest can.
+            Some(_) | None => match self.snapshot(changes, &Wanted::new()).await {
+                Ok(snapshot) => snapshot,
+                Err(failure) => return Err(self.no_snapshot(failure, changes, verdict).await),
+            },
+        };
+        match incomplete(&snapshot, changes, &self.entry) {
+            Some(refusal) => Err(self.give_back(refusal, changes, verdict).await),
+            None => Ok(snapshot),
+        }
+    }
+
     async fn lock(&self, changes: &ChangeSet) -> Result<(), Box<Refused>> {
         let locks = self.locks(changes, None);
         let control = &*self.worker.app.control;
@@ -213,8 +239,31 @@ fn named_by_key(mutation: &Mutation) -> bool {
     matches!(mutation.record, Some(RecordKey::External { .. }))
 }
 
+/// Two rows that name one record by different keys: which value wins is the CRM's to choose.
+fn one_record_twice(snapshot: &Snapshot, changes: &ChangeSet) -> Option<Refusal> {
+    let mut seen: HashMap<(String, &str), &Mutation> = HashMap::new();
+    for (place, mutation) in changes.mutations().iter().enumerate() {
+        let Prior::Found { id, .. } = snapshot.prior(place) else {
+            continue;
+        };
+        if mutation.operation == Operation::Associate {
+            continue;
+        }
+        let record = (mutation.object.to_ascii_lowercase(), id.as_str());
+        if let Some(first) = seen.insert(record, mutation) {
+            let row = |mutation: &Mutation| mutation.row.clone().unwrap_or_default();
+            return Some(Refusal::malformed(format!(
+                "{} and {} name the same record; send it once",
+                row(first),
+                row(mutation)
+            )));
+        }
+    }
+    None
+}
+
 /// Whether some record's prior values are not known.
-pub(super) fn has_unknown(snapshot: &Snapshot) -> bool {
+fn has_unknown(snapshot: &Snapshot) -> bool {
     snapshot
         .priors
         .iter()
@@ -222,11 +271,7 @@ pub(super) fn has_unknown(snapshot: &Snapshot) -> bool {
 }
 
 /// A write to a record whose prior values are not known could not be undone: no snapshot, no write.
-pub(super) fn incomplete(
-    snapshot: &Snapshot,
-    changes: &ChangeSet,
-    entry: &EntryId,
-) -> Option<Refusal> {
+fn incomplete(snapshot: &Snapshot, changes: &ChangeSet, entry: &EntryId) -> Option<Refusal> {
     changes
         .mutations()
         .iter()

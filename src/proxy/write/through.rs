@@ -1,5 +1,4 @@
-//! Steps 8 to 12: journal, send, outcome, close, reply. Detached: a client that hangs up cannot stop
-//! them between the CRM's commit and the ledger.
+//! Steps 8 to 12: journal, send, outcome, close, reply.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -32,35 +31,8 @@ pub(super) struct Sending {
     pub(super) charges: Vec<Charge>,
 }
 
-/// Runs the rest on its own task and waits for its answer.
-pub(super) async fn detached(
-    write: Write,
-    permit: Permit,
-    sending: Sending,
-) -> Result<Response<Body>, Box<Refused>> {
-    let underway = write
-        .worker
-        .app
-        .inflight
-        .enter(&write.actor.service_account);
-    let entry = write.entry.clone();
-    let task = tokio::spawn(async move {
-        let answer = through(&write, permit, &sending).await;
-        drop(underway);
-        answer
-    });
-    match task.await {
-        Ok(answer) => answer,
-        // The task panicked: nobody knows how far it came. The sweeper finds the entry.
-        Err(error) => Err(Box::new(Refused {
-            refusal: words::unknown_outcome(false, &entry, &error.to_string()),
-            entry: Some(entry),
-            instead: None,
-        })),
-    }
-}
-
-async fn through(
+/// Journals, sends, closes, replies.
+pub(super) async fn through(
     write: &Write,
     permit: Permit,
     sending: &Sending,
