@@ -1,10 +1,14 @@
-//! Integration tests, one binary.
+//! Integration tests, one binary; files are named after what is promised.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "helpers of tests may fail loudly"
 )]
 
 mod control_contract;
+mod support;
+mod tidy;

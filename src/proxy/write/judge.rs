@@ -75,6 +75,9 @@ impl Write {
                 return Err(self.no_snapshot(failure, changes, &Verdict::allow()).await);
             }
         };
+        if let Some(refusal) = one_record_twice(&snapshot, changes) {
+            return Err(self.give_back(refusal, changes, &Verdict::allow()).await);
+        }
         match self
             .rules
             .evaluate(&self.question(changes, Some(&snapshot))?)
