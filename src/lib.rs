@@ -10,3 +10,6 @@ pub mod error;
 pub mod ledger;
 pub mod mutation;
 pub mod policy;
+pub mod server;
+pub mod telemetry;
+pub mod tls;
