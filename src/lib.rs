@@ -71,5 +71,8 @@ pub mod mutation;
 pub mod policy;
 pub mod proxy;
 pub mod sandbox;
+pub mod server;
 pub mod snapshot;
+pub mod telemetry;
+pub mod tls;
 pub mod upstream;
