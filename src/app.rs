@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustls::ClientConfig;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use crate::clock::{self, Clock, Entropy, EntryId};
 use crate::config::{Config, Route};
@@ -22,6 +21,7 @@ use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
+use crate::server::{self, InflightGuard};
 use crate::upstream::Upstream;
 
 /// What was opened for this process.
@@ -190,18 +190,16 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker on the runtime that calls this.
+    /// A worker on the runtime that calls this; `tls` has one for each route, in their order.
     ///
     /// # Errors
     /// When an upstream address cannot be used.
-    pub fn new(
-        app: Arc<App>,
-        tls: impl Fn(&Route) -> Result<Arc<ClientConfig>, String>,
-    ) -> Result<Self, String> {
+    pub fn new(app: Arc<App>, tls: &[Arc<ClientConfig>]) -> Result<Self, String> {
         let upstreams = app
             .routes
             .iter()
-            .map(|state| Upstream::new(&state.route.upstream, tls(&state.route)?))
+            .zip(tls)
+            .map(|(state, tls)| Upstream::new(&state.route.upstream, Arc::clone(tls)))
             .collect::<Result<_, _>>()?;
         if let Ok(handle) = Handle::try_current() {
             app.runtimes.write().push(handle);
@@ -210,68 +208,61 @@ impl Worker {
     }
 }
 
-/// Counts writes under way, so that a shutdown waits for their outcomes and a kill can tell them.
-#[derive(Debug)]
+/// Counts writes under way, so that a drain waits for their outcomes and a kill can tell them.
+#[derive(Debug, Default)]
 pub struct Inflight {
-    count: watch::Sender<BTreeMap<String, usize>>,
-}
-
-impl Default for Inflight {
-    fn default() -> Self {
-        Self {
-            count: watch::Sender::new(BTreeMap::new()),
-        }
-    }
+    all: server::Inflight,
+    by_account: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
 /// One write under way; counted until dropped.
 #[derive(Debug)]
 pub struct Underway {
-    count: watch::Sender<BTreeMap<String, usize>>,
     service_account: String,
+    by_account: Arc<Mutex<BTreeMap<String, usize>>>,
+    _counted: InflightGuard,
 }
 
 impl Inflight {
     /// Counts one more of a service account.
     #[must_use]
     pub fn enter(&self, service_account: &str) -> Underway {
-        self.count
-            .send_modify(|count| *count.entry(service_account.to_owned()).or_default() += 1);
+        *self
+            .by_account
+            .lock()
+            .entry(service_account.to_owned())
+            .or_default() += 1;
         Underway {
-            count: self.count.clone(),
             service_account: service_account.to_owned(),
+            by_account: Arc::clone(&self.by_account),
+            _counted: self.all.guard(),
         }
     }
 
     /// How many there are of a service account; `*`: of all.
     #[must_use]
     pub fn of(&self, service_account: &str) -> usize {
-        let count = self.count.borrow();
         match service_account {
-            "*" => count.values().sum(),
-            name => count.get(name).copied().unwrap_or(0),
+            "*" => self.all.count(),
+            name => self.by_account.lock().get(name).copied().unwrap_or(0),
         }
     }
 
-    /// Returns when there are none.
-    pub async fn none_left(&self) {
-        let mut count = self.count.subscribe();
-        // The sender lives in `self`, so waiting cannot fail while it is borrowed.
-        if count.wait_for(BTreeMap::is_empty).await.is_err() {
-            tracing::debug!("nothing is left to wait for");
-        }
+    /// The counter that a drain waits for.
+    #[must_use]
+    pub fn counter(&self) -> &server::Inflight {
+        &self.all
     }
 }
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        self.count.send_modify(|count| {
-            if let Some(mine) = count.get_mut(&self.service_account) {
-                *mine = mine.saturating_sub(1);
-                if *mine == 0 {
-                    count.remove(&self.service_account);
-                }
+        let mut counts = self.by_account.lock();
+        if let Some(mine) = counts.get_mut(&self.service_account) {
+            *mine = mine.saturating_sub(1);
+            if *mine == 0 {
+                counts.remove(&self.service_account);
             }
-        });
+        }
     }
 }

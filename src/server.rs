@@ -1,5 +1,5 @@
 //! The HTTP/1.1 server side, independent of what it serves: listeners, TLS, strict framing, time and
-//! size limits, drain. Knows a [`Handler`], not the proxy.
+//! size limits, drain. Knows a [`Handler`]; `proxied` makes the proxy one.
 //!
 //! One current-thread runtime for each worker, each with its own listener on every address and its
 //! own handler, so that a request never changes threads and upstream pools are not shared.
@@ -13,6 +13,7 @@
 mod accept;
 mod bind;
 mod drain;
+pub mod proxied;
 mod run;
 mod strict;
 

@@ -150,7 +150,7 @@ pub fn listener(files: &config::Tls) -> Result<Arc<ServerConfig>, TlsError> {
     )
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(path).map_err(|source| TlsError::Read {
         path: path.to_owned(),
         source,

@@ -1,0 +1,127 @@
+//! A plain HTTP/1.1 client: one connection per request, nothing retried, nothing followed.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// A caller with a token.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub to: SocketAddr,
+    pub token: String,
+    pub headers: Vec<(String, String)>,
+}
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Reply {
+    #[expect(clippy::disallowed_methods, reason = "an answer that is looked at by a test")]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The message of a refusal, in either CRM's shape.
+    pub fn message(&self) -> String {
+        let json = self.json();
+        let message = json.get(0).unwrap_or(&json).get("message").and_then(Value::as_str);
+        message.unwrap_or_else(|| panic!("no message in {json}")).to_owned()
+    }
+
+    /// The code of a refusal, in either CRM's shape.
+    pub fn code(&self) -> String {
+        let json = self.json();
+        let first = json.get(0).unwrap_or(&json);
+        let code = first.get("errorCode").or_else(|| first.get("category"));
+        code.and_then(Value::as_str).unwrap_or_else(|| panic!("no code in {json}")).to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+impl Client {
+    pub fn new(to: SocketAddr, token: &str) -> Self {
+        Self { to, token: token.to_owned(), headers: Vec::new() }
+    }
+
+    /// The same with one more header on each request.
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut other = self.clone();
+        other.headers.push((name.to_owned(), value.to_owned()));
+        other
+    }
+
+    pub async fn get(&self, target: &str) -> Reply {
+        self.send(Method::GET, target, None).await
+    }
+
+    pub async fn post(&self, target: &str, body: &Value) -> Reply {
+        self.send(Method::POST, target, Some(body)).await
+    }
+
+    pub async fn patch(&self, target: &str, body: &Value) -> Reply {
+        self.send(Method::PATCH, target, Some(body)).await
+    }
+
+    pub async fn delete(&self, target: &str) -> Reply {
+        self.send(Method::DELETE, target, None).await
+    }
+
+    pub async fn send(&self, method: Method, target: &str, body: Option<&Value>) -> Reply {
+        let body = body.map(|value| Bytes::from(value.to_string()));
+        self.raw(method, target, body).await
+    }
+
+    /// Sends these bytes as JSON.
+    pub async fn raw(&self, method: Method, target: &str, body: Option<Bytes>) -> Reply {
+        self.try_raw(method, target, body).await.unwrap()
+    }
+
+    /// The same, with what went wrong on the way.
+    pub async fn try_raw(
+        &self,
+        method: Method,
+        target: &str,
+        body: Option<Bytes>,
+    ) -> Result<Reply, hyper::Error> {
+        let stream = TcpStream::connect(self.to).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(HOST, self.to.to_string());
+        if !self.token.is_empty() {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
+        }
+        if body.is_some() && !self.headers.iter().any(|(name, _)| name == "content-type") {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(body.unwrap_or_default())).unwrap();
+        let (parts, body) = sender.send_request(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Reply { status: parts.status, headers: parts.headers, body })
+    }
+}

@@ -1,0 +1,102 @@
+//! Stores that fail on demand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use writegate::error::StoreError;
+use writegate::ledger::{Head, Ledger, NewRow, Row, RowFilter, RowKind, Verified};
+
+/// A ledger that refuses to write while it is told to, and that can be made to wait.
+#[derive(Debug)]
+pub struct FaultyLedger {
+    inner: Arc<dyn Ledger>,
+    broken: AtomicBool,
+    waits: Mutex<Option<(RowKind, Arc<Wait>)>>,
+}
+
+/// A place where rows of one kind wait before they are written.
+#[derive(Debug, Default)]
+pub struct Wait {
+    arrived: Notify,
+    open: Notify,
+}
+
+impl Wait {
+    pub async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    pub fn open(&self) {
+        self.open.notify_one();
+    }
+}
+
+impl FaultyLedger {
+    pub fn new(inner: Arc<dyn Ledger>) -> Self {
+        Self { inner, broken: AtomicBool::new(false), waits: Mutex::new(None) }
+    }
+
+    pub fn break_down(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    pub fn repair(&self) {
+        self.broken.store(false, Ordering::SeqCst);
+    }
+
+    /// The next row of this kind waits before it is written.
+    pub fn hold_next(&self, kind: RowKind) -> Arc<Wait> {
+        let wait = Arc::new(Wait::default());
+        *self.waits.lock() = Some((kind, Arc::clone(&wait)));
+        wait
+    }
+
+    fn waiting(&self, rows: &[NewRow]) -> Option<Arc<Wait>> {
+        let mut waits = self.waits.lock();
+        let kind = waits.as_ref().map(|(kind, _)| *kind)?;
+        rows.iter().any(|row| row.kind == kind).then(|| waits.take().unwrap().1)
+    }
+}
+
+#[async_trait]
+impl Ledger for FaultyLedger {
+    async fn append(&self, rows: Vec<NewRow>) -> Result<(), StoreError> {
+        if let Some(wait) = self.waiting(&rows) {
+            wait.arrived.notify_one();
+            wait.open.notified().await;
+        }
+        self.available()?;
+        self.inner.append(rows).await
+    }
+
+    async fn rows(&self, filter: RowFilter) -> Result<Vec<Row>, StoreError> {
+        self.inner.rows(filter).await
+    }
+
+    async fn unclosed(&self) -> Result<Vec<Row>, StoreError> {
+        self.inner.unclosed().await
+    }
+
+    async fn heads(&self) -> Result<Vec<Head>, StoreError> {
+        self.inner.heads().await
+    }
+
+    async fn verify(&self, published: &[Head]) -> Result<Verified, StoreError> {
+        self.inner.verify(published).await
+    }
+
+    fn available(&self) -> Result<(), StoreError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreError::new("ledger", "made to fail by a test", true));
+        }
+        self.inner.available()
+    }
+
+    fn newest(&self) -> Option<Timestamp> {
+        self.inner.newest()
+    }
+}

@@ -1,0 +1,298 @@
+//! A sandbox CRM, a real proxy before it, and what a test wants to know of both.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use http::Uri;
+use tempfile::TempDir;
+use writegate::app::{App, Parts};
+use writegate::clock::{Clock, SystemClock, SystemEntropy};
+use writegate::config::{
+    Admin, Config, ControlStore, Fingerprint, LedgerStore, Mode, Operator, Role, Route, Secret,
+    ServiceAccount, UnknownCallers,
+};
+use writegate::control::memory::MemoryControl;
+use writegate::journal::read::{Entry, EntryState};
+use writegate::ledger::Ledger;
+use writegate::ledger::sqlite::SqliteLedger;
+use writegate::mutation::CrmKind;
+use writegate::policy::RuleSet;
+use writegate::sandbox::{Options, Running, Sandbox, Token};
+use writegate::server::proxied::{self, Proxied, UpstreamTls};
+use writegate::server::{self, Settings, Trigger};
+
+use super::client::Client;
+use super::faulty::FaultyLedger;
+
+/// What the sandbox takes; also the token of `enrichment-agent`.
+pub const TOKEN: &str = "00Dxx!canary-token-of-enrichment";
+/// The token of `sdr-agent`.
+pub const OTHER_TOKEN: &str = "00Dxx!canary-token-of-sdr";
+/// The Writegate key of `scoring-agent`.
+pub const KEY: &str = "wg_canary-key-of-scoring";
+/// What the sandbox takes in place of that key.
+pub const BROKER: &str = "00Dxx!canary-broker-credential";
+/// The operator's token.
+pub const OPERATOR: &str = "canary-token-of-dana";
+
+/// Rules that let the sandbox be written to in every way that is taken apart.
+pub const OPEN_RULES: &str = "
+crm: salesforce
+default: allow
+objects:
+  '*': { create: { agents: allow }, delete: { agents: allow } }
+";
+/// The same for HubSpot.
+pub const OPEN_HUBSPOT: &str = "
+crm: hubspot
+default: allow
+objects:
+  '*': { create: { agents: allow }, delete: { agents: allow }, associate: { agents: allow } }
+";
+
+/// How a house is built.
+pub struct Builder {
+    rules: Vec<(String, String)>,
+    clock: Arc<dyn Clock>,
+    folder: Option<Arc<TempDir>>,
+    unknown_callers: UnknownCallers,
+    upstream: Option<Uri>,
+    settings: Settings,
+}
+
+impl Builder {
+    /// These rules in place of the open ones.
+    pub fn rules(mut self, salesforce: &str) -> Self {
+        self.rules = vec![("test.yaml".into(), salesforce.into())];
+        self
+    }
+
+    /// One more rule file.
+    pub fn and_rules(mut self, text: &str) -> Self {
+        self.rules.push((format!("test-{}.yaml", self.rules.len()), text.into()));
+        self
+    }
+
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The stores of an earlier house: a restart.
+    pub fn folder(mut self, folder: &Arc<TempDir>) -> Self {
+        self.folder = Some(Arc::clone(folder));
+        self
+    }
+
+    pub fn unknown_callers(mut self, may: UnknownCallers) -> Self {
+        self.unknown_callers = may;
+        self
+    }
+
+    /// Another upstream than the sandbox.
+    pub fn upstream(mut self, upstream: &str) -> Self {
+        self.upstream = Some(upstream.parse().unwrap());
+        self
+    }
+
+    pub async fn build(self) -> House {
+        let sandbox = sandbox().await;
+        let folder = self.folder.unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
+        let upstream = self
+            .upstream
+            .unwrap_or_else(|| sandbox.base_url().parse().unwrap());
+        let config = config(&upstream, self.unknown_callers);
+        let files: Vec<(&str, &str)> =
+            self.rules.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let rules = RuleSet::compile(&files).unwrap_or_else(|errors| panic!("{errors}"));
+        let entropy = Arc::new(SystemEntropy::default());
+        let file = folder.path().join("ledger.db");
+        let sqlite = SqliteLedger::open(&file, self.clock.now(), entropy.clone()).unwrap();
+        let ledger = Arc::new(FaultyLedger::new(Arc::new(sqlite)));
+        let parts = Parts {
+            config,
+            rules,
+            control: Arc::new(MemoryControl::new()),
+            ledger: ledger.clone(),
+            clock: self.clock,
+            entropy,
+        };
+        let app = Arc::new(App::open(parts).await.unwrap());
+        let (addresses, trigger, server) = serve(&app, self.settings);
+        House {
+            sandbox,
+            app,
+            ledger,
+            salesforce: addresses[0],
+            hubspot: addresses[1],
+            folder,
+            trigger,
+            server: Some(server),
+        }
+    }
+}
+
+async fn sandbox() -> Running {
+    let mut options = Options::with_token(TOKEN);
+    options.tokens.push(Token::new(OTHER_TOKEN));
+    options.tokens.push(Token::new(BROKER));
+    Sandbox::start("127.0.0.1:0".parse().unwrap(), options).await.unwrap()
+}
+
+fn serve(
+    app: &Arc<App>,
+    settings: Settings,
+) -> (Vec<SocketAddr>, Trigger, JoinHandle<()>) {
+    let endpoints = proxied::endpoints(&app.config.routes).unwrap();
+    let bound = server::bind(endpoints, settings).unwrap();
+    let addresses = bound.addresses();
+    let trigger = Trigger::new();
+    let (app, pulled) = (Arc::clone(app), trigger.clone());
+    let thread = std::thread::spawn(move || {
+        let tls = UpstreamTls::new(&app.config.routes).unwrap();
+        let make = |_| Proxied::new(tls.worker(&app).unwrap());
+        bound.run(make, &pulled, app.inflight.counter()).unwrap();
+    });
+    (addresses, trigger, thread)
+}
+
+fn route(name: &str, crm: CrmKind, upstream: &Uri) -> Route {
+    Route {
+        name: name.into(),
+        crm,
+        listen: "127.0.0.1:0".parse().unwrap(),
+        public_url: "http://127.0.0.1".parse().unwrap(),
+        upstream: upstream.clone(),
+        login: upstream.clone(),
+        tls: None,
+        upstream_ca: None,
+        release_credential: None,
+        mode: Mode::Enforce,
+    }
+}
+
+fn account(name: &str, tokens: &[&str], keys: &[&str]) -> ServiceAccount {
+    let prints = |secrets: &[&str]| -> Vec<Fingerprint> {
+        secrets.iter().map(|secret| Fingerprint::of(secret.as_bytes())).collect()
+    };
+    ServiceAccount {
+        name: name.into(),
+        owner: Some("kim".into()),
+        tokens: prints(tokens),
+        clients: Vec::new(),
+        keys: prints(keys),
+        credentials: vec![
+            ("salesforce".into(), Secret::new(BROKER)),
+            ("hubspot".into(), Secret::new(BROKER)),
+        ],
+        certs: Vec::new(),
+    }
+}
+
+fn config(upstream: &Uri, unknown_callers: UnknownCallers) -> Config {
+    Config {
+        file: PathBuf::from("writegate.yaml"),
+        routes: vec![
+            route("salesforce", CrmKind::Salesforce, upstream),
+            route("hubspot", CrmKind::HubSpot, upstream),
+        ],
+        admin: Admin { listen: "127.0.0.1:0".parse().unwrap() },
+        control: ControlStore::Memory,
+        ledger: LedgerStore::Sqlite(PathBuf::from("ledger.db")),
+        rules: PathBuf::from("rules"),
+        unknown_callers,
+        service_accounts: vec![
+            account("enrichment-agent", &[TOKEN], &[]),
+            account("sdr-agent", &[OTHER_TOKEN], &[]),
+            account("scoring-agent", &[], &[KEY]),
+        ],
+        operators: vec![Operator {
+            name: "dana".into(),
+            roles: vec![Role::Admin],
+            teams: vec!["Sales Ops".into()],
+            token: Fingerprint::of(OPERATOR.as_bytes()),
+        }],
+    }
+}
+
+/// A running house.
+pub struct House {
+    pub sandbox: Running,
+    pub app: Arc<App>,
+    pub ledger: Arc<FaultyLedger>,
+    pub salesforce: SocketAddr,
+    pub hubspot: SocketAddr,
+    pub folder: Arc<TempDir>,
+    trigger: Trigger,
+    server: Option<JoinHandle<()>>,
+}
+
+impl House {
+    /// A house with open rules.
+    pub fn builder() -> Builder {
+        Builder {
+            rules: vec![
+                ("salesforce.yaml".into(), OPEN_RULES.into()),
+                ("hubspot.yaml".into(), OPEN_HUBSPOT.into()),
+            ],
+            clock: Arc::new(SystemClock),
+            folder: None,
+            unknown_callers: UnknownCallers::Deny,
+            upstream: None,
+            settings: Settings::default(),
+        }
+    }
+
+    /// `enrichment-agent` on the Salesforce route.
+    pub fn agent(&self) -> Client {
+        Client::new(self.salesforce, TOKEN)
+    }
+
+    /// `enrichment-agent` on the HubSpot route.
+    pub fn hubspot_agent(&self) -> Client {
+        Client::new(self.hubspot, TOKEN)
+    }
+
+    /// The newest entries, newest first.
+    pub async fn entries(&self) -> Vec<Entry> {
+        writegate::journal::read::entries(&*self.ledger, None, None, None, 500).await.unwrap().0
+    }
+
+    /// How many entries stand so.
+    pub async fn count(&self, state: EntryState) -> usize {
+        self.entries().await.iter().filter(|entry| entry.state == state).count()
+    }
+
+    /// Ends the proxy the orderly way, and checks what no test asks for: each write that the CRM saw
+    /// has exactly one opened entry, and the chain holds.
+    pub async fn finish(mut self) {
+        self.stop().await;
+        let opened = self
+            .entries()
+            .await
+            .iter()
+            .filter(|entry| !matches!(entry.state, EntryState::Refused | EntryState::Switch))
+            .filter(|entry| entry.state != EntryState::NotSent)
+            .count();
+        assert_eq!(self.sandbox.writes().len(), opened, "writes at the CRM, entries opened");
+        let verified = self.ledger.verify(&[]).await.unwrap();
+        assert!(verified.faults.is_empty(), "{:?}", verified.faults);
+    }
+
+    /// Ends the proxy the orderly way.
+    pub async fn stop(&mut self) {
+        self.trigger.pull();
+        if let Some(server) = self.server.take() {
+            // The sandbox answers on this runtime meanwhile.
+            tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.trigger.pull();
+    }
+}
