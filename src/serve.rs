@@ -1,0 +1,206 @@
+//! Opens everything that a configuration names, and serves it until told to stop: the routes on a
+//! worker for each core, the operators' side and the clockwork on a thread of its own.
+
+mod heads;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::runtime;
+
+use crate::admin;
+use crate::app::{App, Parts};
+use crate::clock::{Clock, SystemClock, SystemEntropy};
+use crate::config::{Config, ControlStore, LedgerStore, Mode};
+use crate::control::memory::MemoryControl;
+use crate::error::StoreError;
+use crate::ledger::sqlite::SqliteLedger;
+use crate::policy::{self, RuleSet};
+use crate::server::proxied::{self, Proxied, UpstreamTls};
+use crate::server::{self, Bound, Drained, Settings, Shutdown, Trigger};
+use crate::tls;
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration, the rules or a file they name: exit code 78.
+    #[error("{0}")]
+    Config(String),
+    /// The machine: a port, a disk, a thread.
+    #[error("{0}")]
+    Start(String),
+}
+
+impl From<StoreError> for ServeError {
+    fn from(error: StoreError) -> Self {
+        Self::Start(error.to_string())
+    }
+}
+
+/// Everything is open and bound; nothing is served yet.
+#[derive(Debug)]
+pub struct Opened {
+    app: Arc<App>,
+    bound: Bound,
+    admin: TcpListener,
+    upstream_tls: UpstreamTls,
+    published: PathBuf,
+}
+
+/// Opens what `config` names, with the rules already compiled.
+///
+/// # Errors
+/// [`ServeError`].
+pub fn open(config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
+    tls::install_provider();
+    let configured = |error: &dyn std::fmt::Display| ServeError::Config(error.to_string());
+    let ledger = ledger_file(&config)?;
+    let endpoints = proxied::endpoints(&config.routes).map_err(|error| configured(&error))?;
+    let upstream_tls = UpstreamTls::new(&config.routes).map_err(|error| configured(&error))?;
+    let started = |error: &dyn std::fmt::Display| ServeError::Start(error.to_string());
+    let bound =
+        server::bind(endpoints, Settings::default()).map_err(|error| started(&error))?;
+    let admin = bind_admin(config.admin.listen)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy = Arc::new(SystemEntropy::default());
+    let store = SqliteLedger::open(&ledger, clock.now(), entropy.clone())?;
+    let parts = Parts {
+        config,
+        rules,
+        control: Arc::new(MemoryControl::new()),
+        ledger: Arc::new(store),
+        clock,
+        entropy,
+    };
+    let app = runtime()?.block_on(App::open(parts))?;
+    for entry in &app.found_open {
+        tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
+    }
+    Ok(Opened {
+        app: Arc::new(app),
+        bound,
+        admin,
+        upstream_tls,
+        published: heads::file(&ledger),
+    })
+}
+
+/// Compiles the rules in a folder and runs their cases: a set that fails is not served.
+///
+/// # Errors
+/// [`ServeError::Config`] with every mistake.
+pub fn rules(folder: &Path) -> Result<RuleSet, ServeError> {
+    policy::load(folder).map_err(|errors| ServeError::Config(errors.to_string()))
+}
+
+/// What this version cannot serve is said, not served in another way.
+fn ledger_file(config: &Config) -> Result<PathBuf, ServeError> {
+    if matches!(config.control, ControlStore::Redis(_)) {
+        return Err(ServeError::Config(
+            "control: Redis is not served by this version; use `control: memory`".into(),
+        ));
+    }
+    if let Some(route) = config.routes.iter().find(|route| route.mode == Mode::Observe) {
+        return Err(ServeError::Config(format!(
+            "route {}: `mode: observe` is not served by this version; leave it out",
+            route.name
+        )));
+    }
+    match &config.ledger {
+        LedgerStore::Sqlite(path) => Ok(path.clone()),
+        LedgerStore::Postgres(_) => Err(ServeError::Config(
+            "ledger: PostgreSQL is not served by this version; use `ledger: sqlite:FILE`".into(),
+        )),
+    }
+}
+
+fn bind_admin(listen: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listener = TcpListener::bind(listen)
+        .map_err(|error| ServeError::Start(format!("cannot listen on {listen}: {error}")))?;
+    listener
+        .set_nonblocking(true)
+        .map_err(|error| ServeError::Start(format!("cannot listen on {listen}: {error}")))?;
+    Ok(listener)
+}
+
+fn runtime() -> Result<runtime::Runtime, ServeError> {
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| ServeError::Start(format!("cannot start a runtime: {error}")))
+}
+
+impl Opened {
+    /// What was opened.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// The routes' addresses, in their order, with the ports that were free.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.bound.addresses()
+    }
+
+    /// The operators' address.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn admin_address(&self) -> io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Serves until the trigger is pulled and the drain is over; blocks the calling thread.
+    ///
+    /// # Errors
+    /// When a thread cannot be started or a worker ends by itself.
+    pub fn run(self, trigger: &Trigger) -> Result<Drained, ServeError> {
+        let Self { app, bound, admin, upstream_tls, published } = self;
+        let runtime = runtime()?;
+        let aside = {
+            let (app, shutdown) = (Arc::clone(&app), trigger.shutdown());
+            let work = move || runtime.block_on(operate(app, admin, published, shutdown));
+            std::thread::Builder::new()
+                .name("admin".into())
+                .spawn(work)
+                .map_err(|error| ServeError::Start(format!("cannot start a thread: {error}")))?
+        };
+        // Upstream addresses were tried when the first worker was made; a bad one ends the start.
+        upstream_tls.worker(&app).map_err(ServeError::Config)?;
+        let make = |_| Proxied::over(&upstream_tls, &app);
+        let drained = bound
+            .run(make, trigger, app.inflight.counter())
+            .map_err(|error| ServeError::Start(error.to_string()));
+        trigger.pull();
+        if aside.join().is_err() {
+            tracing::error!("the admin thread ended by a panic");
+        }
+        drained
+    }
+}
+
+/// The operators' side and what has to be done each minute, until the shutdown begins.
+async fn operate(
+    app: Arc<App>,
+    admin: TcpListener,
+    published: PathBuf,
+    mut shutdown: Shutdown,
+) {
+    let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
+    match tokio::net::TcpListener::from_std(admin) {
+        Err(error) => tracing::error!(%error, "the operators' side cannot be served"),
+        Ok(listener) => {
+            let stop = async move { shutdown.started().await };
+            let serving = axum::serve(listener, admin::router(Arc::clone(&app)));
+            if let Err(error) = serving.with_graceful_shutdown(stop).await {
+                tracing::error!(%error, "the operators' side ended");
+            }
+        }
+    }
+    app.inflight.counter().none().await;
+    publishing.abort();
+    heads::publish_once(&app, &published).await;
+}
