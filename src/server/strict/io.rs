@@ -129,15 +129,10 @@ impl<T> Strict<T> {
                 step
             }
             Err(fault) => {
-                self.fail(fault);
+                self.phase = Phase::Failing(fault);
                 Step::More
             }
         }
-    }
-
-    fn fail(&mut self, fault: Fault) {
-        self.link.fail(fault);
-        self.phase = Phase::Failing(fault);
     }
 
     /// Hands on bytes that may go; tells whether there were any.
@@ -164,16 +159,22 @@ impl<T> Strict<T> {
     fn hand_on_fault(&mut self, fault: Fault) -> io::Result<bool> {
         self.phase = Phase::Failed;
         self.held = BytesMut::new();
-        match (fault, self.scanner.place) {
-            (Fault::TlsOnPlain, _) => Ok(true),
-            (_, Place::Head(_)) => {
-                self.held.extend_from_slice(REFUSED);
-                self.passed = REFUSED.len();
-                Ok(false)
+        if matches!(self.scanner.place, Place::Head(_)) {
+            self.link.fail_head(fault);
+            if fault == Fault::TlsOnPlain {
+                return Ok(true);
             }
-            (Fault::BodyTimeout, _) => Err(io::Error::new(io::ErrorKind::TimedOut, fault)),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, fault)),
+            self.held.extend_from_slice(REFUSED);
+            self.passed = REFUSED.len();
+            return Ok(false);
         }
+        self.link.fail_body(fault);
+        let kind = if fault == Fault::BodyTimeout {
+            io::ErrorKind::TimedOut
+        } else {
+            io::ErrorKind::InvalidData
+        };
+        Err(io::Error::new(kind, fault))
     }
 
     /// Nothing to read now: waits, unless the wait has been too long. True is the end of the stream.
@@ -184,8 +185,8 @@ impl<T> Strict<T> {
         }
         match awaited {
             Awaited::Request => return Poll::Ready(true),
-            Awaited::Head => self.fail(Fault::HeadTimeout),
-            Awaited::Body => self.fail(Fault::BodyTimeout),
+            Awaited::Head => self.phase = Phase::Failing(Fault::HeadTimeout),
+            Awaited::Body => self.phase = Phase::Failing(Fault::BodyTimeout),
         }
         Poll::Ready(false)
     }
