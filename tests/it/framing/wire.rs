@@ -184,6 +184,22 @@ fn the_usual_limits_are_exact_up_to_the_handler() {
     assert_eq!(statuses, expected);
 }
 
+/// What measured clients send and a stricter reading of RFC 3986 would refuse.
+#[test]
+fn odd_targets_of_real_clients_reach_the_handler_untouched() {
+    let server = server(&["crm.test"]);
+    let targets = [
+        "//services/data/v66.0/sobjects/Account/",
+        "/services/data/v66.0/query?q=SELECT+Id+FROM+Account+WHERE+Name='a|b'",
+        "/a/%2e%2e/{b}/[c]^",
+        "/?",
+    ];
+    let conversations = targets.iter().map(|target| vec![get(target, "")]).collect();
+    for (target, outcome) in targets.iter().zip(server.talk_all(conversations)) {
+        assert_eq!(outcome.seen[0].line, format!("GET {target}"));
+    }
+}
+
 #[test]
 fn a_refusal_comes_after_the_answers_before_it() {
     let server = server(&["crm.test"]);
