@@ -63,7 +63,7 @@ pub trait Handler: Clone + Send + 'static {
 pub struct Peer {
     /// Where it connects from.
     pub address: SocketAddr,
-    /// The place of the endpoint in the list given to [`bind`].
+    /// The place of the endpoint in the list given to [`bind()`].
     pub endpoint: usize,
     /// Whether it came by TLS.
     pub secure: bool,

@@ -83,7 +83,9 @@ impl Lobby {
 }
 
 /// hyper's half of the settings. Its own header timeout stays off: [`Strict`] keeps all deadlines,
-/// and hyper sees no byte of a head before it is whole.
+/// and hyper sees no byte of a head before it is whole. Its gathering of pipelined answers stays off
+/// too: hyper 1.12 closes without writing what it gathered when an answer says `Connection: close`
+/// and another request is already read.
 pub(super) fn builder(settings: &Settings) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
@@ -91,7 +93,6 @@ pub(super) fn builder(settings: &Settings) -> http1::Builder {
         .header_read_timeout(None)
         .keep_alive(true)
         .half_close(false)
-        .pipeline_flush(true)
         .preserve_header_case(settings.preserve_header_case);
     if settings.limits.fields > 100 {
         // hyper's own limit, 100, is the cheaper one.
@@ -235,7 +236,7 @@ impl<H: Handler> Connection<H> {
         if let Err(error) = served.await {
             tracing::debug!(peer = %session.peer, %error, "connection ended early");
         }
-        if session.link.fault() == Some(Fault::TlsOnPlain) {
+        if session.link.head_fault() == Some(Fault::TlsOnPlain) {
             tracing::warn!(peer = %session.peer, "{}", Fault::TlsOnPlain);
         }
     }
@@ -256,13 +257,15 @@ fn answer<H: Handler>(
 ) -> impl Future<Output = Result<Response<Answer<H::Body>>, Infallible>> + Send {
     let answering = session.link.begin();
     async move {
-        let fault = session.link.fault();
-        let refused = fault.filter(|_fault| request.method().as_str() == REFUSED_METHOD);
+        let refused = match request.method().as_str() {
+            REFUSED_METHOD => session.link.head_fault(),
+            _ => None,
+        };
         let mut response = match refused {
             Some(fault) => handler.refuse(&session.peer, fault),
             None => handler.call(&session.peer, request).await,
         };
-        if session.link.fault().is_some() {
+        if refused.is_some() || session.link.body_fault().is_some() {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }

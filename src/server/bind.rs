@@ -11,6 +11,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::Settings;
 use super::strict::Rules;
 use super::strict::host::HostRule;
+use crate::config::Route;
+use crate::tls::{self, TlsError};
 
 /// Connections that wait to be accepted, for each listener.
 const BACKLOG: i32 = 1024;
@@ -24,6 +26,20 @@ pub struct Endpoint {
     pub tls: Option<Arc<ServerConfig>>,
     /// Which `Host` it answers to.
     pub hosts: HostRule,
+}
+
+impl Endpoint {
+    /// The endpoint of a configured route, which goes by the authority of its public URL.
+    ///
+    /// # Errors
+    /// [`TlsError`] when its certificates cannot be used.
+    pub fn of_route(route: &Route) -> Result<Self, TlsError> {
+        Ok(Self {
+            listen: route.listen,
+            tls: route.tls.as_ref().map(tls::listener).transpose()?,
+            hosts: HostRule::new([route.public_url.clone()]),
+        })
+    }
 }
 
 /// An address that cannot be served.

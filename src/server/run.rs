@@ -50,6 +50,8 @@ impl Bound {
                 .map(|(number, share)| {
                     let ending = Ending(trigger);
                     let work = move || {
+                        // Moved in whole: a part of it would leave the rest to drop right away.
+                        let ending = ending;
                         let shutdown = ending.0.shutdown();
                         worker(number, share, settings, make, shutdown, inflight)
                     };

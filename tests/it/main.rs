@@ -10,5 +10,7 @@
 )]
 
 mod control_contract;
+mod framing;
+mod server;
 mod support;
 mod tidy;

@@ -1,13 +1,15 @@
 //! The wrapper around a connection that hyper reads through. Bytes go straight into hyper's buffer
 //! and are judged there; only what is not yet decided (a head or a line in pieces) is kept back.
 
+mod write;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::Instant;
 
 use super::fault::Fault;
@@ -20,9 +22,6 @@ use super::{Awaited, Place, Rules, Scanner, Step};
 /// list of methods, so no client can send it.
 pub(in crate::server) const REFUSED_METHOD: &str = "REFUSED";
 const REFUSED: &[u8] = b"REFUSED / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
-
-/// How much of a pipelined or unread rest is thrown away while the client reads the last answer.
-const LINGER_BYTES: usize = 1024 * 1024;
 
 /// A connection that lets through only what has one reading.
 #[derive(Debug)]
@@ -129,15 +128,10 @@ impl<T> Strict<T> {
                 step
             }
             Err(fault) => {
-                self.fail(fault);
+                self.phase = Phase::Failing(fault);
                 Step::More
             }
         }
-    }
-
-    fn fail(&mut self, fault: Fault) {
-        self.link.fail(fault);
-        self.phase = Phase::Failing(fault);
     }
 
     /// Hands on bytes that may go; tells whether there were any.
@@ -164,16 +158,22 @@ impl<T> Strict<T> {
     fn hand_on_fault(&mut self, fault: Fault) -> io::Result<bool> {
         self.phase = Phase::Failed;
         self.held = BytesMut::new();
-        match (fault, self.scanner.place) {
-            (Fault::TlsOnPlain, _) => Ok(true),
-            (_, Place::Head(_)) => {
-                self.held.extend_from_slice(REFUSED);
-                self.passed = REFUSED.len();
-                Ok(false)
+        if matches!(self.scanner.place, Place::Head(_)) {
+            self.link.fail_head(fault);
+            if fault == Fault::TlsOnPlain {
+                return Ok(true);
             }
-            (Fault::BodyTimeout, _) => Err(io::Error::new(io::ErrorKind::TimedOut, fault)),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, fault)),
+            self.held.extend_from_slice(REFUSED);
+            self.passed = REFUSED.len();
+            return Ok(false);
         }
+        self.link.fail_body(fault);
+        let kind = if fault == Fault::BodyTimeout {
+            io::ErrorKind::TimedOut
+        } else {
+            io::ErrorKind::InvalidData
+        };
+        Err(io::Error::new(kind, fault))
     }
 
     /// Nothing to read now: waits, unless the wait has been too long. True is the end of the stream.
@@ -184,8 +184,8 @@ impl<T> Strict<T> {
         }
         match awaited {
             Awaited::Request => return Poll::Ready(true),
-            Awaited::Head => self.fail(Fault::HeadTimeout),
-            Awaited::Body => self.fail(Fault::BodyTimeout),
+            Awaited::Head => self.phase = Phase::Failing(Fault::HeadTimeout),
+            Awaited::Body => self.phase = Phase::Failing(Fault::BodyTimeout),
         }
         Poll::Ready(false)
     }
@@ -260,89 +260,5 @@ impl<T: AsyncRead + Unpin> AsyncRead for Strict<T> {
                 }
             }
         }
-    }
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin> Strict<T> {
-    /// Lets the client read the last answer: a connection torn down with bytes unread is reset, and
-    /// a reset takes the answer with it. Reads and forgets until the client closes or time is up.
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Phase::Lingering { since, mut bytes } = self.phase else {
-            return Poll::Ready(());
-        };
-        loop {
-            if bytes > LINGER_BYTES || self.patience.linger(since, cx) {
-                return Poll::Ready(());
-            }
-            let mut space = [0; 4096];
-            let mut piece = ReadBuf::new(&mut space);
-            match Pin::new(&mut self.io).poll_read(cx, &mut piece) {
-                Poll::Ready(Ok(())) if !piece.filled().is_empty() => bytes += piece.filled().len(),
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => {
-                    self.phase = Phase::Lingering { since, bytes };
-                    return Poll::Pending;
-                }
-            }
-        }
-    }
-
-    /// Takes the outcome of a write; one that waited too long is an error.
-    fn wrote<R>(
-        &mut self,
-        outcome: Poll<io::Result<R>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<R>> {
-        if outcome.is_ready() {
-            self.patience.wrote();
-        } else if self.patience.wait_to_write(cx) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        outcome
-    }
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.wrote(outcome, cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.wrote(outcome, cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.io).poll_flush(cx);
-        self.wrote(outcome, cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !matches!(self.phase, Phase::Lingering { .. }) {
-            let outcome = Pin::new(&mut self.io).poll_shutdown(cx);
-            ready!(self.wrote(outcome, cx))?;
-            let between = self.held.is_empty() && matches!(self.scanner.place, Place::Head(_));
-            if matches!(self.phase, Phase::Open) && between {
-                return Poll::Ready(Ok(()));
-            }
-            self.phase = Phase::Lingering {
-                since: Instant::now(),
-                bytes: 0,
-            };
-        }
-        self.poll_linger(cx).map(Ok)
     }
 }

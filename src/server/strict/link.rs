@@ -9,22 +9,34 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::fault::Fault;
 
-/// Shared by the two sides of one connection.
+/// Shared by the two sides of one connection. A fault is noted when hyper is told of it, which for a
+/// pipelined head can be while an earlier request is still being answered.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Link {
-    fault: OnceLock<Fault>,
+    head: OnceLock<Fault>,
+    body: OnceLock<Fault>,
     busy: AtomicBool,
 }
 
 impl Link {
-    /// Notes the fault that ends the connection; the first one stands.
-    pub(super) fn fail(&self, fault: Fault) {
-        self.fault.get_or_init(|| fault);
+    /// Notes the fault of a head. hyper is given a stand-in for it, or the end of the stream.
+    pub(super) fn fail_head(&self, fault: Fault) {
+        self.head.get_or_init(|| fault);
     }
 
-    /// The fault that ends the connection.
-    pub(in crate::server) fn fault(&self) -> Option<Fault> {
-        self.fault.get().copied()
+    /// Notes the fault of the body that the request at hand is reading.
+    pub(super) fn fail_body(&self, fault: Fault) {
+        self.body.get_or_init(|| fault);
+    }
+
+    /// The fault of the head that the stand-in stands for.
+    pub(in crate::server) fn head_fault(&self) -> Option<Fault> {
+        self.head.get().copied()
+    }
+
+    /// The fault of the body of the request at hand.
+    pub(in crate::server) fn body_fault(&self) -> Option<Fault> {
+        self.body.get().copied()
     }
 
     /// Whether a request is being answered. Only then may a client be silent without being idle.

@@ -65,7 +65,7 @@ fn through(pieces: Vec<Vec<u8>>, space: usize, limits: Limits) -> (Vec<u8>, Opti
                 break;
             }
         }
-        (output, link.fault())
+        (output, link.head_fault().or(link.body_fault()))
     })
 }
 
