@@ -1,1 +1,4 @@
-//! x
+//! Everything that is tested from outside, in one binary.
+
+#[cfg(test)]
+mod sandbox;
