@@ -61,7 +61,12 @@ async fn snapshot_reads_keep_order_and_say_what_is_missing() {
         .json("PATCH", &row("Account", seed::ACME), write)
         .await;
     assert_eq!(denied.code(), "INVALID_FIELD");
+}
 
+#[tokio::test]
+async fn one_composite_reads_and_writes_records_of_several_types() {
+    let (running, client, _) = started().await;
+    let target = format!("{ROOT}/composite/sobjects/Account");
     let part = |id: &str, method: &str, url: String, body: Value| json!({"referenceId": id, "method": method, "url": url, "body": body});
     let reads = json!({"compositeRequest": [
         part("a", "GET", format!("{}?fields=Amount", row("Opportunity", seed::ACME_RENEWAL)), Value::Null),
