@@ -60,6 +60,12 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether a query parameter says `true`, in any case.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.parameter(name)
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
     /// A query parameter that lists names, by commas or by repetition.
     pub(super) fn list(&self, name: &str) -> Option<Vec<String>> {
         let mut given = self.query.iter().filter(|(key, _)| key == name).peekable();

@@ -2,11 +2,13 @@
 
 mod collections;
 mod composite;
+mod conditions;
 mod describe;
 mod error;
 mod filter;
 mod ids;
 mod org;
+mod place;
 mod query;
 mod rows;
 mod schema;

@@ -137,14 +137,22 @@ pub(super) fn portal() -> Portal {
     portal
 }
 
-/// A record as it was when the seed data was made; nulls are blanks.
-fn record(id: &str, fields: Value) -> Record {
-    let mut kept = match fields {
-        Value::Object(fields) => fields,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Map::new()
-        }
+/// A table of records: a line of field names, then a line for each id, in columns; blank columns are
+/// blank fields.
+fn records(ids: &[&str], table: &str, read: fn(&str) -> Value) -> Vec<Record> {
+    let mut lines = table.trim().lines().map(columns);
+    let names = lines.next().unwrap_or_default();
+    let row = |(id, values): (&&str, Vec<&str>)| {
+        let cells = names.iter().zip(values);
+        let fields: Map<String, Value> = cells
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(name, text)| ((*name).to_owned(), read(text)))
+            .collect();
+        Record::new((*id).to_owned(), fields, founded())
     };
-    kept.retain(|_, value| !value.is_null());
-    Record::new(id.to_owned(), kept, founded())
+    ids.iter().zip(lines).map(row).collect()
+}
+
+fn columns(line: &str) -> Vec<&str> {
+    line.split('|').map(str::trim).collect()
 }

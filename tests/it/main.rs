@@ -11,6 +11,7 @@
 
 mod control_contract;
 mod framing;
+mod sandbox;
 mod server;
 mod support;
 mod tidy;

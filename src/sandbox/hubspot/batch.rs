@@ -71,7 +71,7 @@ impl Session<'_> {
             .get("properties")
             .and_then(Value::as_array)
             .map(|names| names.iter().filter_map(id_text).collect());
-        let archived = self.call.request.parameter("archived") == Some("true");
+        let archived = self.call.request.flag("archived");
         let (mut results, mut absent) = (Vec::new(), Vec::new());
         for input in inputs(body, most)? {
             let wanted = key(&input);

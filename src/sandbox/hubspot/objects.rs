@@ -15,7 +15,7 @@ impl Session<'_> {
     pub(super) fn list(&self, kind: &'static Type) -> Result<Answer, Error> {
         let request = self.call.request;
         let limit = self.limit(10, 100)?;
-        let archived = request.parameter("archived") == Some("true");
+        let archived = request.flag("archived");
         let after = request.parameter("after").unwrap_or_default();
         let mut rows = self
             .portal
@@ -44,7 +44,7 @@ impl Session<'_> {
     /// `GET /crm/v3/objects/{type}/{id}`.
     pub(super) fn get(&self, kind: &'static Type, id: &str) -> Result<Answer, Error> {
         let request = self.call.request;
-        let archived = request.parameter("archived") == Some("true");
+        let archived = request.flag("archived");
         let record = match self.resolve(kind, id, request.parameter("idProperty"))? {
             Some(id) => self.portal.store.any(kind.name, &id),
             None if archived => self.portal.store.any(kind.name, id),

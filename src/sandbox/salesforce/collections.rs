@@ -74,7 +74,7 @@ impl Session<'_> {
     pub(super) fn delete_many(&mut self) -> Result<Answer, Error> {
         let ids = self.call.request.list("ids").unwrap_or_default();
         limit(ids.len(), MOST_WRITES)?;
-        let all_or_none = self.call.request.parameter("allOrNone") == Some("true");
+        let all_or_none = self.call.request.flag("allOrNone");
         let ids: Vec<Value> = ids.into_iter().map(Value::from).collect();
         self.each(all_or_none, &ids, |session, id| {
             let id = id.as_str().unwrap_or_default();

@@ -45,6 +45,17 @@ impl Org {
         self.store.place(object, record);
     }
 
+    /// Fills a reference field of seed records.
+    pub(in crate::sandbox) fn link(&mut self, object: &str, field: &str, pairs: &[(&str, &str)]) {
+        for (id, target) in pairs {
+            if let Some(record) = self.store.any(object, id) {
+                let mut record = record.clone();
+                record.put(field, json!(target));
+                self.store.place(object, record);
+            }
+        }
+    }
+
     /// A number that was not given before.
     pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
@@ -210,4 +221,37 @@ fn address(record: &Record) -> Value {
         .as_object()
         .is_none_or(|parts| parts.values().all(Value::is_null));
     if blank { Value::Null } else { parts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seed_data_fits_the_schema() {
+        let org = seed::org(2000);
+        for object in schema::objects() {
+            for record in org.store.rows(object.name) {
+                assert_eq!(ids::canonical(&record.id).as_ref(), Some(&record.id));
+                assert!(record.id.starts_with(object.prefix), "{}", record.id);
+                for (name, value) in &record.fields {
+                    let field = object.field(name).filter(|field| field.name == name);
+                    let field = field.unwrap_or_else(|| panic!("{}.{name}", object.name));
+                    if let Some((target, _)) = field.target {
+                        let id = value.as_str().unwrap();
+                        assert!(
+                            org.store.live(target, id).is_some(),
+                            "{name} of {}",
+                            record.id
+                        );
+                    }
+                }
+            }
+        }
+        assert_eq!(org.ids("Account").len(), 12);
+        let acme = org.view("Account", seed::ACME).unwrap();
+        assert!(acme["Industry"].is_null() && acme["NumberOfEmployees"].is_null());
+        let task = org.view("Task", seed::ACME_TASK).unwrap();
+        assert_eq!(task["WhatId"], seed::ACME);
+    }
 }

@@ -1,13 +1,12 @@
 //! One record at a time: create, read, update, delete, by id and by external id.
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use serde_json::{Map, Value, json};
 
 use super::super::answer::Answer;
 use super::super::store::Record;
+use super::conditions::{etag, http_date};
 use super::error::Error;
-use super::org::{self, value, visible};
+use super::org::{value, visible};
 use super::schema::{Field, Kind, Object};
 use super::values::{self, Write};
 use super::{Session, ids};
@@ -248,47 +247,6 @@ impl Session<'_> {
         };
         names.iter().map(of).collect()
     }
-
-    /// Whether `If-None-Match` or `If-Modified-Since` say that the caller has the record already.
-    fn unchanged(&self, object: &Object, record: &Record) -> Result<bool, Error> {
-        let tag = etag(object, record);
-        if let (Some(tag), Some(asked)) = (tag, self.call.request.header("if-none-match")) {
-            return Ok(names_tag(asked, &tag));
-        }
-        match self.since("if-modified-since")? {
-            Some(since) => Ok(record.modified.as_second() <= since.as_second()),
-            None => Ok(false),
-        }
-    }
-
-    /// The 412 of a conditional write whose condition does not hold.
-    fn precondition(&self, object: &Object, id: &str) -> Result<Option<Answer>, Error> {
-        let Some(record) = self.org.store.live(object.name, id) else {
-            return Ok(None);
-        };
-        let tag = etag(object, record);
-        let other_tag = match (tag, self.call.request.header("if-match")) {
-            (Some(tag), Some(asked)) => !names_tag(asked, &tag),
-            (Some(_) | None, _) => false,
-        };
-        let newer = self
-            .since("if-unmodified-since")?
-            .is_some_and(|since| record.modified.as_second() > since.as_second());
-        let message = "The record was changed after the moment that the request names";
-        let failed = Error::new(412, "PRECONDITION_FAILED", message).answer();
-        Ok((other_tag || newer).then_some(failed))
-    }
-
-    fn since(&self, header: &str) -> Result<Option<Timestamp>, Error> {
-        let Some(text) = self.call.request.header(header) else {
-            return Ok(None);
-        };
-        let parsed = rfc2822::DateTimeParser::new().parse_timestamp(text);
-        parsed.map(Some).map_err(|error| {
-            let message = format!("{header} is not an HTTP date: {error}");
-            Error::new(400, "BAD_REQUEST", message)
-        })
-    }
 }
 
 /// The external-id field that a path or a collection names.
@@ -301,24 +259,6 @@ pub(super) fn external_field(object: &'static Object, key: &str) -> Result<&'sta
                 format!("Provided external ID field does not exist or is not accessible: {key}");
             Error::new(404, "NOT_FOUND", message)
         })
-}
-
-/// The entity tag of a record; accounts only, as the REST guide has it.
-fn etag(object: &Object, record: &Record) -> Option<String> {
-    (object.name == "Account").then(|| format!("\"{}-{}\"", record.id, record.version))
-}
-
-fn names_tag(asked: &str, tag: &str) -> bool {
-    asked
-        .split(',')
-        .map(|one| one.trim().trim_start_matches("W/"))
-        .any(|one| one == "*" || one == tag)
-}
-
-fn http_date(at: Timestamp) -> String {
-    rfc2822::DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&at)
-        .unwrap_or_else(|_| org::stamp(at))
 }
 
 /// What a new record has where the request does not say.

@@ -1,181 +1,65 @@
 //! The HubSpot portal's seed records: the same companies, people and deals as in Salesforce.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::hubspot::Portal;
 use super::{
     HS_ACME, HS_ACME_RENEWAL, HS_ALICE, HS_GLOBEX, HS_GLOBEX_EXPANSION, HS_HANK, HS_INITECH,
-    HS_INITECH_PILOT, HS_PEPPER, HS_PETER, HS_STARK, HS_UMBRELLA, HS_WAYNE, HS_WILE, OWNERS,
-    record,
+    HS_INITECH_PILOT, HS_PEPPER, HS_PETER, HS_STARK, HS_UMBRELLA, HS_WAYNE, HS_WILE, records,
 };
 
 pub(super) fn fill(portal: &mut Portal) {
-    let groups = [
-        ("companies", companies()),
-        ("contacts", contacts()),
-        ("deals", deals()),
+    let companies = [
+        HS_ACME,
+        HS_GLOBEX,
+        HS_INITECH,
+        HS_UMBRELLA,
+        HS_STARK,
+        HS_WAYNE,
     ];
-    for (object, rows) in groups {
-        for (id, fields) in rows {
-            portal.place(object, record(id, fields));
+    let contacts = [HS_WILE, HS_HANK, HS_PETER, HS_ALICE, HS_PEPPER];
+    let deals = [HS_ACME_RENEWAL, HS_GLOBEX_EXPANSION, HS_INITECH_PILOT];
+    let tables: [(&str, &[&str], &str); 3] = [
+        ("companies", &companies, COMPANIES),
+        ("contacts", &contacts, CONTACTS),
+        ("deals", &deals, DEALS),
+    ];
+    for (object, ids, table) in tables {
+        for record in records(ids, table, |text| Value::from(text)) {
+            portal.place(object, record);
         }
     }
-    for (contact, company) in [
-        (HS_WILE, HS_ACME),
-        (HS_HANK, HS_GLOBEX),
-        (HS_PETER, HS_INITECH),
-        (HS_ALICE, HS_UMBRELLA),
-        (HS_PEPPER, HS_STARK),
-    ] {
+    // the first contacts and deals belong to the first companies
+    for (contact, company) in contacts.into_iter().zip(companies) {
         portal.link(("contacts", contact), ("companies", company));
     }
-    for (deal, company) in [
-        (HS_ACME_RENEWAL, HS_ACME),
-        (HS_GLOBEX_EXPANSION, HS_GLOBEX),
-        (HS_INITECH_PILOT, HS_INITECH),
-    ] {
+    for (deal, company) in deals.into_iter().zip(companies) {
         portal.link(("deals", deal), ("companies", company));
     }
 }
 
-type Rows = Vec<(&'static str, Value)>;
+const COMPANIES: &str = "
+name                | domain           | industry                   | numberofemployees | annualrevenue | phone           | city          | country | lifecyclestage         | ext_id | hubspot_owner_id | ai_score | ai_summary                    | next_step
+Acme Corporation    | acme.example     |                            |                   |               | +1 520 555 0101 | Tucson        | USA     | customer               | A-1001 | 77001            |          |                               | Renewal call with procurement
+Globex Industries   | globex.example   | MACHINERY                  | 4200              | 910000000     |                 | Cypress Creek | USA     | customer               | A-1002 | 77001            | 82       | Expanding into two new plants |
+Initech Software    | initech.example  | COMPUTER_SOFTWARE          |                   |               |                 | Austin        | USA     | opportunity            | A-1003 | 77001            |          |                               |
+Umbrella Health     | umbrella.example |                            | 15000             |               |                 | Berlin        | Germany | marketingqualifiedlead | A-1004 | 77002            |          |                               |
+Stark Manufacturing | stark.example    | MACHINERY                  | 8800              |               |                 | New York      | USA     | opportunity            | A-1005 | 77002            |          |                               |
+Wayne Logistics     | wayne.example    | LOGISTICS_AND_SUPPLY_CHAIN | 2300              | 310000000     |                 | Gotham        | USA     | customer               | A-1006 | 77002            |          |                               |
+";
 
-/// The owner of most records.
-fn owner() -> &'static str {
-    let [(first, ..), _] = OWNERS;
-    first
-}
+const CONTACTS: &str = "
+firstname | lastname  | email                  | jobtitle        | company             | lifecyclestage         | hubspot_owner_id
+Wile      | Coyote    | wile@acme.example      | Head of Product | Acme Corporation    | customer               | 77001
+Hank      | Scorpio   | hank@globex.example    | CEO             | Globex Industries   | customer               | 77001
+Peter     | Gibbons   | peter@initech.example  | Engineer        | Initech Software    | opportunity            | 77001
+Alice     | Abernathy | alice@umbrella.example | CISO            | Umbrella Health     | marketingqualifiedlead | 77002
+Pepper    | Potts     | pepper@stark.example   | COO             | Stark Manufacturing | opportunity            | 77002
+";
 
-fn companies() -> Rows {
-    vec![
-        (
-            HS_ACME,
-            json!({
-                "name": "Acme Corporation", "domain": "acme.example", "phone": "+1 520 555 0101",
-                "city": "Tucson", "country": "USA", "lifecyclestage": "customer",
-                "next_step": "Renewal call with procurement", "ext_id": "A-1001",
-                "hubspot_owner_id": owner(),
-            }),
-        ),
-        (
-            HS_GLOBEX,
-            json!({
-                "name": "Globex Industries", "domain": "globex.example", "industry": "MACHINERY",
-                "numberofemployees": "4200", "annualrevenue": "910000000", "city": "Cypress Creek",
-                "lifecyclestage": "customer", "ai_summary": "Expanding into two new plants.",
-                "ai_score": "82", "ext_id": "A-1002", "hubspot_owner_id": owner(),
-            }),
-        ),
-        (
-            HS_INITECH,
-            json!({
-                "name": "Initech Software", "domain": "initech.example",
-                "industry": "COMPUTER_SOFTWARE", "city": "Austin", "lifecyclestage": "opportunity",
-                "ext_id": "A-1003",
-            }),
-        ),
-        (
-            HS_UMBRELLA,
-            json!({
-                "name": "Umbrella Health", "domain": "umbrella.example", "numberofemployees": "15000",
-                "city": "Berlin", "lifecyclestage": "marketingqualifiedlead", "ext_id": "A-1004",
-            }),
-        ),
-        (
-            HS_STARK,
-            json!({
-                "name": "Stark Manufacturing", "domain": "stark.example", "industry": "MACHINERY",
-                "numberofemployees": "8800", "lifecyclestage": "opportunity", "ext_id": "A-1005",
-            }),
-        ),
-        (
-            HS_WAYNE,
-            json!({
-                "name": "Wayne Logistics", "domain": "wayne.example",
-                "industry": "LOGISTICS_AND_SUPPLY_CHAIN", "numberofemployees": "2300",
-                "annualrevenue": "310000000", "lifecyclestage": "customer", "ext_id": "A-1006",
-            }),
-        ),
-    ]
-}
-
-fn contacts() -> Rows {
-    let contact = |first: &str, last: &str, title: &str, company: &str, stage: &str| {
-        let host = company.to_lowercase();
-        json!({
-            "firstname": first, "lastname": last, "jobtitle": title, "company": company,
-            "email": format!("{}@{host}.example", first.to_lowercase()),
-            "lifecyclestage": stage, "hubspot_owner_id": owner(),
-        })
-    };
-    vec![
-        (
-            HS_WILE,
-            contact("Wile", "Coyote", "Head of Product", "Acme", "customer"),
-        ),
-        (
-            HS_HANK,
-            contact("Hank", "Scorpio", "CEO", "Globex", "customer"),
-        ),
-        (
-            HS_PETER,
-            contact("Peter", "Gibbons", "Engineer", "Initech", "opportunity"),
-        ),
-        (
-            HS_ALICE,
-            contact(
-                "Alice",
-                "Abernathy",
-                "CISO",
-                "Umbrella",
-                "marketingqualifiedlead",
-            ),
-        ),
-        (
-            HS_PEPPER,
-            contact("Pepper", "Potts", "COO", "Stark", "opportunity"),
-        ),
-    ]
-}
-
-fn deals() -> Rows {
-    let deal = |name: &str, amount: &str, stage: &str, closes: &str, forecast: &str| {
-        json!({
-            "dealname": name, "amount": amount, "dealstage": stage, "pipeline": "default",
-            "closedate": format!("{closes}T00:00:00.000Z"),
-            "hs_manual_forecast_category": forecast, "hubspot_owner_id": owner(),
-        })
-    };
-    vec![
-        (
-            HS_ACME_RENEWAL,
-            deal(
-                "Acme renewal 2027",
-                "250000",
-                "contractsent",
-                "2026-12-18",
-                "COMMIT",
-            ),
-        ),
-        (
-            HS_GLOBEX_EXPANSION,
-            deal(
-                "Globex expansion",
-                "480000",
-                "presentationscheduled",
-                "2027-01-29",
-                "BEST_CASE",
-            ),
-        ),
-        (
-            HS_INITECH_PILOT,
-            deal(
-                "Initech pilot",
-                "18000",
-                "qualifiedtobuy",
-                "2027-02-26",
-                "PIPELINE",
-            ),
-        ),
-    ]
-}
+const DEALS: &str = "
+dealname          | amount | dealstage             | pipeline | closedate                | hs_manual_forecast_category | hubspot_owner_id
+Acme renewal 2027 | 250000 | contractsent          | default  | 2026-12-18T00:00:00.000Z | COMMIT                      | 77001
+Globex expansion  | 480000 | presentationscheduled | default  | 2027-01-29T00:00:00.000Z | BEST_CASE                   | 77001
+Initech pilot     | 18000  | qualifiedtobuy        | default  | 2027-02-26T00:00:00.000Z | PIPELINE                    | 77001
+";

@@ -7,329 +7,154 @@ use super::{
     ACME, ACME_CASE, ACME_RENEWAL, ACME_TASK, ALICE, CYBERDYNE, GLOBEX, GLOBEX_EXPANSION, HANK,
     HOOLI, INITECH, INITECH_PILOT, INTEGRATION_USER, LEAD_ADA, LEAD_MARIE, LEAD_NIKOLA, LUCIUS,
     OPERATIONS_USER, ORGANIZATION, PEPPER, PETER, SALES_USER, SOYLENT, STARK, STARK_PLATFORM,
-    TYRELL, UMBRELLA, VANDELAY, WAYNE, WAYNE_WON, WILE, WONKA, record,
+    TYRELL, UMBRELLA, VANDELAY, WAYNE, WAYNE_WON, WILE, WONKA, records,
 };
 
 pub(super) fn fill(org: &mut Org) {
-    let groups = [
-        ("Organization", organization()),
-        ("User", users()),
-        ("Account", accounts()),
-        ("Contact", contacts()),
-        ("Lead", leads()),
-        ("Opportunity", opportunities()),
-        ("Case", cases()),
-        ("Task", tasks()),
+    let tables: [(&str, &[&str], &str); 8] = [
+        ("Organization", &[ORGANIZATION], ORGANIZATIONS),
+        (
+            "User",
+            &[INTEGRATION_USER, SALES_USER, OPERATIONS_USER],
+            USERS,
+        ),
+        ("Account", &ACCOUNT_IDS, ACCOUNTS),
+        (
+            "Contact",
+            &[WILE, HANK, PETER, ALICE, PEPPER, LUCIUS],
+            CONTACTS,
+        ),
+        ("Lead", &[LEAD_MARIE, LEAD_NIKOLA, LEAD_ADA], LEADS),
+        ("Opportunity", &OPPORTUNITY_IDS, OPPORTUNITIES),
+        ("Case", &[ACME_CASE], CASES),
+        ("Task", &[ACME_TASK], TASKS),
     ];
-    for (object, rows) in groups {
-        for (id, fields) in rows {
-            org.place(object, record(id, fields));
+    for (object, ids, table) in tables {
+        for record in records(ids, table, value) {
+            org.place(object, record);
         }
+    }
+    org.link(
+        "Contact",
+        "AccountId",
+        &[
+            (WILE, ACME),
+            (HANK, GLOBEX),
+            (PETER, INITECH),
+            (ALICE, UMBRELLA),
+            (PEPPER, STARK),
+            (LUCIUS, WAYNE),
+        ],
+    );
+    org.link(
+        "Opportunity",
+        "AccountId",
+        &[
+            (ACME_RENEWAL, ACME),
+            (GLOBEX_EXPANSION, GLOBEX),
+            (INITECH_PILOT, INITECH),
+            (STARK_PLATFORM, STARK),
+            (WAYNE_WON, WAYNE),
+        ],
+    );
+    org.link("Account", "ParentId", &[(VANDELAY, WONKA)]);
+    org.link("Case", "AccountId", &[(ACME_CASE, ACME)]);
+    org.link("Case", "ContactId", &[(ACME_CASE, WILE)]);
+    org.link("Task", "WhatId", &[(ACME_TASK, ACME)]);
+    org.link("Task", "WhoId", &[(ACME_TASK, WILE)]);
+}
+
+/// Whole numbers, numbers with a point, flags, and texts; what begins with 0 is a text.
+fn value(text: &str) -> Value {
+    if text.starts_with('0') {
+        return json!(text);
+    }
+    if let Ok(number) = text.parse::<i64>() {
+        return json!(number);
+    }
+    if let Ok(number) = text.parse::<f64>() {
+        return json!(number);
+    }
+    match text {
+        "true" => json!(true),
+        "false" => json!(false),
+        text => json!(text),
     }
 }
 
-type Rows = Vec<(&'static str, Value)>;
+const ACCOUNT_IDS: [&str; 12] = [
+    ACME, GLOBEX, INITECH, UMBRELLA, STARK, WAYNE, HOOLI, SOYLENT, WONKA, TYRELL, CYBERDYNE,
+    VANDELAY,
+];
 
-fn organization() -> Rows {
-    let fields = json!({
-        "Name": "Writegate Sandbox", "OrganizationType": "Developer Edition", "IsSandbox": true,
-        "InstanceName": "SBX1",
-    });
-    vec![(ORGANIZATION, fields)]
-}
+const OPPORTUNITY_IDS: [&str; 5] = [
+    ACME_RENEWAL,
+    GLOBEX_EXPANSION,
+    INITECH_PILOT,
+    STARK_PLATFORM,
+    WAYNE_WON,
+];
 
-fn users() -> Rows {
-    let user = |first: &str, last: &str, title: &str| {
-        let name = first.to_lowercase();
-        let email = format!("{name}@sandbox.example");
-        json!({
-            "Username": email, "Email": email, "FirstName": first, "LastName": last,
-            "Title": title, "IsActive": true,
-        })
-    };
-    vec![
-        (INTEGRATION_USER, user("Integration", "User", "Integration")),
-        (SALES_USER, user("Dana", "Reyes", "Account Executive")),
-        (OPERATIONS_USER, user("Kim", "Osei", "Sales Operations")),
-    ]
-}
+const ORGANIZATIONS: &str = "
+Name              | OrganizationType  | IsSandbox | InstanceName
+Writegate Sandbox | Developer Edition | true      | SBX1
+";
 
-fn accounts() -> Rows {
-    vec![
-        (
-            ACME,
-            json!({
-                "Name": "Acme Corporation", "Type": "Customer", "Phone": "+1 520 555 0101",
-                "Website": "https://acme.example", "BillingCity": "Tucson", "BillingCountry": "USA",
-                "Lifecycle_Stage__c": "Customer", "Ext_Id__c": "A-1001",
-                "NextStep__c": "Renewal call with procurement", "Customer_Number__c": "00001001",
-            }),
-        ),
-        (
-            GLOBEX,
-            json!({
-                "Name": "Globex Industries", "Type": "Customer", "Industry": "Manufacturing",
-                "NumberOfEmployees": 4200, "AnnualRevenue": 910_000_000.0, "Rating": "Hot",
-                "Website": "https://globex.example", "BillingCity": "Cypress Creek",
-                "BillingCountry": "USA", "Lifecycle_Stage__c": "Customer", "Ext_Id__c": "A-1002",
-                "AI_Summary__c": "Expanding into two new plants.", "AI_Score__c": 82.0,
-                "Customer_Number__c": "00001002",
-            }),
-        ),
-        (
-            INITECH,
-            json!({
-                "Name": "Initech Software", "Type": "Prospect", "Industry": "Technology",
-                "Website": "https://initech.example", "BillingCity": "Austin", "BillingCountry": "USA",
-                "Lifecycle_Stage__c": "Opportunity", "Ext_Id__c": "A-1003",
-                "Customer_Number__c": "00001003",
-            }),
-        ),
-        (
-            UMBRELLA,
-            json!({
-                "Name": "Umbrella Health", "Type": "Prospect", "NumberOfEmployees": 15_000,
-                "Website": "https://umbrella.example", "BillingCity": "Berlin",
-                "BillingCountry": "Germany", "Lifecycle_Stage__c": "MQL", "Ext_Id__c": "A-1004",
-                "Customer_Number__c": "00001004",
-            }),
-        ),
-        (
-            STARK,
-            json!({
-                "Name": "Stark Manufacturing", "Type": "Prospect", "Industry": "Manufacturing",
-                "NumberOfEmployees": 8800, "Website": "https://stark.example",
-                "BillingCity": "New York", "BillingCountry": "USA",
-                "Lifecycle_Stage__c": "Opportunity", "Ext_Id__c": "A-1005",
-                "Customer_Number__c": "00001005",
-            }),
-        ),
-        (
-            WAYNE,
-            json!({
-                "Name": "Wayne Logistics", "Type": "Customer", "Industry": "Transportation",
-                "NumberOfEmployees": 2300, "AnnualRevenue": 310_000_000.0,
-                "Website": "https://wayne.example", "BillingCity": "Gotham", "BillingCountry": "USA",
-                "Lifecycle_Stage__c": "Customer", "Ext_Id__c": "A-1006",
-                "Customer_Number__c": "00001006",
-            }),
-        ),
-        (
-            HOOLI,
-            json!({
-                "Name": "Hooli Cloud", "Type": "Prospect", "Website": "https://hooli.example",
-                "BillingCity": "Palo Alto", "BillingCountry": "USA", "Lifecycle_Stage__c": "Lead",
-                "Ext_Id__c": "A-1007", "Customer_Number__c": "00001007",
-            }),
-        ),
-        (
-            SOYLENT,
-            json!({
-                "Name": "Soylent Foods", "Type": "Prospect", "Industry": "Food & Beverage",
-                "Website": "https://soylent.example", "Lifecycle_Stage__c": "Lead",
-                "Ext_Id__c": "A-1008", "Customer_Number__c": "00001008",
-            }),
-        ),
-        (
-            WONKA,
-            json!({
-                "Name": "Wonka Confectionery", "Type": "Customer", "Industry": "Food & Beverage",
-                "NumberOfEmployees": 640, "Website": "https://wonka.example", "BillingCity": "London",
-                "BillingCountry": "United Kingdom", "Lifecycle_Stage__c": "Customer",
-                "Ext_Id__c": "A-1009", "Customer_Number__c": "00001009",
-            }),
-        ),
-        (
-            TYRELL,
-            json!({
-                "Name": "Tyrell Biotech", "Type": "Prospect", "Industry": "Biotechnology",
-                "Website": "https://tyrell.example", "BillingCity": "Los Angeles",
-                "BillingCountry": "USA", "Ext_Id__c": "A-1010", "Customer_Number__c": "00001010",
-            }),
-        ),
-        (
-            CYBERDYNE,
-            json!({
-                "Name": "Cyberdyne Systems", "Type": "Prospect", "NumberOfEmployees": 120,
-                "Website": "https://cyberdyne.example", "BillingCity": "Sunnyvale",
-                "BillingCountry": "USA", "Ext_Id__c": "A-1011", "Customer_Number__c": "00001011",
-            }),
-        ),
-        (
-            VANDELAY,
-            json!({
-                "Name": "Vandelay Imports", "Type": "Other", "Industry": "Retail",
-                "NumberOfEmployees": 14, "Website": "https://vandelay.example",
-                "BillingCity": "New York", "BillingCountry": "USA", "ParentId": WONKA,
-                "Ext_Id__c": "A-1012", "Customer_Number__c": "00001012",
-            }),
-        ),
-    ]
-}
+const USERS: &str = "
+FirstName   | LastName | Title             | IsActive | Email                       | Username
+Integration | User     | Integration       | true     | integration@sandbox.example | integration@sandbox.example
+Dana        | Reyes    | Account Executive | true     | dana@sandbox.example        | dana@sandbox.example
+Kim         | Osei     | Sales Operations  | true     | kim@sandbox.example         | kim@sandbox.example
+";
 
-fn contacts() -> Rows {
-    let contact = |first: &str, last: &str, account: &str, title: &str, ext: &str, email: &str| {
-        json!({
-            "FirstName": first, "LastName": last, "AccountId": account, "Title": title,
-            "Ext_Id__c": ext, "Email": email, "LeadSource": "Web",
-        })
-    };
-    vec![
-        (
-            WILE,
-            contact(
-                "Wile",
-                "Coyote",
-                ACME,
-                "Head of Product",
-                "C-2001",
-                "wile@acme.example",
-            ),
-        ),
-        (
-            HANK,
-            contact(
-                "Hank",
-                "Scorpio",
-                GLOBEX,
-                "CEO",
-                "C-2002",
-                "hank@globex.example",
-            ),
-        ),
-        (
-            PETER,
-            contact(
-                "Peter",
-                "Gibbons",
-                INITECH,
-                "Engineer",
-                "C-2003",
-                "peter@initech.example",
-            ),
-        ),
-        (
-            ALICE,
-            contact(
-                "Alice",
-                "Abernathy",
-                UMBRELLA,
-                "CISO",
-                "C-2004",
-                "alice@umbrella.example",
-            ),
-        ),
-        (
-            PEPPER,
-            contact(
-                "Pepper",
-                "Potts",
-                STARK,
-                "COO",
-                "C-2005",
-                "pepper@stark.example",
-            ),
-        ),
-        (
-            LUCIUS,
-            contact(
-                "Lucius",
-                "Fox",
-                WAYNE,
-                "CTO",
-                "C-2006",
-                "lucius@wayne.example",
-            ),
-        ),
-    ]
-}
+const ACCOUNTS: &str = "
+Name                | Type     | Industry        | NumberOfEmployees | AnnualRevenue | Website                   | Phone           | BillingCity   | BillingCountry | Lifecycle_Stage__c | Ext_Id__c | Customer_Number__c | AI_Score__c | AI_Summary__c                 | NextStep__c
+Acme Corporation    | Customer |                 |                   |               | https://acme.example      | +1 520 555 0101 | Tucson        | USA            | Customer           | A-1001    | 00001001           |             |                               | Renewal call with procurement
+Globex Industries   | Customer | Manufacturing   | 4200              | 910000000.0   | https://globex.example    |                 | Cypress Creek | USA            | Customer           | A-1002    | 00001002           | 82.0        | Expanding into two new plants |
+Initech Software    | Prospect | Technology      |                   |               | https://initech.example   |                 | Austin        | USA            | Opportunity        | A-1003    | 00001003           |             |                               |
+Umbrella Health     | Prospect |                 | 15000             |               | https://umbrella.example  |                 | Berlin        | Germany        | MQL                | A-1004    | 00001004           |             |                               |
+Stark Manufacturing | Prospect | Manufacturing   | 8800              |               | https://stark.example     |                 | New York      | USA            | Opportunity        | A-1005    | 00001005           |             |                               |
+Wayne Logistics     | Customer | Transportation  | 2300              | 310000000.0   | https://wayne.example     |                 | Gotham        | USA            | Customer           | A-1006    | 00001006           |             |                               |
+Hooli Cloud         | Prospect |                 |                   |               | https://hooli.example     |                 | Palo Alto     | USA            | Lead               | A-1007    | 00001007           |             |                               |
+Soylent Foods       | Prospect | Food & Beverage |                   |               | https://soylent.example   |                 |               |                | Lead               | A-1008    | 00001008           |             |                               |
+Wonka Confectionery | Customer | Food & Beverage | 640               |               | https://wonka.example     |                 | London        | United Kingdom | Customer           | A-1009    | 00001009           |             |                               |
+Tyrell Biotech      | Prospect | Biotechnology   |                   |               | https://tyrell.example    |                 | Los Angeles   | USA            |                    | A-1010    | 00001010           |             |                               |
+Cyberdyne Systems   | Prospect |                 | 120               |               | https://cyberdyne.example |                 | Sunnyvale     | USA            |                    | A-1011    | 00001011           |             |                               |
+Vandelay Imports    | Other    | Retail          | 14                |               | https://vandelay.example  |                 | New York      | USA            |                    | A-1012    | 00001012           |             |                               |
+";
 
-fn leads() -> Rows {
-    vec![
-        (
-            LEAD_MARIE,
-            json!({
-                "FirstName": "Marie", "LastName": "Curie", "Company": "Radium Labs",
-                "Email": "marie@radium.example", "Status": "Open - Not Contacted",
-                "LeadSource": "Webinar", "Lifecycle_Stage__c": "Lead",
-            }),
-        ),
-        (
-            LEAD_NIKOLA,
-            json!({
-                "FirstName": "Nikola", "LastName": "Tesla", "Company": "Wardenclyffe Power",
-                "Email": "nikola@wardenclyffe.example", "Status": "Working - Contacted",
-                "Industry": "Energy", "NumberOfEmployees": 75, "Lifecycle_Stage__c": "MQL",
-            }),
-        ),
-        (
-            LEAD_ADA,
-            json!({
-                "FirstName": "Ada", "LastName": "Lovelace", "Company": "Analytical Engines",
-                "Email": "ada@analytical.example", "Status": "Qualified", "Industry": "Technology",
-                "Rating": "Hot", "Lifecycle_Stage__c": "SQL", "AI_Score__c": 91.0,
-            }),
-        ),
-    ]
-}
+const CONTACTS: &str = "
+FirstName | LastName  | Title           | Email                  | LeadSource | Ext_Id__c
+Wile      | Coyote    | Head of Product | wile@acme.example      | Web        | C-2001
+Hank      | Scorpio   | CEO             | hank@globex.example    | Web        | C-2002
+Peter     | Gibbons   | Engineer        | peter@initech.example  | Web        | C-2003
+Alice     | Abernathy | CISO            | alice@umbrella.example | Referral   | C-2004
+Pepper    | Potts     | COO             | pepper@stark.example   | Referral   | C-2005
+Lucius    | Fox       | CTO             | lucius@wayne.example   | Web        | C-2006
+";
 
-fn opportunities() -> Rows {
-    vec![
-        (
-            ACME_RENEWAL,
-            json!({
-                "Name": "Acme renewal 2027", "AccountId": ACME, "StageName": "Negotiation/Review",
-                "Amount": 250_000.0, "CloseDate": "2026-12-18", "Probability": 90.0,
-                "ForecastCategoryName": "Commit", "Type": "Existing Customer - Renewal",
-            }),
-        ),
-        (
-            GLOBEX_EXPANSION,
-            json!({
-                "Name": "Globex expansion", "AccountId": GLOBEX, "StageName": "Proposal/Price Quote",
-                "Amount": 480_000.0, "CloseDate": "2027-01-29", "Probability": 60.0,
-                "ForecastCategoryName": "Best Case", "NextStep": "Send revised quote",
-            }),
-        ),
-        (
-            INITECH_PILOT,
-            json!({
-                "Name": "Initech pilot", "AccountId": INITECH, "StageName": "Qualification",
-                "Amount": 18_000.0, "CloseDate": "2027-02-26", "Probability": 20.0,
-                "ForecastCategoryName": "Pipeline",
-            }),
-        ),
-        (
-            STARK_PLATFORM,
-            json!({
-                "Name": "Stark platform", "AccountId": STARK, "StageName": "Prospecting",
-                "CloseDate": "2027-03-31", "Probability": 10.0, "ForecastCategoryName": "Pipeline",
-            }),
-        ),
-        (
-            WAYNE_WON,
-            json!({
-                "Name": "Wayne fleet", "AccountId": WAYNE, "StageName": "Closed Won",
-                "Amount": 96_000.0, "CloseDate": "2026-10-02", "Probability": 100.0,
-                "ForecastCategoryName": "Closed",
-            }),
-        ),
-    ]
-}
+const LEADS: &str = "
+FirstName | LastName | Company            | Email                       | Status               | LeadSource | Industry   | NumberOfEmployees | Rating | Lifecycle_Stage__c | AI_Score__c
+Marie     | Curie    | Radium Labs        | marie@radium.example        | Open - Not Contacted | Webinar    |            |                   |        | Lead               |
+Nikola    | Tesla    | Wardenclyffe Power | nikola@wardenclyffe.example | Working - Contacted  | Web        | Energy     | 75                |        | MQL                |
+Ada       | Lovelace | Analytical Engines | ada@analytical.example      | Qualified            | Referral   | Technology |                   | Hot    | SQL                | 91.0
+";
 
-fn cases() -> Rows {
-    let fields = json!({
-        "CaseNumber": "00001026", "AccountId": ACME, "ContactId": WILE,
-        "Subject": "Rocket skates arrived without instructions", "Status": "New",
-        "Priority": "High", "Origin": "Email",
-    });
-    vec![(ACME_CASE, fields)]
-}
+const OPPORTUNITIES: &str = "
+Name              | StageName            | Amount   | CloseDate  | Probability | ForecastCategoryName | Type             | NextStep
+Acme renewal 2027 | Negotiation/Review   | 250000.0 | 2026-12-18 | 90.0        | Commit               | Existing Renewal |
+Globex expansion  | Proposal/Price Quote | 480000.0 | 2027-01-29 | 60.0        | Best Case            | Existing Upgrade | Send revised quote
+Initech pilot     | Qualification        | 18000.0  | 2027-02-26 | 20.0        | Pipeline             | New Customer     |
+Stark platform    | Prospecting          |          | 2027-03-31 | 10.0        | Pipeline             | New Customer     |
+Wayne fleet       | Closed Won           | 96000.0  | 2026-10-02 | 100.0       | Closed               | New Customer     |
+";
 
-fn tasks() -> Rows {
-    let fields = json!({
-        "Subject": "Prepare renewal proposal", "Status": "Not Started", "Priority": "Normal",
-        "ActivityDate": "2026-12-01", "WhoId": WILE, "WhatId": ACME,
-    });
-    vec![(ACME_TASK, fields)]
-}
+const CASES: &str = "
+CaseNumber | Subject                                    | Status | Priority | Origin
+00001026   | Rocket skates arrived without instructions | New    | High     | Email
+";
+
+const TASKS: &str = "
+Subject                  | Status      | Priority | ActivityDate
+Prepare renewal proposal | Not Started | Normal   | 2026-12-01
+";
