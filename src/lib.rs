@@ -10,3 +10,4 @@ pub mod error;
 pub mod ledger;
 pub mod mutation;
 pub mod policy;
+pub mod proxy;
