@@ -2,6 +2,7 @@
 //!
 //! (the map comes with the modules)
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -1,0 +1,47 @@
+//! Columns for people.
+
+use std::io;
+
+use super::output::Out;
+
+/// Rows under a head, columns as wide as they need to be, three blanks between them.
+#[derive(Debug)]
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with a head; an empty head is not printed.
+    pub(super) fn new(head: &[&str]) -> Self {
+        let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
+        Self {
+            rows: if head.is_empty() { vec![] } else { vec![head] },
+        }
+    }
+
+    /// Adds a row. Cells hold no control characters (`visible`).
+    pub(super) fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// Prints all rows.
+    pub(super) fn print(&self, out: &mut Out) -> io::Result<()> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| {
+                let cells = self.rows.iter().filter_map(|row| row.get(column));
+                cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            })
+            .collect();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(&widths) {
+                let padding = width.saturating_sub(cell.chars().count());
+                line.push_str(cell);
+                line.push_str(&" ".repeat(padding + 3));
+            }
+            out.line(line.trim_end())?;
+        }
+        Ok(())
+    }
+}
