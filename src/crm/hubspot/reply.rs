@@ -1,28 +1,103 @@
-//! stub
+//! HubSpot's answers: what became of each mutation, and a refusal in HubSpot's own error shape.
+
+mod batch;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
 use http::StatusCode;
+use serde_json::{Map, Value, json};
 
-use super::Shape;
+use super::{Batch, Call, Shape};
 use crate::crm::RefusalAnswer;
+use crate::crm::json::parse_answer;
 use crate::error::Refusal;
-use crate::mutation::{Mutation, Outcome};
+use crate::mutation::{Mutation, Operation, Outcome, OutcomeState};
 
+/// What became of each mutation. A 4xx did nothing; what cannot be read is unknown.
 pub(in crate::crm) fn outcome(
     shape: &Shape,
-    _mutations: &[Mutation],
-    _status: StatusCode,
-    _body: &[u8],
+    mutations: &[Mutation],
+    status: StatusCode,
+    body: &[u8],
 ) -> Vec<Outcome> {
-    match *shape {}
+    let all = |outcome: Outcome| vec![outcome; mutations.len()];
+    let answer = parse_answer(body).ok();
+    // 408 and 499 come from servers on the way, after the request may have been carried out
+    if status.is_client_error() && ![408, 499].contains(&status.as_u16()) {
+        return all(failed(answer.as_ref()));
+    }
+    match (&shape.call, status.as_u16(), &answer) {
+        (Call::Archive(_) | Call::GdprDelete | Call::Batch(Batch::Archive), 204, _) => {
+            all(Outcome::of(OutcomeState::Done))
+        }
+        (Call::Create | Call::Update(_) | Call::Merge, 200 | 201, Some(record)) => {
+            single(mutations, record)
+        }
+        (Call::Batch(_), 200 | 201 | 207, Some(answer)) => batch::outcomes(mutations, answer),
+        _ => all(Outcome::of(OutcomeState::Unknown)),
+    }
 }
 
+/// The answer to a call for one record is the record.
+fn single(mutations: &[Mutation], record: &Value) -> Vec<Outcome> {
+    let id = record.get("id").and_then(Value::as_str);
+    let state = if id.is_some() {
+        OutcomeState::Done
+    } else {
+        OutcomeState::Unknown
+    };
+    let outcome = |mutation: &Mutation| {
+        let makes = [Operation::Create, Operation::Merge].contains(&mutation.operation);
+        Outcome {
+            new_id: id.filter(|_| makes).map(str::to_owned),
+            ..Outcome::of(state)
+        }
+    };
+    mutations.iter().map(outcome).collect()
+}
+
+/// Not done, with HubSpot's category.
+fn failed(error: Option<&Value>) -> Outcome {
+    let category = error
+        .and_then(|error| error.get("category"))
+        .and_then(Value::as_str);
+    Outcome {
+        code: category.map(str::to_owned),
+        ..Outcome::of(OutcomeState::Failed)
+    }
+}
+
+/// A refusal as HubSpot words an error: its SDKs raise their usual exception, and the Node client wants
+/// exactly this content type.
 pub(in crate::crm) fn refuse(
-    _refusal: &Refusal,
-    _entry: Option<&str>,
-    _correlation: &str,
+    refusal: &Refusal,
+    entry: Option<&str>,
+    correlation: &str,
 ) -> RefusalAnswer {
+    let lists = [
+        ("rule", refusal.rule.iter().cloned().collect::<Vec<_>>()),
+        ("rows", refusal.rows.clone()),
+        ("fields", refusal.fields.clone()),
+        ("entry", entry.map(str::to_owned).into_iter().collect()),
+    ];
+    let context: Map<String, Value> = lists
+        .into_iter()
+        .filter(|(_, list)| !list.is_empty())
+        .map(|(name, list)| (name.to_owned(), Value::from(list)))
+        .collect();
+    let mut body = json!({
+        "status": "error",
+        "message": refusal.message,
+        "correlationId": correlation,
+        "category": refusal.kind.code(),
+    });
+    if let Some(members) = body.as_object_mut().filter(|_| !context.is_empty()) {
+        members.insert("context".to_owned(), Value::Object(context));
+    }
     RefusalAnswer {
-        status: StatusCode::FORBIDDEN,
+        status: StatusCode::from_u16(refusal.kind.status()).unwrap_or(StatusCode::FORBIDDEN),
         content_type: "application/json",
-        body: bytes::Bytes::new(),
+        body: Bytes::from(body.to_string()),
     }
 }

@@ -1,0 +1,387 @@
+//! Requests one by one.
+
+use serde_json::{Value, json};
+
+use super::Request;
+use crate::crm::{Class, Crm};
+use crate::mutation::{ChangeSet, CrmKind, Mutation, Operation, RecordKey, Undo};
+
+fn post(target: &str, body: &Value) -> Request {
+    Request::new("POST", target, body.to_string())
+}
+
+fn mutations(request: &Request) -> Vec<Mutation> {
+    match request.parse() {
+        Ok(ChangeSet::Mutations(mutations)) => mutations,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(request: &Request) -> String {
+    request.parse().unwrap_err().0
+}
+
+fn opaque(class: Class) -> String {
+    match class {
+        Class::Opaque(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_makes_it_another_request_is_never_a_read() {
+    let get = || Request::new("GET", "/crm/v3/objects/contacts", "");
+    assert_eq!(get().class(), Class::Read);
+    for header in [
+        "X-HTTP-Method-Override",
+        "X-HTTP-Method",
+        "X-Method-Override",
+        "private-app",
+        "private-app-legacy",
+    ] {
+        opaque(get().header(header, "DELETE").class());
+    }
+    for query in [
+        "hapikey=x",
+        "a=1&access_token=x",
+        "%68apikey=x",
+        "HAPIKEY=x",
+        "_method=DELETE",
+    ] {
+        opaque(Request::new("GET", &format!("/crm/v3/objects/contacts?{query}"), "").class());
+    }
+    let filtered = "/crm/v3/objects/contacts?limit=10&properties=email,phone&archived=true";
+    assert_eq!(Request::new("GET", filtered, "").class(), Class::Read);
+}
+
+#[test]
+fn logins_are_only_the_token_endpoints() {
+    for version in ["v1", "v3", "2026-03"] {
+        assert_eq!(
+            Request::new("POST", &format!("/oauth/{version}/token"), "x").class(),
+            Class::Auth
+        );
+    }
+    for (method, path) in [
+        ("GET", "/oauth/v1/access-tokens/abc"),
+        ("DELETE", "/oauth/v1/refresh-tokens/abc"),
+        ("POST", "/oauth/v3/token/introspect"),
+        ("POST", "/oauth/v2/private-apps/get/access-token-info"),
+        ("PUT", "/oauth/v1/token"),
+    ] {
+        assert!(
+            opaque(Request::new(method, path, "").class()).contains("credentials"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn unknown_versions_types_and_methods_are_opaque() {
+    for (method, path) in [
+        ("PATCH", "/crm/v1/objects/contacts/1"),
+        ("PATCH", "/crm/v4/objects/contacts/1"),
+        ("PATCH", "/crm/objects/contacts/1"),
+        ("PATCH", "/crm/objects/contacts/v3/1"),
+        ("PATCH", "/v3/crm/objects/contacts/1"),
+        ("PATCH", "/crm/v3/objects/2-123/1"),
+        ("PATCH", "/crm/v3/objects/p_thing/1"),
+        ("PATCH", "/crm/v3/objects/contacts%2F1/1"),
+        ("PUT", "/crm/v3/objects/contacts/1"),
+        ("OPTIONS", "/crm/v3/objects/contacts/1"),
+        ("POST", "/crm/v3/objects/contacts/1"),
+        ("POST", "/crm/v3/objects/contacts/batch/purge"),
+        ("POST", "/crm/v3/objects/contacts/batch"),
+        ("PATCH", "/crm/v3/objects/contacts/search"),
+        ("DELETE", "/crm/v3/objects/contacts/merge"),
+        ("DELETE", "/crm/v3/objects/contacts"),
+        ("GET", "/crm/v3/objects/contacts/1/merge"),
+    ] {
+        opaque(Request::new(method, path, "").class());
+    }
+}
+
+#[test]
+fn an_update_by_id_and_by_key() {
+    let body = json!({"properties": {"JobTitle": "x", "amount": 1.5, "flag": false, "gone": null}});
+    let by_id = Request::new("PATCH", "/crm/v3/objects/CONTACT/101/", body.to_string());
+    let fields = json!({"jobtitle": "x", "amount": 1.5, "flag": false, "gone": null});
+    let [update] = mutations(&by_id).try_into().unwrap();
+    assert_eq!(
+        (update.object.as_str(), update.operation),
+        ("contacts", Operation::Update)
+    );
+    assert_eq!(update.record, Some(RecordKey::id("101")));
+    assert_eq!(Value::Object(update.fields.clone()), fields);
+    assert_eq!((update.row, update.undo), (None, Undo::Full));
+
+    let target = "/crm/objects/2026-03/0-1/a%40b.c?idProperty=Email";
+    let [by_mail] = mutations(&Request::new("PATCH", target, body.to_string()))
+        .try_into()
+        .unwrap();
+    let key = RecordKey::External {
+        key: "email".into(),
+        value: "a@b.c".into(),
+    };
+    assert_eq!((by_mail.record, by_mail.fields), (Some(key), update.fields));
+
+    let own_id = "/crm/v3/objects/contacts/101?idProperty=hs_object_id";
+    let [by_own_id] = mutations(&Request::new("PATCH", own_id, body.to_string()))
+        .try_into()
+        .unwrap();
+    assert_eq!(by_own_id.record, Some(RecordKey::id("101")));
+}
+
+#[test]
+fn keys_with_two_readings_are_refused() {
+    let body = r#"{"properties":{}}"#;
+    for target in [
+        "contacts/007",
+        "contacts/1e2",
+        "contacts/a@b.c",
+        "contacts/1?idProperty=",
+        "contacts/1?idproperty=email",
+        "contacts/1?idProperty=email&idProperty=phone",
+        "contacts/1?idProperty=e%6Dail",
+        "contacts/1?archived=true",
+        "contacts/a%2Fb?idProperty=email",
+        "contacts/%20a?idProperty=email",
+    ] {
+        refused(&Request::new(
+            "PATCH",
+            &format!("/crm/v3/objects/{target}"),
+            body,
+        ));
+    }
+    refused(&Request::new(
+        "DELETE",
+        "/crm/v3/objects/contacts/1?idProperty=email",
+        "",
+    ));
+    refused(&Request::new("DELETE", "/crm/v3/objects/contacts/1", "{}"));
+    refused(&post(
+        "/crm/v3/objects/contacts?hello=1",
+        &json!({"properties": {}}),
+    ));
+}
+
+#[test]
+fn bodies_that_are_not_described_are_refused() {
+    let create = "/crm/v3/objects/contacts";
+    for body in [
+        json!({}),
+        json!([]),
+        json!({"properties": []}),
+        json!({"Properties": {}}),
+        json!({"properties": {}, "id": "1"}),
+        json!({"properties": {}, "hs_extra": 1}),
+        json!({"properties": {}, "objectWriteTraceId": 1}),
+        json!({"properties": {"a b": 1}}),
+        json!({"properties": {"näme": 1}}),
+        json!({"properties": {"": 1}}),
+        json!({"properties": {"a": [1]}}),
+        json!({"properties": {"a": {"value": 1}}}),
+        json!({"properties": {}, "associations": {}}),
+        json!({"properties": {}, "associations": [{"to": {"id": "1"}}]}),
+        json!({"properties": {}, "associations": [{"to": {"id": "1"}, "types": []}]}),
+    ] {
+        refused(&post(create, &body));
+    }
+    for kind in [
+        "text/plain",
+        "application/json; charset=utf-16",
+        "application/jsonp",
+        "",
+    ] {
+        let request = Request::new("POST", create, "").header("content-type", kind);
+        refused(&Request {
+            body: br#"{"properties":{}}"#.to_vec(),
+            ..request
+        });
+    }
+    let twice = post(create, &json!({"properties": {}})).header("content-type", "application/json");
+    refused(&twice);
+    let typed =
+        Request::new("POST", create, "").header("content-type", "Application/JSON ;charset=UTF-8");
+    let typed = Request {
+        body: br#"{"properties":{},"associations":null}"#.to_vec(),
+        ..typed
+    };
+    assert_eq!(mutations(&typed).len(), 1);
+}
+
+#[test]
+fn a_value_that_adds_to_what_is_there_is_opaque() {
+    let body = json!({"properties": {"roles": ";admin"}});
+    let request = Request::new("PATCH", "/crm/v3/objects/contacts/1", body.to_string());
+    assert!(
+        matches!(request.parse(), Ok(ChangeSet::Opaque { reason }) if reason.contains("roles"))
+    );
+}
+
+#[test]
+fn batches_name_their_rows() {
+    let update = post(
+        "/crm/v3/objects/deals/batch/update",
+        &json!({"inputs": [
+            {"id": 7, "properties": {"amount": "1"}, "objectWriteTraceId": "t"},
+            {"id": "K-1", "idProperty": "Order_Key", "properties": {"amount": "2"}},
+        ]}),
+    );
+    let [first, second] = mutations(&update).try_into().unwrap();
+    assert_eq!(
+        (first.record, first.row.as_deref()),
+        (Some(RecordKey::id("7")), Some("inputs[0]"))
+    );
+    let key = RecordKey::External {
+        key: "order_key".into(),
+        value: "K-1".into(),
+    };
+    assert_eq!(
+        (second.record, second.row.as_deref()),
+        (Some(key), Some("inputs[1]"))
+    );
+
+    let archive = post(
+        "/crm/objects/v3/deal/batch/archive",
+        &json!({"inputs": [{"id": "1"}, {"id": "2"}]}),
+    );
+    for mutation in mutations(&archive) {
+        assert_eq!(
+            (mutation.operation, mutation.undo),
+            (Operation::Delete, Undo::Partial)
+        );
+        assert!(mutation.fields.is_empty());
+    }
+}
+
+#[test]
+fn batches_with_two_readings_are_refused() {
+    let batch = |call: &str, inputs: &Value| {
+        refused(&post(
+            &format!("/crm/v3/objects/contacts/batch/{call}"),
+            &json!({ "inputs": inputs }),
+        ))
+    };
+    let row = |id: &str| json!({"id": id, "properties": {}});
+    let mail = |id: &str| json!({"id": id, "idProperty": "email", "properties": {}});
+    batch("update", &json!([]));
+    batch("update", &json!({}));
+    batch("update", &json!([row("1"), row("1")]));
+    batch("update", &json!([row("1"), row("01")]));
+    batch("update", &json!([mail("a@b.c"), mail("A@B.C")]));
+    batch("update", &json!([{"properties": {}}]));
+    batch("upsert", &json!([row("1")]));
+    batch(
+        "upsert",
+        &json!([{"id": "", "idProperty": "email", "properties": {}}]),
+    );
+    batch("archive", &json!([{"id": "1"}, {"id": "1"}]));
+    batch("archive", &json!([{"id": "a@b.c", "idProperty": "email"}]));
+    batch("create", &json!([{"properties": {}, "id": "1"}]));
+    let many: Vec<Value> = (1..=101).map(|id| row(&id.to_string())).collect();
+    assert!(batch("update", &json!(many)).contains("101"));
+    refused(&post(
+        "/crm/v3/objects/contacts/batch/update",
+        &json!({"inputs": [row("1")], "more": 1}),
+    ));
+}
+
+#[test]
+fn links_are_changes_at_both_ends() {
+    let link = |id: Value, kinds: Value| json!({"to": {"id": id}, "types": kinds});
+    let kind = |id: u64| json!({"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": id});
+    let create = |links: Value| {
+        let input = json!({"properties": {"hs_note_body": "x"}, "associations": links});
+        post(
+            "/crm/v3/objects/notes/batch/create",
+            &json!({"inputs": [input]}),
+        )
+    };
+    let linked = create(json!([link(json!(9001), json!([kind(202)]))]));
+    let [note, near, far] = mutations(&linked).try_into().unwrap();
+    assert_eq!(
+        (note.operation, note.row.as_deref()),
+        (Operation::Create, Some("inputs[0]"))
+    );
+    assert_eq!((near.object.as_str(), near.record), ("notes", None));
+    assert_eq!(near.others, [RecordKey::id("9001")]);
+    assert_eq!(
+        (far.object.as_str(), far.record),
+        ("contacts", Some(RecordKey::id("9001")))
+    );
+    assert_eq!(far.row.as_deref(), Some("inputs[0].associations[0]"));
+    assert_eq!(
+        (far.operation, far.undo),
+        (Operation::Associate, Undo::Full)
+    );
+
+    // two labels of one link; two links to one record
+    let labels = json!([{"to": {"id": "1"}, "types": [kind(279), kind(1)]}, link(json!("1"), json!([kind(4)]))]);
+    let body = json!({"properties": {}, "associations": labels});
+    assert_eq!(mutations(&post("/crm/v3/objects/contacts", &body)).len(), 5);
+
+    // whose end is not known
+    let own = json!({"associationCategory": "USER_DEFINED", "associationTypeId": 202});
+    for kinds in [json!([kind(1)]), json!([kind(999_999)]), json!([own])] {
+        let parsed = create(json!([link(json!("1"), kinds)])).parse();
+        assert!(matches!(parsed, Ok(ChangeSet::Opaque { .. })), "{parsed:?}");
+    }
+    for links in [
+        json!([link(json!("1"), json!([kind(202), kind(190)]))]),
+        json!([link(json!("01"), json!([kind(202)]))]),
+        json!([{"to": {"id": "1", "idProperty": "email"}, "types": [kind(202)]}]),
+        json!([link(json!("1"), json!([{"associationTypeId": 202}]))]),
+    ] {
+        refused(&create(links));
+    }
+}
+
+#[test]
+fn merges_and_purges_cannot_be_undone() {
+    let merge = |first: &str, second: &str| {
+        post(
+            "/crm/v3/objects/companies/merge",
+            &json!({"primaryObjectId": first, "objectIdToMerge": second}),
+        )
+    };
+    let [merged] = mutations(&merge("1", "2")).try_into().unwrap();
+    assert_eq!(
+        (merged.operation, merged.undo),
+        (Operation::Merge, Undo::None)
+    );
+    assert_eq!(
+        (merged.record, merged.others),
+        (Some(RecordKey::id("1")), vec![RecordKey::id("2")])
+    );
+    refused(&merge("1", "1"));
+
+    let purge = "/crm/objects/2026-03/contacts/gdpr-delete";
+    let [purged] = mutations(&post(
+        purge,
+        &json!({"objectId": "a@b.c", "idProperty": "email"}),
+    ))
+    .try_into()
+    .unwrap();
+    assert_eq!(
+        (purged.operation, purged.undo),
+        (Operation::Purge, Undo::None)
+    );
+    assert_eq!(purged.record.unwrap().to_string(), "email=a@b.c");
+    refused(&post(purge, &json!({"objectId": "a@b.c"})));
+}
+
+#[test]
+fn only_listed_headers_pass() {
+    let crm = Crm(CrmKind::HubSpot);
+    assert!(crm.passes_on_write("authorization"));
+    for header in [
+        "cookie",
+        "x-forwarded-for",
+        "content-encoding",
+        "x-http-method-override",
+        "hapikey",
+    ] {
+        assert!(!crm.passes_on_write(header), "{header}");
+    }
+}
