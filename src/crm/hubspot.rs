@@ -149,8 +149,9 @@ fn acts_unseen(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     {
         return Some(format!("the header {name} would make it another request"));
     }
-    let mut names = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let named = names.find_map(|(name, _)| {
+    // some servers part parameters at `;` too
+    let query = query.unwrap_or_default().replace(';', "&");
+    let named = form_urlencoded::parse(query.as_bytes()).find_map(|(name, _)| {
         let name = name.trim().to_ascii_lowercase();
         ACTING_PARAMETERS.iter().find(|acting| **acting == name)
     })?;

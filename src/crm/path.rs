@@ -171,7 +171,7 @@ fn stands_raw(byte: u8) -> bool {
 
 /// Writes a segment back: `pchar` raw, all else as upper-case `%XX`. `+` is written `%2B` and `;`
 /// `%3B`: servers that read them as a space or a parameter then read what we read.
-fn encode(segment: &str, out: &mut String) {
+pub(super) fn encode(segment: &str, out: &mut String) {
     const DIGITS: [char; 16] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
     ];

@@ -1,37 +1,116 @@
-//! stub
+//! Salesforce: everything that knows its REST API. Rows (`/sobjects`) and collections
+//! (`/composite/sobjects`) are taken apart; known reads pass; all else is opaque.
 
+mod body;
+mod collections;
+mod headers;
+mod id;
 pub mod prior;
+mod query;
+mod reads;
+mod record;
 pub mod reply;
-pub mod types;
+mod rest;
+mod route;
+mod types;
 
-use super::{Class, Head, Malformed};
+use http::{HeaderName, HeaderValue, header};
+use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+
+use super::{Head, Malformed};
 use crate::crm::catalog::Catalog;
-use crate::mutation::ChangeSet;
+use crate::mutation::{ChangeSet, Operation, Prior, RecordKey, Snapshot};
+
+pub(super) use headers::passes_on_write;
+pub(super) use route::classify;
 
 /// Which parser takes the body apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shape {}
+pub enum Shape {
+    /// One row through `/sobjects`.
+    Row(Row),
+    /// Up to 200 rows through `/composite/sobjects`.
+    Collection(Collection),
+    /// The head already has two readings; `parse` refuses it with this text.
+    TwoReadings(String),
+}
 
-pub(super) fn classify(_head: &Head<'_>) -> Class {
-    Class::Opaque("stub".into())
+/// A write of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The object's canonical name.
+    pub object: String,
+    /// Create, update, upsert or delete. `updateOnly=true` makes an upsert an update.
+    pub operation: Operation,
+    /// The record as the path spells it, not yet checked; `None` for creates.
+    pub key: Option<RecordKey>,
+}
+
+/// A write of up to 200 rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Collection {
+    /// `POST /composite/sobjects`.
+    Create,
+    /// `PATCH /composite/sobjects`.
+    Update,
+    /// `PATCH /composite/sobjects/{object}/{field}`.
+    Upsert {
+        /// The object's canonical name.
+        object: String,
+        /// The external-id field, as the path spells it.
+        field: String,
+    },
+    /// `DELETE /composite/sobjects?ids=…`.
+    Delete,
 }
 
 pub(super) fn parse(
     shape: &Shape,
-    _head: &Head<'_>,
-    _body: &[u8],
+    head: &Head<'_>,
+    body: &[u8],
     _catalog: &Catalog,
 ) -> Result<ChangeSet, Malformed> {
-    match *shape {}
+    match shape {
+        Shape::Row(row) => rest::parse(row, head, body),
+        Shape::Collection(collection) => collections::parse(collection, head, body),
+        Shape::TwoReadings(what) => Err(Malformed(what.clone())),
+    }
 }
 
-pub(super) fn passes_on_write(_header: &str) -> bool {
-    false
-}
-
+/// `If-Unmodified-Since` on an update of one row by its id (REST API Developer Guide, Conditional
+/// Requests). HTTP dates have whole seconds: the stamp is rounded up, so that a record that did not
+/// change passes; a change within that second is not noticed.
 pub(super) fn precondition(
     shape: &Shape,
-    _snapshot: &crate::mutation::Snapshot,
-) -> Option<(http::HeaderName, http::HeaderValue)> {
-    match *shape {}
+    snapshot: &Snapshot,
+) -> Option<(HeaderName, HeaderValue)> {
+    let Shape::Row(Row {
+        operation: Operation::Update,
+        key: Some(RecordKey::Id { .. }),
+        ..
+    }) = shape
+    else {
+        return None;
+    };
+    let Prior::Found {
+        stamp: Some(stamp), ..
+    } = snapshot.prior(0)
+    else {
+        return None;
+    };
+    let whole = TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(RoundMode::Ceil);
+    let stamp: Timestamp = stamp.parse().ok()?;
+    let date = DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&stamp.round(whole).ok()?)
+        .ok()?;
+    Some((
+        header::IF_UNMODIFIED_SINCE,
+        HeaderValue::try_from(date).ok()?,
+    ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,17 +16,21 @@ use crate::mutation::{ChangeSet, CrmKind};
 
 /// A request as a client sends it.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) method: Method,
-    pub(super) path: CanonicalPath,
-    pub(super) query: Option<String>,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(in crate::crm::hubspot) struct Request {
+    pub(in crate::crm::hubspot) method: Method,
+    pub(in crate::crm::hubspot) path: CanonicalPath,
+    pub(in crate::crm::hubspot) query: Option<String>,
+    pub(in crate::crm::hubspot) headers: HeaderMap,
+    pub(in crate::crm::hubspot) body: Vec<u8>,
 }
 
 impl Request {
     /// A request with a JSON body; the path must have one reading.
-    pub(super) fn new(method: &str, target: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(in crate::crm::hubspot) fn new(
+        method: &str,
+        target: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (target, None),
@@ -48,14 +52,14 @@ impl Request {
         })
     }
 
-    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(in crate::crm::hubspot) fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         self.headers
             .append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         self
     }
 
-    pub(super) fn head(&self) -> Head<'_> {
+    pub(in crate::crm::hubspot) fn head(&self) -> Head<'_> {
         Head {
             method: &self.method,
             path: &self.path,
@@ -64,19 +68,20 @@ impl Request {
         }
     }
 
-    pub(super) fn class(&self) -> Class {
+    pub(in crate::crm::hubspot) fn class(&self) -> Class {
         Crm(CrmKind::HubSpot).classify(&self.head())
     }
 
     /// The shape of a write.
-    pub(super) fn shape(&self) -> Shape {
-        match self.class() {
-            Class::Write(shape) => shape,
-            other => panic!("{self:?} is {other:?}"),
-        }
+    pub(in crate::crm::hubspot) fn shape(&self) -> Shape {
+        let class = self.class();
+        let Class::Write(shape) = class else {
+            panic!("{self:?} is {class:?}")
+        };
+        shape
     }
 
-    pub(super) fn parse(&self) -> Result<ChangeSet, Malformed> {
+    pub(in crate::crm::hubspot) fn parse(&self) -> Result<ChangeSet, Malformed> {
         let catalog = Catalog::builtin(CrmKind::HubSpot);
         Crm(CrmKind::HubSpot).parse(&self.shape(), &self.head(), &self.body, &catalog)
     }

@@ -5,9 +5,9 @@ use serde_json::Number;
 use super::{Malformed, malformed};
 
 /// Every number outside strings, in the order of the text. Integers that fit 64 bits are exact;
-/// anything else must have the very value that its nearest double is written with, so that no reader
-/// downstream sees another one. Tokens that are no numbers at all are left to the parser, which
-/// refuses them.
+/// anything else must have the very value that its nearest double is printed with, so that what we
+/// judge, show and record is what was sent. Tokens that are no numbers at all are left to the parser,
+/// which refuses them.
 pub(super) fn scan(text: &str) -> Result<Vec<Number>, Malformed> {
     let bytes = text.as_bytes();
     let mut numbers = Vec::new();
@@ -60,9 +60,9 @@ fn exact(token: &str, double: f64) -> Option<Number> {
             return Some(integer.into());
         }
     }
-    let shortest = format!("{double:e}");
-    let same = Decimal::read(token)? == Decimal::read(&shortest)?;
-    if same { Number::from_f64(double) } else { None }
+    let number = Number::from_f64(double)?;
+    let same = Decimal::read(token)? == Decimal::read(&number.to_string())?;
+    same.then_some(number)
 }
 
 /// `digits` × 10^`exponent`; digits without zeros at either end, so that equal values are equal.

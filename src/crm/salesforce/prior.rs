@@ -1,24 +1,19 @@
-//! stub
-use http::StatusCode;
+//! Reading what a write is about to change: which calls bring it, and what their answers say.
+//!
+//! One record is read as a row; several of one object with one collections read; records named by an
+//! external id with one query; different objects in one composite of reads (REST API Developer Guide,
+//! sObject Rows, sObject Collections, Query, Composite).
 
-use crate::crm::catalog::Catalog;
-use crate::crm::{Head, PriorFailure, PriorPlan, ReadCall, Wanted};
-use crate::mutation::{Mutation, Prior};
+mod found;
+mod pack;
+mod plan;
+mod soql;
 
-pub(in crate::crm) fn plan(
-    _head: &Head<'_>,
-    _mutations: &[Mutation],
-    _wanted: &Wanted,
-    _catalog: &Catalog,
-) -> PriorPlan {
-    PriorPlan::Reads(Vec::new())
-}
+pub(in crate::crm) use found::found;
+pub(in crate::crm) use plan::plan;
 
-pub(in crate::crm) fn found(
-    _call: &ReadCall,
-    _mutations: &[Mutation],
-    _status: StatusCode,
-    _body: &[u8],
-) -> Result<Vec<(usize, Prior)>, PriorFailure> {
-    Ok(Vec::new())
-}
+/// The modification stamp that most objects carry.
+const STAMP: &str = "LastModifiedDate";
+
+#[cfg(test)]
+mod tests;

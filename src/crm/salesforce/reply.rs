@@ -1,24 +1,127 @@
-//! stub
+//! What became of each row, by Salesforce's answer; and a refusal in Salesforce's error shape (REST
+//! API Developer Guide, Status Codes and Error Responses, sObject Collections).
+
+use bytes::Bytes;
 use http::StatusCode;
+use serde_json::{Value, json};
 
-use super::Shape;
-use crate::crm::RefusalAnswer;
+use super::{Shape, id};
+use crate::crm::{RefusalAnswer, json};
 use crate::error::Refusal;
-use crate::mutation::{Mutation, Outcome};
+use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, RecordKey};
 
+/// What became of each mutation. Doubt is [`OutcomeState::Unknown`].
 pub(in crate::crm) fn outcome(
     shape: &Shape,
-    _mutations: &[Mutation],
-    _status: StatusCode,
-    _body: &[u8],
+    mutations: &[Mutation],
+    status: StatusCode,
+    body: &[u8],
 ) -> Vec<Outcome> {
-    match *shape {}
-}
-
-pub(in crate::crm) fn refuse(_refusal: &Refusal) -> RefusalAnswer {
-    RefusalAnswer {
-        status: StatusCode::FORBIDDEN,
-        content_type: "application/json",
-        body: bytes::Bytes::new(),
+    let all = |outcome: Outcome| vec![outcome; mutations.len()];
+    match (shape, status.as_u16()) {
+        // the CRM, or something before it, gave up waiting: it may have been done
+        (_, 408) => all(Outcome::of(OutcomeState::Unknown)),
+        (_, 300 | 400..=499) => all(failed(code(&parsed(body), "errorCode"))),
+        (Shape::Row(_), 200..=299) => match mutations {
+            [mutation] => vec![row(mutation, status, body)],
+            _ => all(Outcome::of(OutcomeState::Unknown)),
+        },
+        (Shape::Collection(_), 200) => rows(mutations, body),
+        _ => all(Outcome::of(OutcomeState::Unknown)),
     }
 }
+
+fn parsed(body: &[u8]) -> Value {
+    json::parse_answer(body).unwrap_or(Value::Null)
+}
+
+fn failed(code: Option<String>) -> Outcome {
+    Outcome {
+        code,
+        ..Outcome::of(OutcomeState::Failed)
+    }
+}
+
+/// The first error's code. Anything that is not written like one is left out: it could be a value.
+fn code(errors: &Value, name: &str) -> Option<String> {
+    let code = errors.get(0)?.get(name)?.as_str()?;
+    let plain = code
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    (plain && (1..=80).contains(&code.len())).then(|| code.to_owned())
+}
+
+/// 204 without a body for updates and deletes, else `{id, success, errors, created?}`.
+fn row(mutation: &Mutation, status: StatusCode, body: &[u8]) -> Outcome {
+    match (mutation.operation, status) {
+        (Operation::Create, StatusCode::NO_CONTENT) => Outcome::of(OutcomeState::Unknown),
+        (_, StatusCode::NO_CONTENT) => Outcome::of(OutcomeState::Done),
+        (_, StatusCode::OK | StatusCode::CREATED) => {
+            result(mutation, &parsed(body), status == StatusCode::CREATED)
+        }
+        _ => Outcome::of(OutcomeState::Unknown),
+    }
+}
+
+/// One result for each row, in their order.
+fn rows(mutations: &[Mutation], body: &[u8]) -> Vec<Outcome> {
+    let unknown = vec![Outcome::of(OutcomeState::Unknown); mutations.len()];
+    let Value::Array(results) = parsed(body) else {
+        return unknown;
+    };
+    if results.len() != mutations.len() {
+        return unknown;
+    }
+    mutations
+        .iter()
+        .zip(&results)
+        .map(|(mutation, answer)| result(mutation, answer, false))
+        .collect()
+}
+
+/// One `{id, success, errors, created?}`.
+fn result(mutation: &Mutation, answer: &Value, made: bool) -> Outcome {
+    let id = answer
+        .get("id")
+        .and_then(Value::as_str)
+        .and_then(|id| id::canonical(id).ok());
+    let other = matches!((&mutation.record, &id),
+        (Some(RecordKey::Id { id: asked }), Some(answered)) if asked != answered);
+    match answer.get("success") {
+        Some(Value::Bool(true)) if !other => {
+            let made = made
+                || mutation.operation == Operation::Create
+                || answer.get("created") == Some(&Value::Bool(true));
+            Outcome {
+                new_id: id.filter(|_| made),
+                ..Outcome::of(OutcomeState::Done)
+            }
+        }
+        Some(Value::Bool(false)) => {
+            let errors = answer.get("errors").unwrap_or(&Value::Null);
+            failed(code(errors, "statusCode"))
+        }
+        _ => Outcome::of(OutcomeState::Unknown),
+    }
+}
+
+/// A list of exactly one error: jsforce hides the text of two, and the code of an object without list.
+pub(in crate::crm) fn refuse(refusal: &Refusal) -> RefusalAnswer {
+    let mut error = json!({
+        "message": refusal.message,
+        "errorCode": refusal.kind.code(),
+    });
+    if let Some(error) = error.as_object_mut()
+        && !refusal.fields.is_empty()
+    {
+        error.insert("fields".into(), json!(refusal.fields));
+    }
+    RefusalAnswer {
+        status: StatusCode::from_u16(refusal.kind.status()).unwrap_or(StatusCode::FORBIDDEN),
+        content_type: "application/json;charset=UTF-8",
+        body: Bytes::from(Value::Array(vec![error]).to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! One record of a body: its members taken apart, and held against what names it.
+
+use serde_json::{Map, Value};
+
+use super::body::{self, Refused, malformed};
+use super::headers::Acting;
+use super::id;
+use super::types::{self, Type};
+use crate::crm::Malformed;
+use crate::mutation::{Mutation, Operation, RecordKey, field, same_name};
+
+/// Objects whose owner an assignment rule picks.
+const ASSIGNED: [&str; 3] = ["Lead", "Case", "Account"];
+
+/// One record of a body, taken apart but not yet judged.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// `attributes.type`, as the request spells it.
+    pub(super) object: Option<String>,
+    /// The id in `attributes.url`, canonical.
+    pub(super) url: Option<String>,
+    /// `id`, canonical.
+    pub(super) id: Option<String>,
+    /// The fields.
+    pub(super) fields: Map<String, Value>,
+}
+
+/// Takes the members of one record apart. `place` says where it stands: `the body`, `records[3]`.
+pub(super) fn read(members: Map<String, Value>, place: &str) -> Result<Record, Refused> {
+    let mut record = Record::default();
+    for (name, value) in members {
+        if name == "attributes" {
+            attributes(value, place, &mut record)?;
+        } else if same_name(&name, "attributes") {
+            return Err(malformed(format!(
+                "{place}: attributes is not written in lower case"
+            )));
+        } else if same_name(&name, "id") {
+            record.id = Some(id_member(&value, place)?);
+        } else if !types::is_name(&name) {
+            return Err(malformed(format!(
+                "{place}: {} is not the name of a field",
+                body::shown(&name)
+            )));
+        } else if value.is_object() || value.is_array() {
+            return Err(Refused::Opaque(format!(
+                "{place}: {name} is a nested record or list, which is not taken apart yet: send \
+                 the lookup field's id, and other records by themselves"
+            )));
+        } else {
+            record.fields.insert(name, value);
+        }
+    }
+    Ok(record)
+}
+
+fn id_member(value: &Value, place: &str) -> Result<String, Refused> {
+    let Value::String(text) = value else {
+        return Err(malformed(format!("{place}: the id is not a string")));
+    };
+    id::canonical(text).map_err(|Malformed(what)| malformed(format!("{place}: {what}")))
+}
+
+/// `{"type": …, "url": …}`; a file part is opaque, all else is refused.
+fn attributes(value: Value, place: &str, record: &mut Record) -> Result<(), Refused> {
+    let Value::Object(members) = value else {
+        return Err(malformed(format!("{place}: attributes is not an object")));
+    };
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("type", Value::String(object)) => record.object = Some(object),
+            ("url", Value::String(url)) => record.url = Some(url_id(&url, place)?),
+            ("binaryPartName" | "binaryPartNameAlias", _) => {
+                return Err(Refused::Opaque(format!(
+                    "{place}: it names a file part, which is not taken apart yet"
+                )));
+            }
+            _ => {
+                return Err(malformed(format!(
+                    "{place}: attributes holds more than the texts type and url"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The id that a row's url ends in.
+fn url_id(url: &str, place: &str) -> Result<String, Refused> {
+    let last = url.rsplit('/').next().unwrap_or(url);
+    id::canonical(last).map_err(|_no_id| {
+        malformed(format!(
+            "{place}: attributes.url does not end in a record id"
+        ))
+    })
+}
+
+impl Record {
+    /// Refuses what disagrees with the object that the path or `attributes.type` names.
+    pub(super) fn agree(&self, known: &Type, place: &str) -> Result<(), Refused> {
+        if let Some(object) = &self.object
+            && !same_name(object, known.name)
+        {
+            return Err(malformed(format!(
+                "{place}: attributes.type is not {}, which the path names",
+                known.name
+            )));
+        }
+        if let Some(id) = &self.id {
+            body::belongs(id, known, place)?;
+        }
+        if let Some(file) = known.file
+            && field(&self.fields, file).is_some()
+        {
+            return Err(Refused::Opaque(format!(
+                "{place}: {file} holds a file, which is not judged yet"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Refuses ids in the body other than `id`, which the path or the row names.
+    pub(super) fn names_only(&self, id: Option<&str>, place: &str) -> Result<(), Refused> {
+        for (what, given) in [("id", &self.id), ("attributes.url", &self.url)] {
+            if given.is_some() && given.as_deref() != id {
+                return Err(malformed(format!(
+                    "{place}: {what} names a record that this write does not name"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays an assignment rule over the fields: it picks the owner.
+    pub(super) fn assign(&mut self, acting: &Acting, known: &Type) -> Result<(), Refused> {
+        let Acting::AssignmentRule(rule) = acting else {
+            return Ok(());
+        };
+        if !ASSIGNED.contains(&known.name) {
+            return Err(Refused::Opaque(format!(
+                "Sforce-Auto-Assign names a rule, and {} has none: leave the header out",
+                known.name
+            )));
+        }
+        if field(&self.fields, "OwnerId").is_some() {
+            return Err(malformed(
+                "OwnerId is given, and Sforce-Auto-Assign names a rule that picks the owner: \
+                 send one of them",
+            ));
+        }
+        self.fields.insert(
+            "OwnerId".into(),
+            Value::from(format!("assignment rule {rule}")),
+        );
+        Ok(())
+    }
+
+    /// The mutation that this record's fields make.
+    pub(super) fn mutation(
+        self,
+        known: &Type,
+        operation: Operation,
+        key: Option<RecordKey>,
+        row: Option<String>,
+    ) -> Mutation {
+        body::mutation(known, operation, key, row, self.fields)
+    }
+}

@@ -1,0 +1,197 @@
+//! Requests with more than one reading, and requests that are not taken apart.
+
+use super::*;
+
+/// One request a line: method, target below `/services/data/` or whole, body.
+const MALFORMED: &str = r#"
+PATCH v66.0/sobjects/Account/003000000000001AAA {}
+PATCH v66.0/sobjects/Account/001000000000001aaa {}
+PATCH v66.0/sobjects/Account/001 {}
+PATCH v66.0/sobjects/Account/001000000000001AAA%20 {}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"attributes":{"type":"Contact"}}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"attributes":{"type":7}}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"attributes":[]}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"attributes":{"url":"/x/001000000000002AAA"}}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"attributes":{"url":"/x/001000000000001AAA/y"}}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"Attributes":{"type":"Account"},"Id":7}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"Id":"001000000000002AAA"}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"Name":"a","NAME":"b"}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"Na-me":"a"}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"Owner.Name":"a"}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"_x":"a"}
+PATCH v66.0/sobjects/Account/001000000000001AAA []
+PATCH v66.0/sobjects/Account/001000000000001AAA
+PATCH v66.0/sobjects/Account/001000000000001AAA {"a":1}x
+DELETE v66.0/sobjects/Account/001000000000001AAA {}
+POST v66.0/sobjects/Account {"Id":"001000000000001AAA"}
+POST v66.0/sobjects/Account/Id {"id":"001000000000001AAA"}
+POST v66.0/sobjects/Account?x=1 {}
+PATCH v66.0/sobjects/Lead/Ext__c/7 {"ext__c":"8"}
+PATCH v66.0/sobjects/Lead/Ext__c/7 {"Id":"00Q000000000001EAA"}
+PATCH v66.0/sobjects/Lead/Ext__c/%207 {}
+PATCH v66.0/sobjects/Account/001000000000001AAA.json {}
+GET v57.0/query.xml?q=SELECT+Id+FROM+Account
+POST v66.0/sobjects/Account/001000000000001AAA?_HttpMethod=DELETE
+POST v66.0/sobjects/Account/001000000000001AAA?_HttpMethod=patch {}
+POST v66.0/sobjects/Account/001000000000001AAA?_httpmethod=PATCH {}
+POST v66.0/sobjects/Account/001000000000001AAA?_HttpMethod=PATCH&_HttpMethod=PATCH {}
+PATCH v66.0/sobjects/Account/001000000000001AAA?_HttpMethod=DELETE {}
+GET v66.0/sobjects/Account/001000000000001AAA?_HttpMethod=PATCH
+GET v66.0/sobjects/Account/001000000000001AAA?x=%
+PATCH v66.0/composite/sobjects?allOrNone=true {"records":[{"attributes":{"type":"Lead"},"id":"00Q000000000001"}]}
+PATCH v66.0/composite/sobjects {}
+PATCH v66.0/composite/sobjects {"records":[]}
+PATCH v66.0/composite/sobjects {"records":{}}
+PATCH v66.0/composite/sobjects {"allOrNone":"true","records":[{"attributes":{"type":"Lead"},"id":"00Q000000000001"}]}
+PATCH v66.0/composite/sobjects {"AllOrNone":true,"records":[{"attributes":{"type":"Lead"},"id":"00Q000000000001"}]}
+PATCH v66.0/composite/sobjects {"extra":1,"records":[{"attributes":{"type":"Lead"},"id":"00Q000000000001"}]}
+POST v66.0/composite/sobjects {"records":[{"attributes":{"type":"Lead"},"id":"00Q000000000001"}]}
+PATCH v66.0/composite/sobjects/Account/Ext__c {"records":[{"attributes":{"type":"Lead"},"Ext__c":"a"}]}
+PATCH v66.0/composite/sobjects/Lead/Ext__c {"records":[{"attributes":{"type":"Lead"}}]}
+PATCH v66.0/composite/sobjects/Lead/Ext__c {"records":[{"attributes":{"type":"Lead"},"Ext__c":null}]}
+PATCH v66.0/composite/sobjects/Lead/Ext__c {"records":[{"attributes":{"type":"Lead"},"Ext__c":1.5}]}
+PATCH v66.0/composite/sobjects/Lead/Ext__c {"records":[{"attributes":{"type":"Lead"},"Ext__c":""}]}
+PATCH v66.0/composite/sobjects/Lead/Ext__c {"records":[{"attributes":{"type":"Lead"},"Ext__c":"a","id":"00Q000000000001"}]}
+PATCH v66.0/composite/sobjects/Lead/Ext__c {"records":[{"attributes":{"type":"Lead"},"Ext__c":"a"},{"attributes":{"type":"Lead"},"Ext__c":"A"}]}
+PATCH v66.0/composite/sobjects/Lead/Ext__c {"records":[{"attributes":{"type":"Lead"},"Ext__c":"1"},{"attributes":{"type":"Lead"},"Ext__c":1}]}
+DELETE v66.0/composite/sobjects
+DELETE v66.0/composite/sobjects?ids=
+DELETE v66.0/composite/sobjects?ids=001000000000001,
+DELETE v66.0/composite/sobjects?ids=001000000000001,001000000000001AAA
+DELETE v66.0/composite/sobjects?ids=001000000000001&ids=001000000000002
+DELETE v66.0/composite/sobjects?ids=001000000000001&allOrNone=yes
+DELETE v66.0/composite/sobjects?ids=001000000000001&x=1
+DELETE v66.0/composite/sobjects?ids=001000000000001,%20001000000000002
+DELETE v66.0/composite/sobjects?IDS=001000000000001
+DELETE v66.0/composite/sobjects?ids=001000000000001 {}
+"#;
+
+/// The same.
+const OPAQUE: &str = r#"
+PATCH v66.0/sobjects/Account/001000000000001AAA {"Owner":{"Ext__c":"x"}}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"Contacts":{"records":[]}}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"Tags":[]}
+POST v66.0/sobjects/Invoice__c {}
+POST v66.0/sobjects/My_Event__e {}
+POST v66.0/sobjects/Nothing {}
+POST v66.0/sobjects/ApexClass {}
+POST v66.0/sobjects {}
+POST v66.0/sobjects/Attachment {"Name":"a","Body":"eA=="}
+PATCH v66.0/sobjects/ContentVersion/068000000000001 {"versiondata":"eA=="}
+PATCH v66.0/sobjects/Contact/003000000000001/Account {}
+DELETE v66.0/sobjects/Contact/003000000000001/Account/Owner
+DELETE v66.0/sobjects/Event/00U000000000001/fromThisEventOnwards
+POST v66.0/sobjects/User/005000000000001/password {}
+DELETE v66.0/sobjects/User/005000000000001/password
+POST v66.0/sobjects/Account/Ext__c/7 {}
+PUT v66.0/sobjects/Account/001000000000001AAA {}
+OPTIONS v66.0/sobjects/Account/001000000000001AAA
+POST v66.0/sobjects/Account/001000000000001AAA {}
+PATCH v66.0/sobjects/Account {}
+PATCH v66.0/sobjects/Account/describe {}
+PATCH v66.0/sobjects/Account/listviews/x {}
+PATCH v66.0/SObjects/Account/001000000000001AAA {}
+PATCH /Services/data/v66.0/sobjects/Account/001000000000001AAA {}
+PATCH v066.0/sobjects/Account/001000000000001AAA {}
+PATCH v66/sobjects/Account/001000000000001AAA {}
+PATCH v71.0/sobjects/Account/001000000000001AAA {}
+PATCH v19.0/sobjects/Account/001000000000001AAA {}
+PATCH v66.5/sobjects/Account/001000000000001AAA {}
+PATCH v66.0/composite/sobjects/Account {}
+DELETE v66.0/composite/sobjects/Account
+PUT v66.0/composite/sobjects {}
+POST v66.0/composite/sobjects/Account?_HttpMethod=PATCH {}
+DELETE v66.0/composite/sobjects?ids=a00000000000001
+DELETE v66.0/composite/sobjects?ids=00a000000000001
+POST /services/oauth2/revoke
+GET /services/oauth2/revoke?token=x
+GET /services/oauth2/token
+GET v66.0/query?q=SELECT+Id+FROM+Account+FOR+VIEW
+GET v66.0/tooling/executeAnonymous?anonymousBody=x
+HEAD /services/apexrest/x
+GET /services/apexrest/x
+GET v66.0/unheard-of
+"#;
+
+/// Rows that refuse the collection they stand in, beside a good one.
+const MALFORMED_ROWS: &str = r#"
+null
+{"id":"001000000000002"}
+{"attributes":{"type":"Account"}}
+{"attributes":{"type":"Account"},"id":"001000000000001AAA"}
+{"attributes":{"type":"Account"},"id":"003000000000002"}
+{"attributes":{"type":"Ac count"},"id":"001000000000002"}
+{"attributes":{"type":"Account","x":1},"id":"001000000000002"}
+{"attributes":{"type":"Account"},"id":"001000000000002","Na-me":1}
+"#;
+
+/// The same, opaque.
+const OPAQUE_ROWS: &str = r#"
+{"attributes":{"type":"Custom__c"},"id":"a00000000000002"}
+{"attributes":{"type":"Account","binaryPartName":"x"},"id":"001000000000002"}
+{"attributes":{"type":"Account"},"id":"001000000000002","Owner":{"X__c":"1"}}
+"#;
+
+fn each(requests: &str, mut check: impl FnMut(&str, Judged)) {
+    let mut count = 0;
+    for line in requests.lines().filter(|line| !line.is_empty()) {
+        let mut words = line.splitn(3, ' ');
+        let (method, target) = (words.next().unwrap(), words.next().unwrap());
+        let target = if target.starts_with('/') {
+            target.to_owned()
+        } else {
+            format!("/services/data/{target}")
+        };
+        check(
+            line,
+            judge(method, &target, words.next().unwrap_or_default()),
+        );
+        count += 1;
+    }
+    assert!(count > 30);
+}
+
+#[test]
+fn what_has_two_readings_is_malformed() {
+    each(MALFORMED, |line, judged| {
+        assert!(matches!(judged, Judged::Malformed(_)), "{line}: {judged:?}");
+    });
+}
+
+#[test]
+fn what_is_not_taken_apart_is_opaque() {
+    each(OPAQUE, |line, judged| {
+        assert!(matches!(judged, Judged::Opaque(_)), "{line}: {judged:?}");
+    });
+}
+
+#[test]
+fn one_bad_row_refuses_the_whole_collection() {
+    let with = |row: &str| {
+        let good = r#"{"attributes":{"type":"Account"},"id":"001000000000001"}"#;
+        let body = format!(r#"{{"records":[{good},{row}]}}"#);
+        judge("PATCH", "/services/data/v66.0/composite/sobjects", &body)
+    };
+    for row in MALFORMED_ROWS.lines().filter(|row| !row.is_empty()) {
+        let judged = with(row);
+        assert!(matches!(judged, Judged::Malformed(_)), "{row}: {judged:?}");
+    }
+    for row in OPAQUE_ROWS.lines().filter(|row| !row.is_empty()) {
+        let judged = with(row);
+        assert!(matches!(judged, Judged::Opaque(_)), "{row}: {judged:?}");
+    }
+}
+
+#[test]
+fn two_hundred_rows_are_the_most() {
+    let delete = |count: usize| {
+        let ids: Vec<String> = (0..count).map(|n| format!("001000000000{n:03}")).collect();
+        let target = format!(
+            "/services/data/v66.0/composite/sobjects?ids={}",
+            ids.join(",")
+        );
+        judge("DELETE", &target, "")
+    };
+    assert!(matches!(delete(200), Judged::Mutations(all) if all.len() == 200));
+    assert!(matches!(delete(201), Judged::Malformed(_)));
+}
