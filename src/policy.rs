@@ -1,9 +1,35 @@
 //! Rules → verdict: pure, synchronous, no I/O, time is an argument. JSONPath lives only here.
-//! Knows `mutation` and `error` only.
+//! Knows `mutation` and `error` only. `load` and `cases` read files; nothing else does I/O.
+
+mod answer;
+pub mod cases;
+mod charge;
+mod condition;
+mod decimal;
+pub mod explain;
+mod finding;
+mod judge;
+mod load;
+mod matrix;
+mod mention;
+mod mistake;
+mod path;
+mod pattern;
+mod rule;
+mod scene;
+mod value;
+mod yaml;
 
 use jiff::Timestamp;
 
-use crate::mutation::{Actor, ChangeSet, Charge, CrmKind, Origin, Snapshot, Verdict};
+use crate::mutation::{
+    Actor, ChangeSet, Charge, CrmKind, Limit, Origin, Requirement, Snapshot, Verdict, same_name,
+};
+use matrix::RuleFile;
+
+pub use load::{load, read_cases};
+pub use mention::Mentions;
+pub use mistake::{LoadErrors, Mistake, Place};
 
 /// What the rules are asked.
 #[derive(Clone, Copy, Debug)]
@@ -44,34 +70,93 @@ pub enum Evaluation {
 }
 
 /// A compiled rule set. Immutable; a reload makes a new one.
-#[derive(Debug)]
-pub struct RuleSet {}
+#[derive(Clone, Debug)]
+pub struct RuleSet {
+    files: Vec<RuleFile>,
+    digest: String,
+    /// The teams that exist; `None`: every owner counts as one.
+    teams: Option<Vec<String>>,
+}
 
 impl RuleSet {
+    /// Compiles rule files from names and texts; their order does not matter. No file: everything is
+    /// denied.
+    ///
+    /// # Errors
+    /// All mistakes of all files.
+    pub fn compile(files: &[(String, String)]) -> Result<Self, LoadErrors> {
+        load::compile(files)
+    }
+
+    /// The same rules, with the teams that exist: the holds of a row whose `owner` is none of them can
+    /// be decided by any approver. Without this every owner counts as a team.
+    #[must_use]
+    pub fn with_teams(mut self, teams: impl IntoIterator<Item = String>) -> Self {
+        self.teams = Some(teams.into_iter().collect());
+        self
+    }
+
     /// SHA-256 of the files it was compiled from, hex; each entry names it.
     #[must_use]
     pub fn digest(&self) -> &str {
-        ""
+        &self.digest
     }
 
     /// Judges a request.
     #[must_use]
     pub fn evaluate(&self, question: &Question<'_>) -> Evaluation {
-        let _ = question;
-        Evaluation::NeedsPrior(Vec::new())
+        judge::evaluate(self, question)
     }
 
     /// What the request takes from which limits. Uses the ids of the snapshot where there is one.
+    /// Nothing for `refusals` and `holds`: see [`Self::refusal_charges`] and [`Self::hold_charges`].
     #[must_use]
     pub fn charges(&self, question: &Question<'_>) -> Vec<Charge> {
-        let _ = question;
-        Vec::new()
+        charge::of_request(self, question)
     }
 
     /// What a refused request of this service account takes (`count: refusals`).
     #[must_use]
     pub fn refusal_charges(&self, crm: CrmKind, route: &str, service_account: &str) -> Vec<Charge> {
-        let _ = (crm, route, service_account);
-        Vec::new()
+        charge::of_refusal(self, crm, route, service_account)
+    }
+
+    /// What one more waiting hold of this service account takes (`count: holds`): a gauge, so it is
+    /// given back when the hold is decided.
+    #[must_use]
+    pub fn hold_charges(&self, crm: CrmKind, route: &str, service_account: &str) -> Vec<Charge> {
+        charge::of_hold(self, crm, route, service_account)
+    }
+
+    /// All limits, in the order of files.
+    pub fn limits(&self) -> impl Iterator<Item = &Limit> {
+        self.files.iter().flat_map(|file| &file.limits)
+    }
+
+    /// The names that the rules mention, for warnings.
+    #[must_use]
+    pub fn mentions(&self) -> Mentions {
+        mention::of(&self.files)
+    }
+
+    fn files_for(&self, crm: CrmKind, route: &str) -> impl Iterator<Item = &RuleFile> {
+        self.files
+            .iter()
+            .filter(move |file| file.speaks_for(crm, route))
+    }
+
+    fn limits_for(&self, crm: CrmKind, route: &str) -> impl Iterator<Item = &Limit> {
+        self.files_for(crm, route).flat_map(|file| &file.limits)
+    }
+
+    /// Who decides a hold of a row with this owner.
+    fn decided_by(&self, owner: Option<&str>) -> Requirement {
+        let team = owner.and_then(|owner| match &self.teams {
+            None => Some(owner.to_owned()),
+            Some(teams) => teams.iter().find(|team| same_name(team, owner)).cloned(),
+        });
+        team.map_or(Requirement::Approvers(1), |team| {
+            Requirement::Teams(vec![team])
+        })
     }
 }

@@ -1,0 +1,50 @@
+//! The names that rules mention, so that `check` can warn of those that do not exist.
+
+use std::collections::BTreeSet;
+
+use super::matrix::{Row, RuleFile};
+use crate::mutation::Requirement;
+
+/// Names from outside the rules, each once, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mentions {
+    /// Service accounts with a word of their own in some row.
+    pub service_accounts: BTreeSet<String>,
+    /// Owners of rows and rules: teams, or anything else.
+    pub owners: BTreeSet<String>,
+    /// Teams under `approvers`: a hold that waits for one that does not exist waits in vain.
+    pub approvers: BTreeSet<String>,
+    /// Routes that files are narrowed to.
+    pub routes: BTreeSet<String>,
+}
+
+/// What files mention.
+pub(super) fn of(files: &[RuleFile]) -> Mentions {
+    let mut mentions = Mentions::default();
+    for file in files {
+        mentions.routes.extend(file.routes.iter().cloned());
+        let of_objects = file.objects.iter().flat_map(|rows| {
+            let operations = rows.operations.iter().map(|(_, row)| row);
+            operations.chain(&rows.fields).chain(&rows.default)
+        });
+        let of_endpoints = file.endpoints.iter().map(|(_, endpoint)| &endpoint.row);
+        for row in of_objects.chain(of_endpoints).chain(&file.default) {
+            mentions.row(row);
+        }
+        for rule in &file.rules {
+            mentions.owners.extend(rule.owner.iter().cloned());
+            if let Some(Requirement::Teams(teams)) = &rule.approvers {
+                mentions.approvers.extend(teams.iter().cloned());
+            }
+        }
+    }
+    mentions
+}
+
+impl Mentions {
+    fn row(&mut self, row: &Row) {
+        self.owners.extend(row.owner.iter().cloned());
+        let names = row.named.iter().map(|(name, _)| name.clone());
+        self.service_accounts.extend(names);
+    }
+}
