@@ -5,11 +5,16 @@
 //! standard error. A reader that leaves early (`| head`) is no failure.
 
 mod admin_client;
+mod asked;
+mod check;
 mod completions;
 mod entries;
+mod explain;
 mod fingerprint;
 mod key;
 mod output;
+mod request;
+mod rules;
 mod status;
 mod switch;
 mod table;
@@ -17,12 +22,13 @@ mod visible;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 pub use output::{Exit, Failure, Out};
 
-use crate::config::Environment;
+use crate::config::{Config, Environment, load, load_without_secrets};
 
 /// A transparent reverse proxy between AI agents and the CRM: every write is judged, limited,
 /// recorded and can be undone.
@@ -35,6 +41,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Check(check::Arguments),
+    Explain(explain::Arguments),
     #[command(subcommand)]
     Entries(entries::Verb),
     Status(status::Arguments),
@@ -44,6 +52,30 @@ enum Verb {
     Key(key::Verb),
     Fingerprint(fingerprint::Arguments),
     Completions(completions::Arguments),
+}
+
+/// Where the configuration is.
+#[derive(Args, Debug)]
+struct ConfigArguments {
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        help = "The configuration file [default: WRITEGATE_CONFIG, else writegate.yaml]"
+    )]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArguments {
+    /// The configuration with everything it refers to.
+    fn load(&self, env: &Environment) -> Result<Config, Failure> {
+        Ok(load(self.config.as_deref(), env)?)
+    }
+
+    /// The same for a verb that talks to no CRM.
+    fn load_without_secrets(&self, env: &Environment) -> Result<Config, Failure> {
+        Ok(load_without_secrets(self.config.as_deref(), env)?)
+    }
 }
 
 /// What every verb gets.
@@ -82,6 +114,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>, env: &Environment) -> Exit
 
 fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match verb {
+        Verb::Check(arguments) => check::run(&arguments, context),
+        Verb::Explain(arguments) => explain::run(&arguments, context),
         Verb::Entries(verb) => entries::run(&verb, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Kill(arguments) => switch::kill(&arguments, context),

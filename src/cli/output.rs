@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::config::{ConfigErrors, Environment};
-use crate::mutation::Effect;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,16 +147,17 @@ impl Out {
 
     /// A verdict's word, coloured where a person looks.
     #[must_use]
-    pub fn effect(&self, effect: Effect) -> String {
-        let colour = match effect {
-            Effect::Allow => "32",
-            Effect::Hold => "33",
-            Effect::Deny => "31",
+    pub fn effect(&self, word: &str) -> String {
+        let colour = match word {
+            "allow" => "32",
+            "hold" => "33",
+            "deny" => "31",
+            _ => return word.to_owned(),
         };
         if self.colour {
-            format!("\u{1b}[{colour}m{}\u{1b}[0m", effect.word())
+            format!("\u{1b}[{colour}m{word}\u{1b}[0m")
         } else {
-            effect.word().to_owned()
+            word.to_owned()
         }
     }
 }

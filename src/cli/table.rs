@@ -8,6 +8,8 @@ use super::output::Out;
 #[derive(Debug)]
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
+    /// The column that holds `allow`, `hold` or `deny`.
+    effects: Option<usize>,
 }
 
 impl Table {
@@ -16,6 +18,15 @@ impl Table {
         let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
         Self {
             rows: if head.is_empty() { vec![] } else { vec![head] },
+            effects: None,
+        }
+    }
+
+    /// The same with a column of verdicts, coloured where a person looks.
+    pub(super) fn with_effects(head: &[&str], column: usize) -> Self {
+        Self {
+            effects: Some(column),
+            ..Self::new(head)
         }
     }
 
@@ -35,9 +46,13 @@ impl Table {
             .collect();
         for row in &self.rows {
             let mut line = String::new();
-            for (cell, width) in row.iter().zip(&widths) {
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let padding = width.saturating_sub(cell.chars().count());
-                line.push_str(cell);
+                if self.effects == Some(column) {
+                    line.push_str(&out.effect(cell));
+                } else {
+                    line.push_str(cell);
+                }
                 line.push_str(&" ".repeat(padding + 3));
             }
             out.line(line.trim_end())?;

@@ -4,6 +4,9 @@
     reason = "a helper of a test fails the test, as the test itself does"
 )]
 
+mod check;
+mod explain;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
