@@ -1,4 +1,33 @@
 //! The configuration: what `writegate.yaml` and `WRITEGATE_*` variables come to, checked.
+//!
+//! The file is the one named by `--config`, else by `WRITEGATE_CONFIG`, else `writegate.yaml` in the
+//! working directory. Relative paths in it (rules, certificates, secret files, the ledger) start in
+//! the file's folder. These variables take the place of a scalar; paths in them start in the working
+//! directory:
+//!
+//! | variable | in the file | default |
+//! |---|---|---|
+//! | `WRITEGATE_ADMIN_LISTEN` | `admin: { listen: … }` | `127.0.0.1:9090` |
+//! | `WRITEGATE_CONTROL` | `control` | `memory` |
+//! | `WRITEGATE_LEDGER` | `ledger` | `sqlite:writegate.db` |
+//! | `WRITEGATE_RULES` | `rules` | `rules` |
+//! | `WRITEGATE_UNKNOWN_CALLERS` | `unknown_callers` | `deny` |
+//!
+//! `WRITEGATE_ADMIN`, `WRITEGATE_CONFIG`, `WRITEGATE_LOG` and `WRITEGATE_TOKEN` belong to the command
+//! line. A name that is one slip of the finger away from these, or that would be a list
+//! (`WRITEGATE_ROUTES`), is a mistake; all other names are free for secrets.
+
+mod address;
+mod environment;
+mod identity;
+mod load;
+mod mistake;
+mod name;
+mod near;
+mod reader;
+mod route;
+mod secret;
+mod tree;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,6 +36,10 @@ use std::path::PathBuf;
 use http::Uri;
 
 use crate::mutation::CrmKind;
+
+pub use environment::Environment;
+pub use load::{load, load_without_secrets};
+pub use mistake::ConfigErrors;
 
 /// The whole configuration, checked: every field is valid by itself and with the others.
 #[derive(Clone, Debug)]
@@ -95,7 +128,7 @@ pub enum ControlStore {
 /// Where the ledger lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerStore {
-    /// A file, relative to the working directory.
+    /// A file.
     Sqlite(PathBuf),
     /// PostgreSQL; the URL can hold a password.
     Postgres(Secret),

@@ -59,6 +59,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -71,6 +72,7 @@ pub mod mutation;
 pub mod policy;
 pub mod proxy;
 pub mod sandbox;
+pub mod serve;
 pub mod server;
 pub mod snapshot;
 pub mod telemetry;

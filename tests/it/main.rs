@@ -9,6 +9,8 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod cli;
+mod config;
 mod control_contract;
 mod framing;
 mod sandbox;

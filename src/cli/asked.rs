@@ -1,0 +1,40 @@
+//! What a request would change: classify, then parse, as the data path does.
+
+use super::request::Request;
+use crate::crm::catalog::Catalog;
+use crate::crm::{Class, Crm, Head};
+use crate::mutation::{ChangeSet, CrmKind};
+
+/// What a request asks for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// Changes nothing.
+    Read,
+    /// A login.
+    Auth,
+    /// Changes this, or cannot be told.
+    Changes(ChangeSet),
+}
+
+/// Tells it from the request alone.
+///
+/// # Errors
+/// Why the request has more than one reading.
+pub(super) fn asked(crm: CrmKind, request: &Request, catalog: &Catalog) -> Result<Asked, String> {
+    let head = Head {
+        method: &request.method,
+        path: &request.path,
+        query: request.query.as_deref(),
+        headers: &request.headers,
+    };
+    let crm = Crm(crm);
+    Ok(match crm.classify(&head) {
+        Class::Read => Asked::Read,
+        Class::Auth => Asked::Auth,
+        Class::Opaque(reason) => Asked::Changes(ChangeSet::Opaque { reason }),
+        Class::Write(shape) => {
+            let changes = crm.parse(&shape, &head, &request.body, catalog);
+            Asked::Changes(changes.map_err(|malformed| malformed.to_string())?)
+        }
+    })
+}

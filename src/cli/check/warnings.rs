@@ -1,0 +1,108 @@
+//! What is allowed in a configuration and its rules but probably not meant.
+
+use crate::config::{Config, ControlStore, LedgerStore, Operator, Role, Route, ServiceAccount};
+use crate::policy::Mentions;
+
+/// One line each, in the order of the file.
+pub(super) fn of_config(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for route in &config.routes {
+        of_route(route, &mut warnings);
+    }
+    of_stores(config, &mut warnings);
+    for account in &config.service_accounts {
+        of_account(account, &mut warnings);
+    }
+    of_operators(config, &mut warnings);
+    warnings
+}
+
+/// Service accounts, teams and routes that rules name and the configuration does not know.
+pub(super) fn of_rules(config: &Config, mentions: &Mentions) -> Vec<String> {
+    let account = |name: &&String| !config.service_accounts.iter().any(|a| a.name == **name);
+    let accounts = mentions.service_accounts.iter().filter(account);
+    let accounts = accounts.map(|name| {
+        format!("the rules name service account {name}, which the configuration does not have")
+    });
+    let team = |team: &&String| !has_approver(config, team);
+    let teams = mentions.approvers.iter().filter(team).map(|team| {
+        format!("the rules ask {team} to decide, but no operator of that team is an approver")
+    });
+    let route = |name: &&String| !config.routes.iter().any(|r| r.name == **name);
+    let routes = mentions.routes.iter().filter(route).map(|name| {
+        format!("the rules are narrowed to route {name}, which the configuration does not have")
+    });
+    accounts.chain(teams).chain(routes).collect()
+}
+
+fn has_approver(config: &Config, team: &str) -> bool {
+    let of_team = |operator: &&Operator| operator.teams.iter().any(|t| t == team);
+    let mut operators = config.operators.iter().filter(of_team);
+    // Each role includes the ones before it.
+    operators.any(|operator| operator.roles.iter().any(|role| *role >= Role::Approver))
+}
+
+fn of_route(route: &Route, warnings: &mut Vec<String>) {
+    let name = &route.name;
+    if route.release_credential.is_none() {
+        warnings.push(format!(
+            "route {name} has no `release_credential`: a released hold waits for the agent's next \
+             repeat, and reverts are not possible"
+        ));
+    }
+    if route.tls.is_none() && !route.listen.ip().is_loopback() {
+        warnings.push(format!(
+            "route {name} listens on {} without `tls`: tokens travel in clear text",
+            route.listen
+        ));
+    }
+}
+
+fn of_stores(config: &Config, warnings: &mut Vec<String>) {
+    if !config.admin.listen.ip().is_loopback() {
+        warnings.push(format!(
+            "`admin` listens on {} without TLS: operators' tokens travel in clear text",
+            config.admin.listen
+        ));
+    }
+    if let ControlStore::Redis(_) = config.control {
+        warnings.push("`control` is Redis, which `serve` of this version refuses".into());
+    }
+    if let LedgerStore::Postgres(_) = config.ledger {
+        warnings.push("`ledger` is PostgreSQL, which `serve` of this version refuses".into());
+    }
+}
+
+fn of_account(account: &ServiceAccount, warnings: &mut Vec<String>) {
+    let name = &account.name;
+    let unrecognised = account.tokens.is_empty()
+        && account.clients.is_empty()
+        && account.keys.is_empty()
+        && account.certs.is_empty();
+    if unrecognised {
+        warnings.push(format!(
+            "service account {name} has no tokens, clients, keys or certs: nobody will ever be it"
+        ));
+    }
+    match (account.keys.is_empty(), account.credentials.is_empty()) {
+        (false, true) => warnings.push(format!(
+            "service account {name} has `keys` but no `credentials`: there is nothing to send the CRM"
+        )),
+        (true, false) => warnings.push(format!(
+            "service account {name} has `credentials` but no `keys`: they are never used"
+        )),
+        (true, true) | (false, false) => {}
+    }
+}
+
+fn of_operators(config: &Config, warnings: &mut Vec<String>) {
+    if config.operators.is_empty() {
+        warnings.push("there are no operators: nobody can look, stop, approve or resume".into());
+    } else if !config
+        .operators
+        .iter()
+        .any(|o| o.roles.contains(&Role::Admin))
+    {
+        warnings.push("no operator has the role admin: nobody can resume what was stopped".into());
+    }
+}

@@ -1,0 +1,62 @@
+//! Columns for people.
+
+use std::io;
+
+use super::output::Out;
+
+/// Rows under a head, columns as wide as they need to be, three blanks between them.
+#[derive(Debug)]
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+    /// The column that holds `allow`, `hold` or `deny`.
+    effects: Option<usize>,
+}
+
+impl Table {
+    /// A table with a head; an empty head is not printed.
+    pub(super) fn new(head: &[&str]) -> Self {
+        let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
+        Self {
+            rows: if head.is_empty() { vec![] } else { vec![head] },
+            effects: None,
+        }
+    }
+
+    /// The same with a column of verdicts, coloured where a person looks.
+    pub(super) fn with_effects(head: &[&str], column: usize) -> Self {
+        Self {
+            effects: Some(column),
+            ..Self::new(head)
+        }
+    }
+
+    /// Adds a row. Cells hold no control characters (`visible`).
+    pub(super) fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// Prints all rows.
+    pub(super) fn print(&self, out: &mut Out) -> io::Result<()> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| {
+                let cells = self.rows.iter().filter_map(|row| row.get(column));
+                cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            })
+            .collect();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let padding = width.saturating_sub(cell.chars().count());
+                if self.effects == Some(column) {
+                    line.push_str(&out.effect(cell));
+                } else {
+                    line.push_str(cell);
+                }
+                line.push_str(&" ".repeat(padding + 3));
+            }
+            out.line(line.trim_end())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,209 @@
+//! `check`: mistakes, failed cases and warnings, and what the exit code says.
+
+use tempfile::TempDir;
+
+use super::{Ran, run};
+
+fn folder(config: &str, rules: &str, cases: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    for (name, text) in [
+        ("writegate.yaml", config),
+        ("rules/hubspot.yaml", rules),
+        ("rules/hubspot.cases.yaml", cases),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn check(folder: &TempDir, arguments: &[&str]) -> Ran {
+    let config = folder.path().join("writegate.yaml");
+    let config = config.to_str().unwrap();
+    let ran = run(&[&["check", "--config", config], arguments].concat()).done();
+    let shorter = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
+    Ran {
+        code: ran.code,
+        out: shorter(ran.out),
+        err: shorter(ran.err),
+    }
+}
+
+const TOKEN: &str = "sha256:eb47b9ce4840a5b3ea138b8691253b78035b9289d9014409067e9844c272ef99";
+const OTHER: &str = "sha256:1a7674eb4ee78df7e1ac439a93c3fa8e3c945784d4dec9fd8e3011738b2f1d62";
+
+fn good_config() -> String {
+    format!(
+        "\
+routes:
+  - {{ name: hubspot, crm: hubspot, listen: 127.0.0.1:8444, upstream: https://api.hubapi.com, release_credential: {{ file: token }} }}
+service_accounts:
+  - {{ name: sdr-agent, tokens: [\"{TOKEN}\"] }}
+operators:
+  - {{ name: dana, roles: [admin], teams: [Sales Ops], token: \"{OTHER}\" }}
+"
+    )
+}
+
+const RULES: &str = "\
+crm: hubspot
+default: deny
+objects:
+  deals:
+    delete: { agents: hold, owner: Sales Ops }
+    fields:
+      amount: { owner: VP Sales }
+      closedate: { sdr-agent: allow }
+rules:
+  - name: late
+    applies: { object: deals }
+    when: { after.closedate: { blank: true } }
+    then: hold
+    approvers: [Sales Ops]
+    reason: A deal has a date.
+";
+
+const CASES: &str = "\
+- { name: no amounts, as: sdr-agent, update: deals, before: { amount: 1 }, set: { amount: 5 }, verdict: deny, by: field deals.amount }
+- name: deletes wait
+  as: sdr-agent
+  request: |
+    DELETE /crm/v3/objects/deals/123 HTTP/1.1
+  verdict: hold
+";
+
+#[test]
+fn what_is_right_ends_with_0() {
+    let folder = folder(&good_config(), RULES, CASES);
+    std::fs::write(folder.path().join("token"), "pat-na1-1\n").unwrap();
+    let ran = check(&folder, &[]);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.err, "");
+    assert_eq!(lines.len(), 3, "{}", ran.out);
+    assert_eq!(lines[0], "configuration writegate.yaml: routes hubspot");
+    assert!(
+        lines[1].ends_with(|c: char| c.is_ascii_hexdigit()),
+        "{}",
+        lines[1]
+    );
+    assert_eq!(lines[2], "cases: 2 of 2 passed");
+}
+
+#[test]
+fn a_failed_case_ends_with_1() {
+    let cases = format!(
+        "{CASES}- {{ name: wishful, as: sdr-agent, update: deals, before: {{ amount: 1 }}, set: {{ amount: 5 }}, verdict: allow }}\n"
+    );
+    let folder = folder(&good_config(), RULES, &cases);
+    std::fs::write(folder.path().join("token"), "pat-na1-1\n").unwrap();
+    let ran = check(&folder, &[]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.out
+            .contains("hubspot.cases.yaml:7: case wishful: expected allow, got deny"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.ends_with("cases: 2 of 3 passed\n"), "{}", ran.out);
+    let json = check(&folder, &["--json"]);
+    assert_eq!(json.code, 1);
+    assert!(
+        json.out.contains("\"cases\":3,\"failed\":[\""),
+        "{}",
+        json.out
+    );
+}
+
+/// The rules that are shipped are tests themselves (both CRMs, raw requests included).
+#[test]
+fn the_shipped_rules_pass_their_own_cases() {
+    let config = "\
+routes:
+  - { name: salesforce, crm: salesforce, listen: 127.0.0.1:8443, upstream: https://acme.my.salesforce.com }
+  - { name: hubspot, crm: hubspot, listen: 127.0.0.1:8444, upstream: https://api.hubapi.com }
+";
+    let folder = folder(config, RULES, CASES);
+    let config = folder.path().join("writegate.yaml");
+    let ran = run(&["check", "--json", "--config", config.to_str().unwrap()])
+        .env(
+            "WRITEGATE_RULES",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/rules"),
+        )
+        .done();
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(ran.out.contains("\"failed\":[]"), "{}", ran.out);
+    assert!(!ran.out.contains("\"cases\":0"), "{}", ran.out);
+}
+
+#[test]
+fn mistakes_end_with_78_and_all_are_told() {
+    let broken = folder(&good_config().replace("admin", "boss"), RULES, CASES);
+    let ran = check(&broken, &[]);
+    assert_eq!(
+        ran,
+        Ran {
+            code: 78,
+            out: String::new(),
+            err: "\
+writegate.yaml:2:122: `release_credential`: the file token cannot be read (No such file or directory (os error 2)): create it or correct the path
+writegate.yaml:6:27: `boss` is no role: write viewer, approver or admin
+"
+            .into(),
+        }
+    );
+    let broken = folder(
+        &good_config(),
+        &RULES.replace("then: hold", "then: halt"),
+        CASES,
+    );
+    std::fs::write(broken.path().join("token"), "pat-na1-1\n").unwrap();
+    let ran = check(&broken, &[]);
+    assert_eq!((ran.code, ran.out.as_str()), (78, ""), "{ran:?}");
+    assert!(ran.err.contains("rules/hubspot.yaml:13:11:"), "{}", ran.err);
+}
+
+#[test]
+fn what_is_probably_not_meant_is_warned_of() {
+    let config = format!(
+        "\
+routes:
+  - {{ name: hubspot, crm: hubspot, listen: 0.0.0.0:8444, public_url: https://gate, upstream: https://api.hubapi.com }}
+admin: {{ listen: 0.0.0.0:9090 }}
+control: redis://r
+ledger: postgres://db/w
+service_accounts:
+  - {{ name: a, keys: [\"{TOKEN}\"] }}
+  - {{ name: b, credentials: {{ hubspot: {{ env: HS }} }} }}
+operators:
+  - {{ name: dana, roles: [viewer], teams: [Sales Ops], token: \"{OTHER}\" }}
+"
+    );
+    let folder = folder(&config, RULES, "[]");
+    let config = folder.path().join("writegate.yaml");
+    let ran = run(&["check", "--config", config.to_str().unwrap()])
+        .env("HS", "pat-na1-1")
+        .done();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let warnings: Vec<&str> = ran
+        .out
+        .lines()
+        .filter_map(|line| line.strip_prefix("warning: "))
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "route hubspot has no `release_credential`: a released hold waits for the agent's next repeat, and reverts are not possible",
+            "route hubspot listens on 0.0.0.0:8444 without `tls`: tokens travel in clear text",
+            "`admin` listens on 0.0.0.0:9090 without TLS: operators' tokens travel in clear text",
+            "`control` is Redis, which `serve` of this version refuses",
+            "`ledger` is PostgreSQL, which `serve` of this version refuses",
+            "service account a has `keys` but no `credentials`: there is nothing to send the CRM",
+            "service account b has no tokens, clients, keys or certs: nobody will ever be it",
+            "service account b has `credentials` but no `keys`: they are never used",
+            "no operator has the role admin: nobody can resume what was stopped",
+            "the rules name service account sdr-agent, which the configuration does not have",
+            "the rules ask Sales Ops to decide, but no operator of that team is an approver",
+        ]
+    );
+}
