@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
-use rustls::ClientConfig;
 use tokio::runtime::Handle;
 
 use crate::clock::{self, Clock, Entropy, EntryId};
@@ -22,7 +21,7 @@ use crate::ledger::Ledger;
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
 use crate::server::{self, InflightGuard};
-use crate::upstream::Upstream;
+use crate::upstream::{Destination, Upstream};
 
 /// What was opened for this process.
 #[derive(Debug)]
@@ -190,21 +189,15 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker on the runtime that calls this; `tls` has one for each route, in their order.
-    ///
-    /// # Errors
-    /// When an upstream address cannot be used.
-    pub fn new(app: Arc<App>, tls: &[Arc<ClientConfig>]) -> Result<Self, String> {
-        let upstreams = app
-            .routes
-            .iter()
-            .zip(tls)
-            .map(|(state, tls)| Upstream::new(&state.route.upstream, Arc::clone(tls)))
-            .collect::<Result<_, _>>()?;
+    /// A worker on the runtime that calls this; `destinations` has one for each route, in their
+    /// order.
+    #[must_use]
+    pub fn new(app: Arc<App>, destinations: &[Destination]) -> Self {
         if let Ok(handle) = Handle::try_current() {
             app.runtimes.write().push(handle);
         }
-        Ok(Self { app, upstreams })
+        let upstreams = destinations.iter().map(Upstream::to).collect();
+        Self { app, upstreams }
     }
 }
 

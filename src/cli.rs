@@ -15,6 +15,7 @@ mod key;
 mod output;
 mod request;
 mod rules;
+mod serve;
 mod status;
 mod switch;
 mod table;
@@ -41,6 +42,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Serve(serve::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
     #[command(subcommand)]
@@ -114,6 +116,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, env: &Environment) -> Exit
 
 fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match verb {
+        Verb::Serve(arguments) => serve::run(&arguments, context),
         Verb::Check(arguments) => check::run(&arguments, context),
         Verb::Explain(arguments) => explain::run(&arguments, context),
         Verb::Entries(verb) => entries::run(&verb, context),

@@ -23,7 +23,7 @@ mod yaml;
 use jiff::Timestamp;
 
 use crate::mutation::{
-    Actor, ChangeSet, Charge, CrmKind, Limit, Origin, Requirement, Snapshot, Verdict, same_name,
+    Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Origin, Requirement, Snapshot, Verdict, same_name,
 };
 use matrix::RuleFile;
 
@@ -118,7 +118,17 @@ impl RuleSet {
     /// The longest window of any limit in milliseconds; charges older than that count nowhere.
     #[must_use]
     pub fn longest_window_ms(&self) -> u64 {
-        0
+        self.limits()
+            .map(|limit| match limit.kind {
+                LimitKind::Rate {
+                    count,
+                    period_ms,
+                    burst,
+                } => period_ms.saturating_mul(burst).div_ceil(count.max(1)),
+                LimitKind::Budget { window_ms, .. } => window_ms,
+            })
+            .max()
+            .unwrap_or(0)
     }
 
     /// What a refused request of this service account takes (`count: refusals`).

@@ -5,7 +5,7 @@ mod heads;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::runtime;
@@ -17,10 +17,11 @@ use crate::config::{Config, ControlStore, LedgerStore, Mode};
 use crate::control::memory::MemoryControl;
 use crate::error::StoreError;
 use crate::ledger::sqlite::SqliteLedger;
-use crate::policy::{self, RuleSet};
-use crate::server::proxied::{self, Proxied, UpstreamTls};
-use crate::server::{self, Bound, Drained, Settings, Shutdown, Trigger};
+use crate::policy::RuleSet;
+use crate::server::proxied::{self, Proxied};
+use crate::server::{self, Bound, Drained, Settings, Trigger};
 use crate::tls;
+use crate::upstream::Destination;
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +46,7 @@ pub struct Opened {
     app: Arc<App>,
     bound: Bound,
     admin: TcpListener,
-    upstream_tls: UpstreamTls,
+    destinations: Vec<Destination>,
     published: PathBuf,
 }
 
@@ -58,10 +59,9 @@ pub fn open(config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     let configured = |error: &dyn std::fmt::Display| ServeError::Config(error.to_string());
     let ledger = ledger_file(&config)?;
     let endpoints = proxied::endpoints(&config.routes).map_err(|error| configured(&error))?;
-    let upstream_tls = UpstreamTls::new(&config.routes).map_err(|error| configured(&error))?;
+    let destinations = proxied::destinations(&config.routes).map_err(ServeError::Config)?;
     let started = |error: &dyn std::fmt::Display| ServeError::Start(error.to_string());
-    let bound =
-        server::bind(endpoints, Settings::default()).map_err(|error| started(&error))?;
+    let bound = server::bind(endpoints, Settings::default()).map_err(|error| started(&error))?;
     let admin = bind_admin(config.admin.listen)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Arc::new(SystemEntropy::default());
@@ -82,17 +82,9 @@ pub fn open(config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
         app: Arc::new(app),
         bound,
         admin,
-        upstream_tls,
+        destinations,
         published: heads::file(&ledger),
     })
-}
-
-/// Compiles the rules in a folder and runs their cases: a set that fails is not served.
-///
-/// # Errors
-/// [`ServeError::Config`] with every mistake.
-pub fn rules(folder: &Path) -> Result<RuleSet, ServeError> {
-    policy::load(folder).map_err(|errors| ServeError::Config(errors.to_string()))
 }
 
 /// What this version cannot serve is said, not served in another way.
@@ -102,7 +94,11 @@ fn ledger_file(config: &Config) -> Result<PathBuf, ServeError> {
             "control: Redis is not served by this version; use `control: memory`".into(),
         ));
     }
-    if let Some(route) = config.routes.iter().find(|route| route.mode == Mode::Observe) {
+    if let Some(route) = config
+        .routes
+        .iter()
+        .find(|route| route.mode == Mode::Observe)
+    {
         return Err(ServeError::Config(format!(
             "route {}: `mode: observe` is not served by this version; leave it out",
             route.name
@@ -158,19 +154,23 @@ impl Opened {
     /// # Errors
     /// When a thread cannot be started or a worker ends by itself.
     pub fn run(self, trigger: &Trigger) -> Result<Drained, ServeError> {
-        let Self { app, bound, admin, upstream_tls, published } = self;
+        let Self {
+            app,
+            bound,
+            admin,
+            destinations,
+            published,
+        } = self;
         let runtime = runtime()?;
         let aside = {
-            let (app, shutdown) = (Arc::clone(&app), trigger.shutdown());
-            let work = move || runtime.block_on(operate(app, admin, published, shutdown));
+            let (app, trigger) = (Arc::clone(&app), trigger.clone());
+            let work = move || runtime.block_on(operate(app, admin, published, trigger));
             std::thread::Builder::new()
                 .name("admin".into())
                 .spawn(work)
                 .map_err(|error| ServeError::Start(format!("cannot start a thread: {error}")))?
         };
-        // Upstream addresses were tried when the first worker was made; a bad one ends the start.
-        upstream_tls.worker(&app).map_err(ServeError::Config)?;
-        let make = |_| Proxied::over(&upstream_tls, &app);
+        let make = |_| Proxied::new(&app, &destinations);
         let drained = bound
             .run(make, trigger, app.inflight.counter())
             .map_err(|error| ServeError::Start(error.to_string()));
@@ -183,12 +183,9 @@ impl Opened {
 }
 
 /// The operators' side and what has to be done each minute, until the shutdown begins.
-async fn operate(
-    app: Arc<App>,
-    admin: TcpListener,
-    published: PathBuf,
-    mut shutdown: Shutdown,
-) {
+async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger: Trigger) {
+    let mut shutdown = trigger.shutdown();
+    let signals = tokio::spawn(server::signals(trigger));
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
     match tokio::net::TcpListener::from_std(admin) {
         Err(error) => tracing::error!(%error, "the operators' side cannot be served"),
@@ -202,5 +199,6 @@ async fn operate(
     }
     app.inflight.counter().none().await;
     publishing.abort();
+    signals.abort();
     heads::publish_once(&app, &published).await;
 }

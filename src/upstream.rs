@@ -18,7 +18,7 @@ pub use body::Body;
 pub use pool::Lease;
 
 use crate::journal::Journaled;
-use pool::{Pool, PoolError, Sent};
+use pool::{Place, Pool, PoolError, Sent};
 
 /// How long the CRM may take to begin its answer to a read; its own limit is ten minutes.
 const READ_FOR: Duration = Duration::from_secs(600);
@@ -69,14 +69,14 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// One route's way to its CRM, on one runtime.
+/// Where a route leads: checked once, used by every runtime.
 #[derive(Clone, Debug)]
-pub struct Upstream {
-    pool: Arc<Pool>,
+pub struct Destination {
+    place: Place,
     host: HeaderValue,
 }
 
-impl Upstream {
+impl Destination {
     /// The way to `upstream` (scheme and authority). No header, path or answer ever changes where it
     /// leads (P14).
     ///
@@ -89,10 +89,26 @@ impl Upstream {
             .as_str();
         let host = HeaderValue::from_str(authority)
             .map_err(|error| format!("`{authority}` cannot stand in a Host header: {error}"))?;
-        Ok(Self {
-            pool: Arc::new(Pool::new(upstream, tls)?),
-            host,
-        })
+        let place = Place::new(upstream, tls)?;
+        Ok(Self { place, host })
+    }
+}
+
+/// One route's way to its CRM, on one runtime.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    pool: Arc<Pool>,
+    host: HeaderValue,
+}
+
+impl Upstream {
+    /// A way of its own for the runtime that calls this.
+    #[must_use]
+    pub fn to(destination: &Destination) -> Self {
+        Self {
+            pool: Arc::new(Pool::new(destination.place.clone())),
+            host: destination.host.clone(),
+        }
     }
 
     /// Passes a read on and streams the answer back.

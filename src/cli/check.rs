@@ -5,16 +5,12 @@ mod warnings;
 use clap::Args;
 use serde_json::json;
 
-use super::asked::{Asked, asked};
-use super::request::Request;
-use super::rules::rules;
+use super::rules::{cases, rules, told};
 use super::visible::visible;
 use super::{ConfigArguments, Context, Exit, Failure};
 use crate::config::Config;
-use crate::crm::catalog::Catalog;
-use crate::mutation::{ChangeSet, CrmKind};
-use crate::policy::cases::{self, CaseResult};
-use crate::policy::{self, LoadErrors, RuleSet};
+use crate::policy::RuleSet;
+use crate::policy::cases::CaseResult;
 
 /// Check the configuration, the rules and their cases
 #[derive(Args, Debug)]
@@ -28,10 +24,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let config = arguments.config.load(context.env)?;
-    let wrong = |errors: LoadErrors| Failure::Rules(errors.to_string());
     let rules = rules(&config)?;
-    let files = policy::read_cases(&config.rules).map_err(wrong)?;
-    let results = cases::run(&rules, &files, &parse).map_err(wrong)?;
+    let results = cases(&config, &rules)?;
     let mut warnings = warnings::of_config(&config);
     warnings.extend(warnings::of_rules(&config, &rules.mentions()));
     let failed: Vec<_> = results
@@ -90,21 +84,4 @@ fn show(
         .out
         .line(format_args!("cases: {passed} of {cases} passed"))?;
     Ok(())
-}
-
-/// `rules/salesforce.cases.yaml:3: case never overwrites: expected deny, got allow`.
-fn told(case: &CaseResult) -> String {
-    let failure = case.failure.as_deref().unwrap_or("passed");
-    format!("{}:{}: case {}: {failure}", case.file, case.line, case.name)
-}
-
-/// A raw request of a case, taken apart as the data path would.
-fn parse(crm: CrmKind, text: &str) -> Result<(String, String, ChangeSet), String> {
-    let request = Request::from_raw(text.as_bytes(), crm)?;
-    let path = request.path.as_str().to_owned();
-    match asked(crm, &request, &Catalog::builtin(crm))? {
-        Asked::Changes(changes) => Ok((request.method.to_string(), path, changes)),
-        Asked::Read => Err("it reads, and reads are not judged by rules".into()),
-        Asked::Auth => Err("it logs in, and logins are not judged by rules".into()),
-    }
 }

@@ -12,7 +12,7 @@ use crate::app::{App, Worker};
 use crate::config::Route;
 use crate::proxy;
 use crate::tls::{self, Pem, TlsError};
-use crate::upstream::Body;
+use crate::upstream::{Body, Destination};
 
 /// The proxy on one worker. Endpoints and routes have the same places.
 #[derive(Clone, Debug)]
@@ -21,11 +21,11 @@ pub struct Proxied {
 }
 
 impl Proxied {
-    /// The proxy over a worker.
+    /// The proxy on the worker that calls this.
     #[must_use]
-    pub fn new(worker: Worker) -> Self {
+    pub fn new(app: &Arc<App>, destinations: &[Destination]) -> Self {
         Self {
-            worker: Arc::new(worker),
+            worker: Arc::new(Worker::new(Arc::clone(app), destinations)),
         }
     }
 }
@@ -61,35 +61,22 @@ pub fn endpoints(routes: &[Route]) -> Result<Vec<Endpoint>, TlsError> {
         .collect()
 }
 
-/// The TLS towards the CRMs, made once: the system's roots, and for a route the CA it names.
-#[derive(Debug)]
-pub struct UpstreamTls {
-    by_route: Vec<Arc<ClientConfig>>,
-}
-
-impl UpstreamTls {
-    /// Reads what the routes name.
-    ///
-    /// # Errors
-    /// When a CA file cannot be used.
-    pub fn new(routes: &[Route]) -> Result<Self, TlsError> {
-        let by_route = routes
-            .iter()
-            .map(|route| match &route.upstream_ca {
+/// Where each route leads, in their order: TLS trusts the system's roots, and the CA a route names.
+///
+/// # Errors
+/// When a CA file or an address cannot be used.
+pub fn destinations(routes: &[Route]) -> Result<Vec<Destination>, String> {
+    routes
+        .iter()
+        .map(|route| {
+            let tls = match &route.upstream_ca {
                 None => tls::client(None),
                 Some(path) => with_ca(path),
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { by_route })
-    }
-
-    /// A worker of `app`, on the runtime that calls this.
-    ///
-    /// # Errors
-    /// When an upstream's address cannot be used.
-    pub fn worker(&self, app: &Arc<App>) -> Result<Worker, String> {
-        Worker::new(Arc::clone(app), &self.by_route)
-    }
+            };
+            let tls = tls.map_err(|error| error.to_string())?;
+            Destination::new(&route.upstream, tls)
+        })
+        .collect()
 }
 
 fn with_ca(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {

@@ -38,10 +38,37 @@ pub(super) enum PoolError {
 
 /// Where a CRM is.
 #[derive(Clone)]
-struct Place {
+pub(super) struct Place {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl Place {
+    /// The place of `upstream` (scheme and authority).
+    pub(super) fn new(upstream: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
+        let host = upstream.host().ok_or("the upstream has no host")?;
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let secure = upstream.scheme_str() == Some("https");
+        let tls = if secure {
+            let server = ServerName::try_from(host.clone())
+                .map_err(|error| format!("`{host}` cannot stand in a certificate: {error}"))?;
+            Some((TlsConnector::from(tls), server))
+        } else {
+            None
+        };
+        let port = upstream.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        Ok(Self { host, port, tls })
+    }
 }
 
 /// The connections of one runtime to one CRM.
@@ -63,7 +90,7 @@ pub struct Lease {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pool({}:{})", self.place.host, self.place.port)
+        f.debug_tuple("Pool").field(&self.place).finish()
     }
 }
 
@@ -91,36 +118,12 @@ impl Lease {
 }
 
 impl Pool {
-    /// A pool for `upstream` (scheme and authority).
-    ///
-    /// # Errors
-    /// When the host's name cannot stand in a certificate.
-    pub(super) fn new(upstream: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
-        let host = upstream
-            .host()
-            .ok_or("the upstream has no host")?
-            .to_owned();
-        let name = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
-        let secure = upstream.scheme_str() == Some("https");
-        let tls = if secure {
-            let server = ServerName::try_from(name.clone())
-                .map_err(|error| format!("`{name}` cannot stand in a certificate: {error}"))?;
-            Some((TlsConnector::from(tls), server))
-        } else {
-            None
-        };
-        let port = upstream.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        Ok(Self {
-            place: Place {
-                host: name,
-                port,
-                tls,
-            },
+    /// An empty pool.
+    pub(super) fn new(place: Place) -> Self {
+        Self {
+            place,
             idle: Mutex::default(),
-        })
+        }
     }
 
     /// A connection that can take a request: an idle one, else a new one. The flag says whether it was

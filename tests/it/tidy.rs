@@ -51,14 +51,22 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// The top module a file belongs to: `src/crm/json.rs` → `crm`.
 fn module(path: &Path) -> String {
     let inside = path.strip_prefix(root().join("src")).unwrap();
-    let first = inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+    let first = inside
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
     first.trim_end_matches(".rs").to_owned()
 }
 
 /// The modules of this crate that a text names: `crate::x` and, in grouped imports, `crate::{x, y}`.
 fn named(text: &str) -> BTreeSet<String> {
     let name = |rest: &str| -> String {
-        rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect()
+        rest.chars()
+            .take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
+            .collect()
     };
     text.match_indices("crate::")
         .map(|(at, found)| name(&text[at + found.len()..]))
@@ -79,9 +87,15 @@ fn modules_know_only_whom_they_may() {
     let mut faults = Vec::new();
     for path in sources(&root().join("src")) {
         let module = module(&path);
-        let Some((_, may)) = MAY_KNOW.iter().find(|(name, _)| *name == module) else { continue };
+        let Some((_, may)) = MAY_KNOW.iter().find(|(name, _)| *name == module) else {
+            continue;
+        };
         let text = code(&fs::read_to_string(&path).unwrap());
-        assert!(!text.contains("crate::{"), "{}: one `use` for each module", path.display());
+        assert!(
+            !text.contains("crate::{"),
+            "{}: one `use` for each module",
+            path.display()
+        );
         for other in named(&text) {
             let fine = other == module
                 || EVERYBODY.contains(&other.as_str())
@@ -110,7 +124,11 @@ fn jsonpath_lives_in_policy_alone() {
 fn files_are_small_and_say_what_they_do() {
     for path in sources(&root().join("src")) {
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("//!"), "{} does not say what it does", path.display());
+        assert!(
+            text.starts_with("//!"),
+            "{} does not say what it does",
+            path.display()
+        );
         let lines = text.lines().count();
         assert!(lines <= LINES_MOST, "{} has {lines} lines", path.display());
         assert!(!path.ends_with("mod.rs"), "{}", path.display());
@@ -121,7 +139,11 @@ fn files_are_small_and_say_what_they_do() {
 fn the_inner_handler_reads_on_one_screen() {
     let text = fs::read_to_string(root().join("src/proxy.rs")).unwrap();
     let start = text.find("async fn run(").unwrap();
-    let length = text[start..].lines().take_while(|line| *line != "}").count() + 1;
+    let length = text[start..]
+        .lines()
+        .take_while(|line| *line != "}")
+        .count()
+        + 1;
     assert!(length <= 60, "proxy::run has {length} lines");
 }
 

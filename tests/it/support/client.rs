@@ -27,7 +27,10 @@ pub struct Reply {
 }
 
 impl Reply {
-    #[expect(clippy::disallowed_methods, reason = "an answer that is looked at by a test")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an answer that is looked at by a test"
+    )]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
@@ -40,8 +43,14 @@ impl Reply {
     /// The message of a refusal, in either CRM's shape.
     pub fn message(&self) -> String {
         let json = self.json();
-        let message = json.get(0).unwrap_or(&json).get("message").and_then(Value::as_str);
-        message.unwrap_or_else(|| panic!("no message in {json}")).to_owned()
+        let message = json
+            .get(0)
+            .unwrap_or(&json)
+            .get("message")
+            .and_then(Value::as_str);
+        message
+            .unwrap_or_else(|| panic!("no message in {json}"))
+            .to_owned()
     }
 
     /// The code of a refusal, in either CRM's shape.
@@ -49,7 +58,9 @@ impl Reply {
         let json = self.json();
         let first = json.get(0).unwrap_or(&json);
         let code = first.get("errorCode").or_else(|| first.get("category"));
-        code.and_then(Value::as_str).unwrap_or_else(|| panic!("no code in {json}")).to_owned()
+        code.and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no code in {json}"))
+            .to_owned()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -59,7 +70,11 @@ impl Reply {
 
 impl Client {
     pub fn new(to: SocketAddr, token: &str) -> Self {
-        Self { to, token: token.to_owned(), headers: Vec::new() }
+        Self {
+            to,
+            token: token.to_owned(),
+            headers: Vec::new(),
+        }
     }
 
     /// The same with one more header on each request.
@@ -122,6 +137,10 @@ impl Client {
         let request = request.body(Full::new(body.unwrap_or_default())).unwrap();
         let (parts, body) = sender.send_request(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
-        Ok(Reply { status: parts.status, headers: parts.headers, body })
+        Ok(Reply {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        })
     }
 }

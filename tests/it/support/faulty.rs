@@ -37,7 +37,11 @@ impl Wait {
 
 impl FaultyLedger {
     pub fn new(inner: Arc<dyn Ledger>) -> Self {
-        Self { inner, broken: AtomicBool::new(false), waits: Mutex::new(None) }
+        Self {
+            inner,
+            broken: AtomicBool::new(false),
+            waits: Mutex::new(None),
+        }
     }
 
     pub fn break_down(&self) {
@@ -58,7 +62,9 @@ impl FaultyLedger {
     fn waiting(&self, rows: &[NewRow]) -> Option<Arc<Wait>> {
         let mut waits = self.waits.lock();
         let kind = waits.as_ref().map(|(kind, _)| *kind)?;
-        rows.iter().any(|row| row.kind == kind).then(|| waits.take().unwrap().1)
+        rows.iter()
+            .any(|row| row.kind == kind)
+            .then(|| waits.take().unwrap().1)
     }
 }
 

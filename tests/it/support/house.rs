@@ -20,7 +20,7 @@ use writegate::ledger::sqlite::SqliteLedger;
 use writegate::mutation::CrmKind;
 use writegate::policy::RuleSet;
 use writegate::sandbox::{Options, Running, Sandbox, Token};
-use writegate::server::proxied::{self, Proxied, UpstreamTls};
+use writegate::server::proxied::{self, Proxied};
 use writegate::server::{self, Settings, Trigger};
 
 use super::client::Client;
@@ -71,7 +71,8 @@ impl Builder {
 
     /// One more rule file.
     pub fn and_rules(mut self, text: &str) -> Self {
-        self.rules.push((format!("test-{}.yaml", self.rules.len()), text.into()));
+        self.rules
+            .push((format!("test-{}.yaml", self.rules.len()), text.into()));
         self
     }
 
@@ -99,13 +100,18 @@ impl Builder {
 
     pub async fn build(self) -> House {
         let sandbox = sandbox().await;
-        let folder = self.folder.unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
+        let folder = self
+            .folder
+            .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
         let upstream = self
             .upstream
             .unwrap_or_else(|| sandbox.base_url().parse().unwrap());
         let config = config(&upstream, self.unknown_callers);
-        let files: Vec<(&str, &str)> =
-            self.rules.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let files: Vec<(&str, &str)> = self
+            .rules
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
         let rules = RuleSet::compile(&files).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
         let file = folder.path().join("ledger.db");
@@ -138,21 +144,20 @@ async fn sandbox() -> Running {
     let mut options = Options::with_token(TOKEN);
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
-    Sandbox::start("127.0.0.1:0".parse().unwrap(), options).await.unwrap()
+    Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
+        .await
+        .unwrap()
 }
 
-fn serve(
-    app: &Arc<App>,
-    settings: Settings,
-) -> (Vec<SocketAddr>, Trigger, JoinHandle<()>) {
+fn serve(app: &Arc<App>, settings: Settings) -> (Vec<SocketAddr>, Trigger, JoinHandle<()>) {
     let endpoints = proxied::endpoints(&app.config.routes).unwrap();
     let bound = server::bind(endpoints, settings).unwrap();
     let addresses = bound.addresses();
     let trigger = Trigger::new();
     let (app, pulled) = (Arc::clone(app), trigger.clone());
     let thread = std::thread::spawn(move || {
-        let tls = UpstreamTls::new(&app.config.routes).unwrap();
-        let make = |_| Proxied::new(tls.worker(&app).unwrap());
+        let destinations = proxied::destinations(&app.config.routes).unwrap();
+        let make = |_| Proxied::new(&app, &destinations);
         bound.run(make, &pulled, app.inflight.counter()).unwrap();
     });
     (addresses, trigger, thread)
@@ -175,7 +180,10 @@ fn route(name: &str, crm: CrmKind, upstream: &Uri) -> Route {
 
 fn account(name: &str, tokens: &[&str], keys: &[&str]) -> ServiceAccount {
     let prints = |secrets: &[&str]| -> Vec<Fingerprint> {
-        secrets.iter().map(|secret| Fingerprint::of(secret.as_bytes())).collect()
+        secrets
+            .iter()
+            .map(|secret| Fingerprint::of(secret.as_bytes()))
+            .collect()
     };
     ServiceAccount {
         name: name.into(),
@@ -198,7 +206,9 @@ fn config(upstream: &Uri, unknown_callers: UnknownCallers) -> Config {
             route("salesforce", CrmKind::Salesforce, upstream),
             route("hubspot", CrmKind::HubSpot, upstream),
         ],
-        admin: Admin { listen: "127.0.0.1:0".parse().unwrap() },
+        admin: Admin {
+            listen: "127.0.0.1:0".parse().unwrap(),
+        },
         control: ControlStore::Memory,
         ledger: LedgerStore::Sqlite(PathBuf::from("ledger.db")),
         rules: PathBuf::from("rules"),
@@ -257,12 +267,19 @@ impl House {
 
     /// The newest entries, newest first.
     pub async fn entries(&self) -> Vec<Entry> {
-        writegate::journal::read::entries(&*self.ledger, None, None, None, 500).await.unwrap().0
+        writegate::journal::read::entries(&*self.ledger, None, None, None, 500)
+            .await
+            .unwrap()
+            .0
     }
 
     /// How many entries stand so.
     pub async fn count(&self, state: EntryState) -> usize {
-        self.entries().await.iter().filter(|entry| entry.state == state).count()
+        self.entries()
+            .await
+            .iter()
+            .filter(|entry| entry.state == state)
+            .count()
     }
 
     /// Ends the proxy the orderly way, and checks what no test asks for: each write that the CRM saw
@@ -276,7 +293,11 @@ impl House {
             .filter(|entry| !matches!(entry.state, EntryState::Refused | EntryState::Switch))
             .filter(|entry| entry.state != EntryState::NotSent)
             .count();
-        assert_eq!(self.sandbox.writes().len(), opened, "writes at the CRM, entries opened");
+        assert_eq!(
+            self.sandbox.writes().len(),
+            opened,
+            "writes at the CRM, entries opened"
+        );
         let verified = self.ledger.verify(&[]).await.unwrap();
         assert!(verified.faults.is_empty(), "{:?}", verified.faults);
     }
@@ -286,7 +307,9 @@ impl House {
         self.trigger.pull();
         if let Some(server) = self.server.take() {
             // The sandbox answers on this runtime meanwhile.
-            tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
+            tokio::task::spawn_blocking(|| server.join().unwrap())
+                .await
+                .unwrap();
         }
     }
 }
