@@ -205,5 +205,11 @@ fn named(name: &str) -> String {
     base_name(name).to_owned()
 }
 
+/// A condition by itself, for the tests of conditions.
+#[cfg(test)]
+pub(super) fn condition(tree: &yaml::Node, mistakes: &mut Mistakes) -> super::condition::Condition {
+    condition::read(tree, "when", mistakes)
+}
+
 #[cfg(test)]
 mod tests;

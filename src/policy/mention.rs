@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::matrix::{Row, RuleFile};
-use crate::mutation::Requirement;
+use super::pattern::Pattern;
+use crate::mutation::{CrmKind, Requirement};
 
 /// Names from outside the rules, each once, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub struct Mentions {
     pub approvers: BTreeSet<String>,
     /// Routes that files are narrowed to.
     pub routes: BTreeSet<String>,
+    /// Salesforce objects that are spelled out, in lower case.
+    pub salesforce_objects: BTreeSet<String>,
+    /// HubSpot objects that are spelled out, in lower case: `contact` never matches `contacts`.
+    pub hubspot_objects: BTreeSet<String>,
 }
 
 /// What files mention.
@@ -23,6 +28,14 @@ pub(super) fn of(files: &[RuleFile]) -> Mentions {
     let mut mentions = Mentions::default();
     for file in files {
         mentions.routes.extend(file.routes.iter().cloned());
+        let of_rules = file.rules.iter().flat_map(|rule| &rule.applies.objects);
+        let objects = file.object_index.names();
+        let objects = objects.chain(of_rules.flat_map(Pattern::names));
+        let objects = objects.map(str::to_owned);
+        match file.crm {
+            CrmKind::Salesforce => mentions.salesforce_objects.extend(objects),
+            CrmKind::HubSpot => mentions.hubspot_objects.extend(objects),
+        }
         let of_objects = file.objects.iter().flat_map(|rows| {
             let operations = rows.operations.iter().map(|(_, row)| row);
             operations.chain(&rows.fields).chain(&rows.default)

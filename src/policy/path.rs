@@ -2,12 +2,11 @@
 //! compares numbers as floating point and lets a broken `match()` match nothing, so filters with
 //! functions or numbers are refused when rules are loaded.
 
+mod check;
+
 use std::borrow::Cow;
 
-use jsonpath_rust::parser::model::{
-    Comparable, Comparison, Filter, FilterAtom, JpQuery, Literal, Segment, Selector, SingularQuery,
-    Test,
-};
+use jsonpath_rust::parser::model::{JpQuery, Segment, Selector};
 use jsonpath_rust::parser::parse_json_path;
 use jsonpath_rust::query::js_path_process;
 use serde_json::Value;
@@ -101,7 +100,7 @@ impl Path {
         let source = Self::parse_source(&root, &mut segments, text)?;
         let rest: Vec<_> = segments.collect();
         for segment in &rest {
-            check_segment(segment, text)?;
+            check::check_segment(segment, text)?;
         }
         let rest = match rest.iter().map(step).collect() {
             Some(steps) => Rest::Steps(steps),
@@ -284,76 +283,4 @@ fn field_of(segment: Option<Segment>, text: &str) -> Result<String, String> {
             "`{text}` has to name one field: write it as `after.Amount`"
         )),
     }
-}
-
-fn check_segment(segment: &Segment, text: &str) -> Result<(), String> {
-    match segment {
-        Segment::Descendant(inner) => check_segment(inner, text),
-        Segment::Selector(selector) => check_selector(selector, text),
-        Segment::Selectors(selectors) => selectors
-            .iter()
-            .try_for_each(|selector| check_selector(selector, text)),
-    }
-}
-
-fn check_selector(selector: &Selector, text: &str) -> Result<(), String> {
-    match selector {
-        Selector::Filter(filter) => check_filter(filter, text),
-        Selector::Name(_) | Selector::Wildcard | Selector::Index(_) | Selector::Slice(..) => Ok(()),
-    }
-}
-
-fn check_filter(filter: &Filter, text: &str) -> Result<(), String> {
-    match filter {
-        Filter::Or(filters) | Filter::And(filters) => filters
-            .iter()
-            .try_for_each(|filter| check_filter(filter, text)),
-        Filter::Atom(FilterAtom::Filter { expr, .. }) => check_filter(expr, text),
-        Filter::Atom(FilterAtom::Test { expr, .. }) => match &**expr {
-            Test::RelQuery(segments) => segments
-                .iter()
-                .try_for_each(|segment| check_segment(segment, text)),
-            Test::AbsQuery(_) => Err(absolute(text)),
-            Test::Function(_) => Err(function(text)),
-        },
-        Filter::Atom(FilterAtom::Comparison(comparison)) => check_comparison(comparison, text),
-    }
-}
-
-fn check_comparison(comparison: &Comparison, text: &str) -> Result<(), String> {
-    let (left, right) = comparison.vals();
-    let ordered = !matches!(comparison, Comparison::Eq(..) | Comparison::Ne(..));
-    let mut words = 0;
-    for side in [left, right] {
-        match side {
-            Comparable::Literal(Literal::Int(_) | Literal::Float(_)) => return Err(number(text)),
-            Comparable::Literal(Literal::String(_) | Literal::Bool(_) | Literal::Null) => {
-                words += 1;
-            }
-            Comparable::Function(_) => return Err(function(text)),
-            Comparable::SingularQuery(SingularQuery::Root(_)) => return Err(absolute(text)),
-            Comparable::SingularQuery(SingularQuery::Current(_)) => {}
-        }
-    }
-    // Two paths could both be numbers.
-    if ordered || words == 0 {
-        return Err(number(text));
-    }
-    Ok(())
-}
-
-fn function(text: &str) -> String {
-    format!(
-        "`{text}` uses a function in a filter: select without it and use an operator, such as `matches`"
-    )
-}
-
-fn number(text: &str) -> String {
-    format!(
-        "`{text}` compares numbers in a filter: select without it and use an operator, such as `more_than`"
-    )
-}
-
-fn absolute(text: &str) -> String {
-    format!("`{text}` uses `$` in a filter: use `@` there, and a second condition for the rest")
 }

@@ -33,6 +33,16 @@ impl Pattern {
         Ok(Self { alternatives })
     }
 
+    /// The names that it spells out, in lower case.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.alternatives
+            .iter()
+            .filter_map(|alternative| match alternative {
+                Alternative::Exact(name) => Some(&**name),
+                Alternative::Glob(_) => None,
+            })
+    }
+
     /// Whether it names `folded`, which is in lower case.
     pub(super) fn matches(&self, folded: &str) -> bool {
         self.alternatives
@@ -100,6 +110,11 @@ impl NameIndex {
                 Alternative::Glob(parts) => self.globs.push((parts.clone(), place)),
             }
         }
+    }
+
+    /// The names that are spelled out, in lower case.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.exact.keys().map(|name| &**name)
     }
 
     /// The places of all patterns that name `folded`, each once.

@@ -350,3 +350,34 @@ fn the_digest_tells_names_and_texts_apart() {
     );
     assert_ne!(one, digest(&[("a.yaml", "crm: hubspot\n ")]));
 }
+
+#[test]
+fn names_from_outside_are_told_for_warnings() {
+    let text = "\
+crm: hubspot
+routes: [prod]
+default: { fallback-agent: allow, owner: Everybody }
+objects:
+  Contacts|deal*: { create: { sdr-agent: hold, owner: Sales Ops }, fields: { X: { agents: hold, owner: RevOps } } }
+rules:
+  - { name: r, applies: { object: Deal }, then: hold, approvers: [Deal Desk], owner: VP Sales }
+endpoints: { POST /x: { endpoint-agent: allow } }
+";
+    let set = compile(&[("a.yaml".into(), text.into())]).unwrap();
+    let mentions = set.mentions();
+    let list = |names: &std::collections::BTreeSet<String>| {
+        names.iter().cloned().collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(
+        list(&mentions.service_accounts),
+        "endpoint-agent, fallback-agent, sdr-agent"
+    );
+    assert_eq!(
+        list(&mentions.owners),
+        "Everybody, RevOps, Sales Ops, VP Sales"
+    );
+    assert_eq!(list(&mentions.approvers), "Deal Desk");
+    assert_eq!(list(&mentions.routes), "prod");
+    assert_eq!(list(&mentions.hubspot_objects), "contacts, deal");
+    assert!(mentions.salesforce_objects.is_empty());
+}

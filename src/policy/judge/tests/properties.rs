@@ -156,9 +156,12 @@ fn essence(verdict: &Verdict) -> (Effect, Vec<String>, Vec<Requirement>) {
     let mut reasons: Vec<_> = verdict
         .reasons
         .iter()
-        .map(|reason| match reason.kind {
-            ReasonKind::Rule => format!("{} {:?} rule", reason.effect.word(), reason.mutation),
-            _ => format!("{reason:?}"),
+        .map(|reason| {
+            if reason.kind == ReasonKind::Rule {
+                format!("{} {:?} rule", reason.effect.word(), reason.mutation)
+            } else {
+                format!("{reason:?}")
+            }
         })
         .collect();
     reasons.sort();
@@ -166,8 +169,6 @@ fn essence(verdict: &Verdict) -> (Effect, Vec<String>, Vec<Requirement>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn order_does_not_matter(
         (items, shuffled) in prop::collection::vec(item(), 0..8)
@@ -199,7 +200,7 @@ proptest! {
         }
         let before = ask.verdict(&set(&items)).effect;
         // A default speaks only where none spoke; add one to a set that has one.
-        let mut all = items.clone();
+        let mut all = items;
         all.push(more);
         let after = ask.verdict(&set(&all)).effect;
         prop_assert!(after >= before, "{:?} {:?}", before, after);
@@ -258,7 +259,7 @@ proptest! {
                 fields.retain(|name, _| row.fields.contains_key(name) || wanted.contains(name));
                 Prior::Found { id, fields, stamp }
             }
-            other => other,
+            other @ (Prior::Absent | Prior::Unknown) => other,
         });
         ask.priors = Some(kept.collect());
         prop_assert_eq!(ask.verdict(&set), full);
