@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{ALLOW, CONNECTION, HeaderValue};
@@ -223,14 +222,11 @@ impl<H: Handler> Connection<H> {
         let mut draining = pin!(shutdown.started());
         let mut drained = false;
         let served = poll_fn(|cx| {
-            if let Poll::Ready(served) = connection.as_mut().poll(cx) {
-                return Poll::Ready(served);
+            // First, so that an answer made from now on says that the connection closes behind it.
+            if !drained && draining.as_mut().poll(cx).is_ready() {
+                drained = true;
+                connection.as_mut().graceful_shutdown();
             }
-            if drained || draining.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            drained = true;
-            connection.as_mut().graceful_shutdown();
             connection.as_mut().poll(cx)
         });
         if let Err(error) = served.await {
