@@ -23,7 +23,8 @@ mod yaml;
 use jiff::Timestamp;
 
 use crate::mutation::{
-    Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Origin, Requirement, Snapshot, Verdict, same_name,
+    Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Origin, Requirement, Snapshot, Verdict,
+    same_name,
 };
 use matrix::RuleFile;
 

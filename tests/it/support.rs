@@ -1,22 +1,22 @@
 //! The harness: a house is a sandbox CRM, a real proxy before it with its stores in a folder of its
 //! own, and clients. Everything on port 0; nothing is shared between tests.
 
-pub mod client;
-pub mod faulty;
-pub mod house;
+pub(crate) mod client;
+pub(crate) mod faulty;
+pub(crate) mod house;
 
 /// Whether what would be skipped is an error: set by `tests/run`.
-pub fn all_tests() -> bool {
+pub(crate) fn all_tests() -> bool {
     std::env::var_os("WRITEGATE_ALL_TESTS").is_some()
 }
 
 /// Says that a test is skipped for lack of something; under `tests/run` that is a failure.
-pub fn skipped(what: &str, lacks: &str) {
+pub(crate) fn skipped(what: &str, lacks: &str) {
     assert!(!all_tests(), "{what}: {lacks} is missing");
     println!("SKIPPED {what}: {lacks} is missing (tests/run installs it)");
 }
 
 /// Whether the full figures are asked for (`tests/run --long`).
-pub fn long() -> bool {
+pub(crate) fn long() -> bool {
     std::env::var_os("WRITEGATE_LONG").is_some()
 }

@@ -12,18 +12,18 @@ use tokio::net::TcpStream;
 
 /// A caller with a token.
 #[derive(Clone, Debug)]
-pub struct Client {
-    pub to: SocketAddr,
-    pub token: String,
-    pub headers: Vec<(String, String)>,
+pub(crate) struct Client {
+    pub(crate) to: SocketAddr,
+    pub(crate) token: String,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// A whole answer.
 #[derive(Clone, Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Reply {
@@ -31,17 +31,17 @@ impl Reply {
         clippy::disallowed_methods,
         reason = "an answer that is looked at by a test"
     )]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The message of a refusal, in either CRM's shape.
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let json = self.json();
         let message = json
             .get(0)
@@ -54,7 +54,7 @@ impl Reply {
     }
 
     /// The code of a refusal, in either CRM's shape.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let json = self.json();
         let first = json.get(0).unwrap_or(&json);
         let code = first.get("errorCode").or_else(|| first.get("category"));
@@ -63,13 +63,13 @@ impl Reply {
             .to_owned()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
 impl Client {
-    pub fn new(to: SocketAddr, token: &str) -> Self {
+    pub(crate) fn new(to: SocketAddr, token: &str) -> Self {
         Self {
             to,
             token: token.to_owned(),
@@ -78,40 +78,40 @@ impl Client {
     }
 
     /// The same with one more header on each request.
-    pub fn with(&self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut other = self.clone();
         other.headers.push((name.to_owned(), value.to_owned()));
         other
     }
 
-    pub async fn get(&self, target: &str) -> Reply {
+    pub(crate) async fn get(&self, target: &str) -> Reply {
         self.send(Method::GET, target, None).await
     }
 
-    pub async fn post(&self, target: &str, body: &Value) -> Reply {
+    pub(crate) async fn post(&self, target: &str, body: &Value) -> Reply {
         self.send(Method::POST, target, Some(body)).await
     }
 
-    pub async fn patch(&self, target: &str, body: &Value) -> Reply {
+    pub(crate) async fn patch(&self, target: &str, body: &Value) -> Reply {
         self.send(Method::PATCH, target, Some(body)).await
     }
 
-    pub async fn delete(&self, target: &str) -> Reply {
+    pub(crate) async fn delete(&self, target: &str) -> Reply {
         self.send(Method::DELETE, target, None).await
     }
 
-    pub async fn send(&self, method: Method, target: &str, body: Option<&Value>) -> Reply {
+    pub(crate) async fn send(&self, method: Method, target: &str, body: Option<&Value>) -> Reply {
         let body = body.map(|value| Bytes::from(value.to_string()));
         self.raw(method, target, body).await
     }
 
     /// Sends these bytes as JSON.
-    pub async fn raw(&self, method: Method, target: &str, body: Option<Bytes>) -> Reply {
+    pub(crate) async fn raw(&self, method: Method, target: &str, body: Option<Bytes>) -> Reply {
         self.try_raw(method, target, body).await.unwrap()
     }
 
     /// The same, with what went wrong on the way.
-    pub async fn try_raw(
+    pub(crate) async fn try_raw(
         &self,
         method: Method,
         target: &str,

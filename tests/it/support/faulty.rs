@@ -12,7 +12,7 @@ use writegate::ledger::{Head, Ledger, NewRow, Row, RowFilter, RowKind, Verified}
 
 /// A ledger that refuses to write while it is told to, and that can be made to wait.
 #[derive(Debug)]
-pub struct FaultyLedger {
+pub(crate) struct FaultyLedger {
     inner: Arc<dyn Ledger>,
     broken: AtomicBool,
     waits: Mutex<Option<(RowKind, Arc<Wait>)>>,
@@ -20,23 +20,23 @@ pub struct FaultyLedger {
 
 /// A place where rows of one kind wait before they are written.
 #[derive(Debug, Default)]
-pub struct Wait {
+pub(crate) struct Wait {
     arrived: Notify,
     open: Notify,
 }
 
 impl Wait {
-    pub async fn arrived(&self) {
+    pub(crate) async fn arrived(&self) {
         self.arrived.notified().await;
     }
 
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.open.notify_one();
     }
 }
 
 impl FaultyLedger {
-    pub fn new(inner: Arc<dyn Ledger>) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Ledger>) -> Self {
         Self {
             inner,
             broken: AtomicBool::new(false),
@@ -44,16 +44,16 @@ impl FaultyLedger {
         }
     }
 
-    pub fn break_down(&self) {
+    pub(crate) fn break_down(&self) {
         self.broken.store(true, Ordering::SeqCst);
     }
 
-    pub fn repair(&self) {
+    pub(crate) fn repair(&self) {
         self.broken.store(false, Ordering::SeqCst);
     }
 
     /// The next row of this kind waits before it is written.
-    pub fn hold_next(&self, kind: RowKind) -> Arc<Wait> {
+    pub(crate) fn hold_next(&self, kind: RowKind) -> Arc<Wait> {
         let wait = Arc::new(Wait::default());
         *self.waits.lock() = Some((kind, Arc::clone(&wait)));
         wait

@@ -27,25 +27,25 @@ use super::client::Client;
 use super::faulty::FaultyLedger;
 
 /// What the sandbox takes; also the token of `enrichment-agent`.
-pub const TOKEN: &str = "00Dxx!canary-token-of-enrichment";
+pub(crate) const TOKEN: &str = "00Dxx!canary-token-of-enrichment";
 /// The token of `sdr-agent`.
-pub const OTHER_TOKEN: &str = "00Dxx!canary-token-of-sdr";
+pub(crate) const OTHER_TOKEN: &str = "00Dxx!canary-token-of-sdr";
 /// The Writegate key of `scoring-agent`.
-pub const KEY: &str = "wg_canary-key-of-scoring";
+pub(crate) const KEY: &str = "wg_canary-key-of-scoring";
 /// What the sandbox takes in place of that key.
-pub const BROKER: &str = "00Dxx!canary-broker-credential";
+pub(crate) const BROKER: &str = "00Dxx!canary-broker-credential";
 /// The operator's token.
-pub const OPERATOR: &str = "canary-token-of-dana";
+pub(crate) const OPERATOR: &str = "canary-token-of-dana";
 
 /// Rules that let the sandbox be written to in every way that is taken apart.
-pub const OPEN_RULES: &str = "
+pub(crate) const OPEN_RULES: &str = "
 crm: salesforce
 default: allow
 objects:
   '*': { create: { agents: allow }, delete: { agents: allow } }
 ";
 /// The same for HubSpot.
-pub const OPEN_HUBSPOT: &str = "
+pub(crate) const OPEN_HUBSPOT: &str = "
 crm: hubspot
 default: allow
 objects:
@@ -53,7 +53,7 @@ objects:
 ";
 
 /// How a house is built.
-pub struct Builder {
+pub(crate) struct Builder {
     rules: Vec<(String, String)>,
     clock: Arc<dyn Clock>,
     folder: Option<Arc<TempDir>>,
@@ -64,41 +64,41 @@ pub struct Builder {
 
 impl Builder {
     /// These rules in place of the open ones.
-    pub fn rules(mut self, salesforce: &str) -> Self {
+    pub(crate) fn rules(mut self, salesforce: &str) -> Self {
         self.rules = vec![("test.yaml".into(), salesforce.into())];
         self
     }
 
     /// One more rule file.
-    pub fn and_rules(mut self, text: &str) -> Self {
+    pub(crate) fn and_rules(mut self, text: &str) -> Self {
         self.rules
             .push((format!("test-{}.yaml", self.rules.len()), text.into()));
         self
     }
 
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
     /// The stores of an earlier house: a restart.
-    pub fn folder(mut self, folder: &Arc<TempDir>) -> Self {
+    pub(crate) fn folder(mut self, folder: &Arc<TempDir>) -> Self {
         self.folder = Some(Arc::clone(folder));
         self
     }
 
-    pub fn unknown_callers(mut self, may: UnknownCallers) -> Self {
+    pub(crate) fn unknown_callers(mut self, may: UnknownCallers) -> Self {
         self.unknown_callers = may;
         self
     }
 
     /// Another upstream than the sandbox.
-    pub fn upstream(mut self, upstream: &str) -> Self {
+    pub(crate) fn upstream(mut self, upstream: &str) -> Self {
         self.upstream = Some(upstream.parse().unwrap());
         self
     }
 
-    pub async fn build(self) -> House {
+    pub(crate) async fn build(self) -> House {
         let sandbox = sandbox().await;
         let folder = self
             .folder
@@ -107,12 +107,7 @@ impl Builder {
             .upstream
             .unwrap_or_else(|| sandbox.base_url().parse().unwrap());
         let config = config(&upstream, self.unknown_callers);
-        let files: Vec<(&str, &str)> = self
-            .rules
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_str()))
-            .collect();
-        let rules = RuleSet::compile(&files).unwrap_or_else(|errors| panic!("{errors}"));
+        let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
         let file = folder.path().join("ledger.db");
         let sqlite = SqliteLedger::open(&file, self.clock.now(), entropy.clone()).unwrap();
@@ -228,20 +223,20 @@ fn config(upstream: &Uri, unknown_callers: UnknownCallers) -> Config {
 }
 
 /// A running house.
-pub struct House {
-    pub sandbox: Running,
-    pub app: Arc<App>,
-    pub ledger: Arc<FaultyLedger>,
-    pub salesforce: SocketAddr,
-    pub hubspot: SocketAddr,
-    pub folder: Arc<TempDir>,
+pub(crate) struct House {
+    pub(crate) sandbox: Running,
+    pub(crate) app: Arc<App>,
+    pub(crate) ledger: Arc<FaultyLedger>,
+    pub(crate) salesforce: SocketAddr,
+    pub(crate) hubspot: SocketAddr,
+    pub(crate) folder: Arc<TempDir>,
     trigger: Trigger,
     server: Option<JoinHandle<()>>,
 }
 
 impl House {
     /// A house with open rules.
-    pub fn builder() -> Builder {
+    pub(crate) fn builder() -> Builder {
         Builder {
             rules: vec![
                 ("salesforce.yaml".into(), OPEN_RULES.into()),
@@ -256,17 +251,17 @@ impl House {
     }
 
     /// `enrichment-agent` on the Salesforce route.
-    pub fn agent(&self) -> Client {
+    pub(crate) fn agent(&self) -> Client {
         Client::new(self.salesforce, TOKEN)
     }
 
     /// `enrichment-agent` on the HubSpot route.
-    pub fn hubspot_agent(&self) -> Client {
+    pub(crate) fn hubspot_agent(&self) -> Client {
         Client::new(self.hubspot, TOKEN)
     }
 
     /// The newest entries, newest first.
-    pub async fn entries(&self) -> Vec<Entry> {
+    pub(crate) async fn entries(&self) -> Vec<Entry> {
         writegate::journal::read::entries(&*self.ledger, None, None, None, 500)
             .await
             .unwrap()
@@ -274,7 +269,7 @@ impl House {
     }
 
     /// How many entries stand so.
-    pub async fn count(&self, state: EntryState) -> usize {
+    pub(crate) async fn count(&self, state: EntryState) -> usize {
         self.entries()
             .await
             .iter()
@@ -284,7 +279,7 @@ impl House {
 
     /// Ends the proxy the orderly way, and checks what no test asks for: each write that the CRM saw
     /// has exactly one opened entry, and the chain holds.
-    pub async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         self.stop().await;
         let opened = self
             .entries()
@@ -303,7 +298,7 @@ impl House {
     }
 
     /// Ends the proxy the orderly way.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.trigger.pull();
         if let Some(server) = self.server.take() {
             // The sandbox answers on this runtime meanwhile.
