@@ -1,7 +1,16 @@
 //! Control state: limits, budgets, kill switches, record locks. May be lost: it is rebuilt from the
 //! ledger. Knows `mutation` and `error` only; the order of steps lives in `gate`.
 
+mod counters;
+mod demand;
+mod gcra;
+mod history;
+mod locks;
 pub mod memory;
+mod moment;
+mod records;
+mod trip;
+mod window;
 
 use std::fmt;
 use std::sync::Arc;
@@ -109,8 +118,8 @@ pub enum Admission {
         charge: Charge,
         /// What is used of the limit now.
         used: u64,
-        /// Milliseconds until this charge would fit; `None` when it never fits because it alone
-        /// exceeds the limit.
+        /// Milliseconds until this charge would fit, if nothing else is charged; `None` when it never
+        /// fits because it alone exceeds the limit. For a gauge a guess: no clock empties it.
         retry_ms: Option<u64>,
         /// How much would still fit now.
         fits: u64,
@@ -146,6 +155,9 @@ pub struct Rebuild {
     pub thrown: Vec<Switch>,
     /// Charges that still count, with the moment at which each was taken.
     pub charges: Vec<(Timestamp, Charge)>,
+    /// Charges of gauges (`count: holds`) that still wait, with the reservation whose `settle` or
+    /// `refund` ends them.
+    pub waiting: Vec<(EntryId, Charge)>,
     /// The epoch to grant under.
     pub epoch: u64,
 }
@@ -157,13 +169,16 @@ pub trait ControlState: Send + Sync + fmt::Debug {
     async fn admit(&self, ask: Ask) -> Result<Admission, StoreError>;
 
     /// Takes charges that cannot be refused because the thing happened already (`count: refusals`).
+    /// They belong to no reservation and are never given back; locks and patience do not matter.
     /// Returns the switch that a `then: stop` limit threw for it.
     async fn charge(&self, ask: Ask) -> Result<Option<Switch>, StoreError>;
 
-    /// Lets go of a reservation's locks; its charges stay taken.
+    /// Lets go of a reservation's locks; its charges stay taken, but for those of gauges (a window of
+    /// 0), which count only until their reservation ends. One that is unknown or ended is fine.
     async fn settle(&self, reservation: &EntryId) -> Result<(), StoreError>;
 
-    /// Lets go of a reservation's locks and gives its charges back: it was never sent.
+    /// Lets go of a reservation's locks and gives its charges back: it was never sent. One that is
+    /// unknown or ended is fine.
     async fn refund(&self, reservation: &EntryId) -> Result<(), StoreError>;
 
     /// The switches as this replica sees them; never waits.

@@ -1,0 +1,320 @@
+//! All counters: one for each limit and key that was charged lately. Pure but for its own state: the
+//! moment is an argument.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::Usage;
+use super::demand::{Demand, Taken, counts_records, room};
+use super::gcra::{Bucket, Rate};
+use super::moment::millis;
+use super::records::Records;
+use super::window::Window;
+use crate::mutation::{Limit, LimitKind, Per, Then};
+
+/// Counters looked at for being idle with each operation: more than one operation makes on average.
+const SWEEP: usize = 4;
+
+#[derive(Clone, Debug)]
+enum Arithmetic {
+    Rate(Bucket),
+    Window(Window),
+    Records(Records),
+}
+
+/// What is used of one limit for one key.
+#[derive(Clone, Debug)]
+struct Counter {
+    id: u64,
+    /// As it was charged last.
+    limit: Limit,
+    used: Arithmetic,
+}
+
+/// Whether a demand fits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fit {
+    pub(super) used: u64,
+    /// How many fit now.
+    pub(super) fits: u64,
+    /// It does not fit now.
+    pub(super) over: bool,
+    /// It never fits.
+    pub(super) alone: bool,
+    /// The moment at which it fits; `None` where no clock tells.
+    pub(super) free_at: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    by_limit: HashMap<Arc<str>, HashMap<Arc<str>, Counter>>,
+    /// Every counter once, in the order in which they are looked at for being idle.
+    round: VecDeque<(Arc<str>, Arc<str>)>,
+    made: u64,
+}
+
+impl Counters {
+    /// Whether a demand fits at this moment; takes nothing.
+    pub(super) fn fit(&mut self, now: i64, demand: &Demand) -> Fit {
+        let limit = &demand.charge.limit;
+        match &mut self.counter(demand).used {
+            Arithmetic::Rate(bucket) => {
+                let rate = rate(limit.kind);
+                let alone = demand.charge.amount > rate.burst();
+                Fit {
+                    used: bucket.used(rate, now),
+                    fits: bucket.fits(rate, now),
+                    over: bucket.fits(rate, now) < demand.wanted,
+                    alone,
+                    free_at: (!alone).then(|| bucket.fits_at(rate, demand.wanted)),
+                }
+            }
+            Arithmetic::Window(window) => {
+                let (max, length) = budget(limit.kind);
+                window.expire(now, length);
+                let used = window.used(now, length);
+                let excess = used.saturating_add(demand.wanted).saturating_sub(max);
+                budget_fit(used, max, excess, demand.charge.amount, || {
+                    window.freed_at(length, excess)
+                })
+            }
+            Arithmetic::Records(records) => {
+                let (max, length) = budget(limit.kind);
+                records.expire(now, length);
+                let used = records.used(now, length);
+                let new = records.new_ones(&demand.records);
+                // touching a record again costs nothing, but past a threshold it is past it still
+                let excess = if new == 0 && limit.then != Then::Hold {
+                    0
+                } else {
+                    used.saturating_add(new).saturating_sub(max)
+                };
+                let whole = demand.charge.amount.max(demand.wanted);
+                budget_fit(used, max, excess, whole, || {
+                    records.freed_at(length, excess, &demand.records)
+                })
+            }
+        }
+    }
+
+    /// Takes a demand, whether it fits or not.
+    pub(super) fn take(&mut self, now: i64, demand: &Demand, over: bool) -> Taken {
+        let limit = &demand.charge.limit;
+        let counter = self.counter(demand);
+        let cost = match &mut counter.used {
+            Arithmetic::Rate(bucket) => bucket.take(rate(limit.kind), now, demand.wanted),
+            Arithmetic::Window(window) => {
+                window.take(now, demand.wanted);
+                demand.wanted
+            }
+            Arithmetic::Records(records) => {
+                let (max, _) = budget(limit.kind);
+                records.touch(now, &demand.records, room(max));
+                demand.wanted
+            }
+        };
+        Taken {
+            limit: Arc::clone(&demand.limit),
+            key: Arc::clone(&demand.key),
+            counter: counter.id,
+            at: now,
+            units: demand.wanted,
+            cost,
+            records: demand.records.clone(),
+            over,
+            gauge: matches!(limit.kind, LimitKind::Budget { window_ms: 0, .. }),
+        }
+    }
+
+    /// Gives back what was taken; nothing where the counter was emptied since.
+    pub(super) fn give_back(&mut self, taken: &Taken) {
+        let counter = self
+            .by_limit
+            .get_mut(&taken.limit)
+            .and_then(|keys| keys.get_mut(&taken.key))
+            .filter(|counter| counter.id == taken.counter);
+        match counter.map(|counter| &mut counter.used) {
+            Some(Arithmetic::Rate(bucket)) => bucket.give_back(taken.at, taken.cost),
+            Some(Arithmetic::Window(window)) => window.give_back(taken.at, taken.cost),
+            Some(Arithmetic::Records(records)) => records.give_back(taken.at, &taken.records),
+            None => {}
+        }
+    }
+
+    /// Empties a limit for one service account; all of it where it is not kept apart by them.
+    pub(super) fn empty(&mut self, limit: &str, service_account: &str) {
+        if let Some(keys) = self.by_limit.get_mut(limit) {
+            keys.retain(|key, counter| {
+                counter.limit.per.contains(&Per::ServiceAccount)
+                    && key.split('/').next() != Some(service_account)
+            });
+        }
+    }
+
+    /// Forgets counters that are idle, a few with each call, so that none takes long.
+    pub(super) fn sweep(&mut self, now: i64) {
+        for _ in 0..SWEEP.min(self.round.len()) {
+            let Some((limit, key)) = self.round.pop_front() else {
+                return;
+            };
+            let Some(keys) = self.by_limit.get_mut(&limit) else {
+                continue;
+            };
+            match keys.get(&key).map(|counter| counter.idle(now)) {
+                Some(true) => {
+                    keys.remove(&key);
+                    if keys.is_empty() {
+                        self.by_limit.remove(&limit);
+                    }
+                }
+                Some(false) => self.round.push_back((limit, key)),
+                None => {}
+            }
+        }
+    }
+
+    /// What is used of every limit at this moment, by limit and key.
+    pub(super) fn usage(&self, now: i64) -> Vec<Usage> {
+        let keys = self.by_limit.values().flatten();
+        let mut usage: Vec<Usage> = keys
+            .filter_map(|(key, counter)| counter.usage(key, now))
+            .collect();
+        usage.sort_by(|a, b| (&a.limit, &a.key).cmp(&(&b.limit, &b.key)));
+        usage
+    }
+
+    /// The counter of a limit and key, made where there is none. A limit whose arithmetic was changed
+    /// by a reload starts anew.
+    fn counter(&mut self, demand: &Demand) -> &mut Counter {
+        let Self {
+            by_limit,
+            round,
+            made,
+        } = self;
+        let limit = &demand.charge.limit;
+        let keys = by_limit.entry(Arc::clone(&demand.limit)).or_default();
+        let mut make = || {
+            *made += 1;
+            Counter::new(*made, limit)
+        };
+        match keys.entry(Arc::clone(&demand.key)) {
+            Entry::Vacant(place) => {
+                round.push_back((Arc::clone(&demand.limit), Arc::clone(&demand.key)));
+                place.insert(make())
+            }
+            Entry::Occupied(place) => {
+                let counter = place.into_mut();
+                if counter.limit != *limit {
+                    if Arithmetic::kind(&counter.limit) == Arithmetic::kind(limit) {
+                        counter.limit = limit.clone();
+                    } else {
+                        *counter = make();
+                    }
+                }
+                counter
+            }
+        }
+    }
+}
+
+impl Counter {
+    fn new(id: u64, limit: &Limit) -> Self {
+        let used = match Arithmetic::kind(limit) {
+            ArithmeticKind::Rate => Arithmetic::Rate(Bucket::new()),
+            ArithmeticKind::Window => Arithmetic::Window(Window::new()),
+            ArithmeticKind::Records => Arithmetic::Records(Records::new()),
+        };
+        Self {
+            id,
+            limit: limit.clone(),
+            used,
+        }
+    }
+
+    fn idle(&self, now: i64) -> bool {
+        match &self.used {
+            Arithmetic::Rate(bucket) => bucket.idle(now),
+            Arithmetic::Window(window) => window.idle(now, budget(self.limit.kind).1),
+            Arithmetic::Records(records) => records.idle(now, budget(self.limit.kind).1),
+        }
+    }
+
+    fn usage(&self, key: &str, now: i64) -> Option<Usage> {
+        let (max, length) = budget(self.limit.kind);
+        let (used, max) = match &self.used {
+            Arithmetic::Rate(bucket) => {
+                let rate = rate(self.limit.kind);
+                (bucket.used(rate, now), rate.burst())
+            }
+            Arithmetic::Window(window) => (window.used(now, length), max),
+            Arithmetic::Records(records) => (records.used(now, length), max),
+        };
+        (used > 0).then(|| Usage {
+            limit: self.limit.name.clone(),
+            key: key.to_owned(),
+            used,
+            max,
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ArithmeticKind {
+    Rate,
+    Window,
+    Records,
+}
+
+impl Arithmetic {
+    fn kind(limit: &Limit) -> ArithmeticKind {
+        match limit.kind {
+            LimitKind::Rate { .. } => ArithmeticKind::Rate,
+            LimitKind::Budget { .. } if counts_records(limit) => ArithmeticKind::Records,
+            LimitKind::Budget { .. } => ArithmeticKind::Window,
+        }
+    }
+}
+
+/// A rate's arithmetic; the counter's kind says that it is one.
+fn rate(kind: LimitKind) -> Rate {
+    match kind {
+        LimitKind::Rate {
+            count,
+            period_ms,
+            burst,
+        } => Rate::new(count, period_ms, burst),
+        LimitKind::Budget { max, window_ms } => Rate::new(max, window_ms, max),
+    }
+}
+
+/// A budget's maximum and window in nanoseconds; the counter's kind says that it is one.
+fn budget(kind: LimitKind) -> (u64, i64) {
+    match kind {
+        LimitKind::Budget { max, window_ms } => (max, millis(window_ms)),
+        LimitKind::Rate {
+            period_ms, burst, ..
+        } => (burst, millis(period_ms)),
+    }
+}
+
+fn budget_fit(
+    used: u64,
+    max: u64,
+    excess: u64,
+    whole: u64,
+    free_at: impl FnOnce() -> Option<i64>,
+) -> Fit {
+    let alone = whole > max;
+    Fit {
+        used,
+        fits: max.saturating_sub(used),
+        over: excess > 0,
+        alone,
+        free_at: if alone || excess == 0 {
+            None
+        } else {
+            free_at()
+        },
+    }
+}

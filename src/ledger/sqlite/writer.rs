@@ -1,0 +1,346 @@
+//! The thread that writes. It takes everything that is queued into one transaction, commits, which
+//! syncs, and only then answers each caller.
+//!
+//! INVARIANT (durable before acknowledged): a caller hears `Ok` after the commit of its rows returned
+//! and at no other time. When a commit fails nobody hears `Ok`, and the ledger takes nothing more:
+//! until the disk has room again where it was full, until a restart else, because a sync that is
+//! repeated after it failed can succeed for data that is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, params};
+use tokio::sync::oneshot;
+
+use super::file::{failed, passes};
+use super::inbox::{Append, Prepared, Status, Trouble};
+use crate::clock::EntryId;
+use crate::error::StoreError;
+use crate::ledger::RowKind;
+use crate::ledger::chain::{GENESIS, Hash, Parts, hash};
+
+/// Rows in one transaction.
+const BATCH: usize = 512;
+
+/// How often a ledger that waits for room on the disk looks for it.
+const PROBE_EVERY: Duration = Duration::from_millis(250);
+
+/// Rows between two checkpoints, and commits: whichever comes first.
+const CHECKPOINT_ROWS: usize = 2_000;
+const CHECKPOINT_COMMITS: usize = 200;
+
+/// The end of the chain.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    seq: i64,
+    hash: Hash,
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    connection: Connection,
+    status: Arc<Status>,
+    /// Whose chain it is.
+    name: String,
+    end: End,
+    /// Rows and commits since the last checkpoint.
+    since_checkpoint: (usize, usize),
+}
+
+impl Writer {
+    /// Takes up the chain where the file ends; `name` is for a file without rows.
+    pub(super) fn new(connection: Connection, name: &EntryId) -> Result<Self, StoreError> {
+        let cannot = |error| failed("cannot read the newest row", error);
+        let newest: Option<i64> = connection
+            .query_row("SELECT max(at) FROM rows", [], |row| row.get(0))
+            .map_err(cannot)?;
+        let last = connection.query_row(
+            "SELECT writer, seq, hash FROM rows ORDER BY seq DESC LIMIT 1",
+            [],
+            |row| {
+                Ok((
+                    row.get(0)?,
+                    End {
+                        seq: row.get(1)?,
+                        hash: row.get(2)?,
+                    },
+                ))
+            },
+        );
+        let (name, end) = match last {
+            Ok(last) => last,
+            Err(rusqlite::Error::QueryReturnedNoRows) => {
+                let end = End {
+                    seq: 0,
+                    hash: GENESIS,
+                };
+                (name.as_str().to_owned(), end)
+            }
+            Err(error) => return Err(cannot(error)),
+        };
+        Ok(Self {
+            connection,
+            status: Arc::new(Status::new(newest)),
+            name,
+            end,
+            since_checkpoint: (0, 0),
+        })
+    }
+
+    pub(super) fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status)
+    }
+
+    /// Writes until nobody can append any more.
+    pub(super) fn run(mut self, inbox: &Receiver<Append>) {
+        loop {
+            let waits = self
+                .status
+                .trouble()
+                .is_some_and(|trouble| trouble.transient);
+            let next = if waits {
+                inbox.recv_timeout(PROBE_EVERY)
+            } else {
+                inbox.recv().map_err(RecvTimeoutError::from)
+            };
+            match next {
+                Ok(first) => {
+                    let batch = self.batch(first, inbox);
+                    if self.status.trouble().is_some() {
+                        self.refuse(batch);
+                    } else {
+                        self.commit(batch);
+                    }
+                }
+                // nobody appends while nothing can be written
+                Err(RecvTimeoutError::Timeout) => self.probe(),
+                Err(RecvTimeoutError::Disconnected) => return self.close(),
+            }
+        }
+    }
+
+    /// What is queued, up to the size of a transaction.
+    fn batch(&self, first: Append, inbox: &Receiver<Append>) -> Vec<Append> {
+        let mut rows = first.rows.len();
+        let mut batch = vec![first];
+        while rows < BATCH
+            && let Ok(next) = inbox.try_recv()
+        {
+            rows += next.rows.len();
+            batch.push(next);
+        }
+        self.status.queued.fetch_sub(rows, Ordering::AcqRel);
+        batch
+    }
+
+    fn commit(&mut self, batch: Vec<Append>) {
+        match self.write(&batch) {
+            Ok((end, results)) => {
+                self.end = end;
+                for (append, result) in batch.into_iter().zip(results) {
+                    answer(append.done, result);
+                }
+                self.checkpoint_when_due();
+            }
+            Err(error) => {
+                self.fail("cannot write", &error);
+                self.refuse(batch);
+            }
+        }
+    }
+
+    /// One transaction; where the chain ends then, and what each caller hears.
+    fn write(&mut self, batch: &[Append]) -> rusqlite::Result<(End, Vec<Result<(), StoreError>>)> {
+        let mut end = self.end;
+        let mut results = Vec::with_capacity(batch.len());
+        self.execute("BEGIN IMMEDIATE")?;
+        for append in batch {
+            results.push(self.add_all(&append.rows, &mut end)?);
+        }
+        self.execute("COMMIT")?;
+        let written = batch
+            .iter()
+            .zip(&results)
+            .filter(|(_, result)| result.is_ok());
+        for row in written.flat_map(|(append, _)| &append.rows) {
+            self.status.wrote(row.at);
+            self.since_checkpoint.0 += 1;
+        }
+        self.since_checkpoint.1 += 1;
+        Ok((end, results))
+    }
+
+    /// Adds the rows of one caller, or none. That a row is not allowed (its entry is opened already)
+    /// is that caller's error; any other is everybody's.
+    fn add_all(
+        &self,
+        rows: &[Prepared],
+        end: &mut End,
+    ) -> rusqlite::Result<Result<(), StoreError>> {
+        let before = *end;
+        // a single statement that is not allowed leaves nothing behind by itself
+        let several = rows.len() > 1;
+        if several {
+            self.execute("SAVEPOINT caller")?;
+        }
+        let added = rows.iter().try_for_each(|row| self.add(row, end));
+        let result = match added {
+            Ok(()) => Ok(()),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                *end = before;
+                if several {
+                    self.execute("ROLLBACK TO caller")?;
+                }
+                Err(failed("cannot append", error))
+            }
+            Err(error) => return Err(error),
+        };
+        if several {
+            self.execute("RELEASE caller")?;
+        }
+        Ok(result)
+    }
+
+    /// Adds one row at the end of the chain.
+    fn add(&self, row: &Prepared, end: &mut End) -> rusqlite::Result<()> {
+        let seq = end.seq.saturating_add(1);
+        let values = row.values.as_ref();
+        let hash = hash(
+            &end.hash,
+            &Parts {
+                writer: self.name.as_bytes(),
+                seq,
+                entry: row.entry.as_str().as_bytes(),
+                kind: row.kind.word().as_bytes(),
+                at: row.at,
+                service_account: row.service_account.as_deref().map(str::as_bytes),
+                route: row.route.as_deref().map(str::as_bytes),
+                meta: row.meta.as_bytes(),
+                values_digest: values.map(|values| values.digest.as_slice()),
+            },
+        );
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO rows (seq, writer, entry, kind, at, service_account, route, meta, \
+             field_values, salt, values_digest, hash) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?;
+        insert.execute(params![
+            seq,
+            self.name,
+            row.entry.as_str(),
+            row.kind.word(),
+            row.at,
+            row.service_account,
+            row.route,
+            row.meta,
+            values.map(|values| values.text.as_str()),
+            values.map(|values| values.salt.as_slice()),
+            values.map(|values| values.digest.as_slice()),
+            hash.as_slice(),
+        ])?;
+        self.keep_unclosed(row, seq)?;
+        *end = End { seq, hash };
+        Ok(())
+    }
+
+    fn keep_unclosed(&self, row: &Prepared, seq: i64) -> rusqlite::Result<()> {
+        let entry = row.entry.as_str();
+        match row.kind {
+            RowKind::Opened => self
+                .connection
+                .prepare_cached("INSERT OR REPLACE INTO unclosed (entry, seq) VALUES (?1, ?2)")?
+                .execute(params![entry, seq])
+                .map(|_| ()),
+            RowKind::Closed | RowKind::Reconciled => self
+                .connection
+                .prepare_cached("DELETE FROM unclosed WHERE entry = ?1")?
+                .execute(params![entry])
+                .map(|_| ()),
+            RowKind::Refused
+            | RowKind::Held
+            | RowKind::Decided
+            | RowKind::Switch
+            | RowKind::Started => Ok(()),
+        }
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
+    }
+
+    /// Brings what is in the write-ahead log into the file. Its errors count as a commit's: a sync
+    /// is a sync.
+    fn checkpoint_when_due(&mut self) {
+        let (rows, commits) = self.since_checkpoint;
+        if rows < CHECKPOINT_ROWS && commits < CHECKPOINT_COMMITS {
+            return;
+        }
+        self.since_checkpoint = (0, 0);
+        if let Err(error) = self.checkpoint("PASSIVE") {
+            self.fail("cannot checkpoint", &error);
+        }
+    }
+
+    fn checkpoint(&self, mode: &str) -> rusqlite::Result<()> {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        self.connection.query_row(&sql, [], |_| Ok(()))
+    }
+
+    /// Takes nothing more, and says why.
+    fn fail(&self, what: &str, error: &rusqlite::Error) {
+        let passes = passes(error);
+        tracing::error!(%error, passes, "the ledger {what}; writes are refused");
+        let what = format!("{what}: {error}");
+        self.status
+            .trouble
+            .store(Some(Arc::new(Trouble { what, passes })));
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK")
+        {
+            tracing::error!(%error, "the ledger cannot roll back");
+        }
+    }
+
+    fn refuse(&self, batch: Vec<Append>) {
+        for append in batch {
+            let error = self
+                .status
+                .trouble()
+                .unwrap_or_else(|| StoreError::new("ledger", "could not write a moment ago", true));
+            answer(append.done, Err(error));
+        }
+    }
+
+    /// Looks whether the disk takes writes again.
+    fn probe(&self) {
+        let probed = self
+            .execute("BEGIN IMMEDIATE")
+            .and_then(|()| self.execute("UPDATE probe SET writes = writes + 1"))
+            .and_then(|()| self.execute("COMMIT"));
+        match probed {
+            Ok(()) => {
+                self.status.trouble.store(None);
+                tracing::info!("the ledger can write again");
+            }
+            Err(error) => self.fail("cannot write", &error),
+        }
+    }
+
+    fn close(self) {
+        if self.status.trouble().is_none()
+            && let Err(error) = self.checkpoint("TRUNCATE")
+        {
+            tracing::warn!(%error, "the ledger's log stays: cannot checkpoint");
+        }
+        if let Err((_, error)) = self.connection.close() {
+            tracing::error!(%error, "cannot close the ledger");
+        }
+    }
+}
+
+/// Tells a caller; one that hung up does not want to know.
+fn answer(done: oneshot::Sender<Result<(), StoreError>>, result: Result<(), StoreError>) {
+    drop(done.send(result));
+}
