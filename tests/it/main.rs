@@ -1,7 +1,6 @@
 //! Integration tests, one binary; files are named after what is promised.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
