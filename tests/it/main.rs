@@ -1,7 +1,6 @@
 //! Integration tests, one binary; files are named after what is promised.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
@@ -13,6 +12,7 @@ mod cli;
 mod config;
 mod control_contract;
 mod framing;
+mod ledger_contract;
 mod passthrough;
 mod sandbox;
 mod server;
