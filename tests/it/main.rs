@@ -13,6 +13,7 @@ mod cli;
 mod config;
 mod control_contract;
 mod framing;
+mod hidden_fields;
 mod passthrough;
 mod sandbox;
 mod server;
