@@ -1,6 +1,8 @@
 //! One step of the story: a request, what the agent saw of it, what the ledger says, what the CRM saw,
 //! and whether all of that is what the step is there to show.
 
+mod tell;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io;
@@ -13,11 +15,12 @@ use super::client::Reply;
 use super::house::House;
 use super::paper::{Ink, Paper};
 use crate::clock::EntryId;
-use crate::journal::read::{self, Change, Detail, EntryState};
+use crate::journal::read::{self, Detail, EntryState};
 use crate::mutation::CrmKind;
 
-/// Changes that are shown before they are only counted.
-const CHANGES_SHOWN: usize = 5;
+use tell::state;
+
+pub(super) use tell::some;
 
 /// Why a step could not be played to its end.
 #[derive(Debug, thiserror::Error)]
@@ -142,14 +145,9 @@ impl<'s, 'p> Scene<'s, 'p> {
 
     /// Sends a request and tells all of it.
     pub(super) async fn ask(&mut self, ask: &Ask) -> Result<Seen, Trouble> {
-        self.say("agent sends", &format!("{} {}", ask.method, ask.target))?;
-        if let Some(body) = &ask.body {
-            self.say("", &body.to_string())?;
-        }
+        self.tell_request(ask)?;
         let seen = self.quietly(ask).await?;
-        self.tell_reply(&seen)?;
-        self.tell_ledger(&seen)?;
-        self.tell_crm(&seen)?;
+        self.tell_all(&seen, "")?;
         Ok(seen)
     }
 
@@ -185,70 +183,6 @@ impl<'s, 'p> Scene<'s, 'p> {
         (sandbox.writes().len(), sandbox.seen().len())
     }
 
-    /// What the agent saw.
-    pub(super) fn tell_reply(&mut self, seen: &Seen) -> io::Result<()> {
-        let reply = &seen.reply;
-        match (reply.code(), reply.message()) {
-            (Some(code), Some(message)) => {
-                let status = format!("{} {code}", reply.status);
-                self.say("agent saw", &status)?;
-                self.say("", &format!("\"{message}\""))
-            }
-            _ => self.say("agent saw", &reply.status.to_string()),
-        }
-    }
-
-    /// What the ledger says: verdict and rules, and each field with its value before and after.
-    pub(super) fn tell_ledger(&mut self, seen: &Seen) -> io::Result<()> {
-        let Some(detail) = &seen.detail else {
-            return self.say("ledger says", "nothing: reads leave no entry");
-        };
-        let entry = &detail.entry;
-        let rules: Vec<String> = seen.rules().into_iter().collect();
-        let verdict = match (entry.verdict.as_deref(), entry.state) {
-            (None, _) => "not judged".to_owned(),
-            (Some("allow"), EntryState::Refused) => "the rules allow it".to_owned(),
-            (Some(effect), _) if rules.is_empty() => effect.to_owned(),
-            (Some(effect), _) => format!("{effect} by {}", rules.join(", ")),
-        };
-        let state = format!("{verdict}; {}; entry {}", state(entry.state), entry.id);
-        self.say("ledger says", &state)?;
-        self.tell_changes(&detail.changes)
-    }
-
-    fn tell_changes(&mut self, changes: &[Change]) -> io::Result<()> {
-        let records: BTreeSet<_> = changes.iter().map(|change| &change.record).collect();
-        let shown = |change: &Change| match (&change.record, records.len()) {
-            (Some(record), 2..) => format!("{} {record} {}", change.object, change.field),
-            _ => format!("{}.{}", change.object, change.field),
-        };
-        let names: Vec<String> = changes.iter().take(CHANGES_SHOWN).map(shown).collect();
-        let width = names.iter().map(String::len).max().unwrap_or(0);
-        for (name, change) in names.iter().zip(changes) {
-            let before = match change.known {
-                true => change.before.to_string(),
-                false => "?".to_owned(),
-            };
-            let text = format!("{name:width$}   {before} → {}", change.after);
-            self.say("", &text)?;
-        }
-        match changes.len().saturating_sub(CHANGES_SHOWN) {
-            0 => Ok(()),
-            more => self.say("", &format!("and {more} more")),
-        }
-    }
-
-    /// What reached the CRM.
-    pub(super) fn tell_crm(&mut self, seen: &Seen) -> io::Result<()> {
-        let text = match (seen.writes, seen.reads) {
-            (0, 0) => "nothing".to_owned(),
-            (0, reads) => format!("no write, {}", some(reads, "read")),
-            (writes, 0) => some(writes, "write"),
-            (writes, reads) => format!("{}, {}", some(writes, "write"), some(reads, "read")),
-        };
-        self.say("CRM saw", &text)
-    }
-
     /// The write went through as it was: one write at the CRM, the ledger says done.
     pub(super) fn expect_done(&mut self, seen: &Seen, status: u16) {
         self.check("status", status, seen.reply.status);
@@ -282,10 +216,8 @@ impl<'s, 'p> Scene<'s, 'p> {
     )]
     pub(super) fn expect_change(&mut self, seen: &Seen, field: &str, before: Value, after: Value) {
         let changes = seen.detail.iter().flat_map(|detail| &detail.changes);
-        let found: Vec<String> = changes
-            .filter(|change| change.field == field && change.known)
-            .map(|change| format!("{} → {}", change.before, change.after))
-            .collect();
+        let found = changes.filter_map(|change| change.fields.get(field));
+        let found: Vec<String> = found.map(tell::values).collect();
         let expected = format!("{before} → {after}");
         self.check(field, expected, found.join(", "));
     }
@@ -297,26 +229,5 @@ impl<'s, 'p> Scene<'s, 'p> {
         let seen = record.and_then(|record| record.get(field).cloned());
         let what = format!("{object}.{field} in the CRM");
         self.check(&what, expected, seen.unwrap_or_default());
-    }
-}
-
-/// `1 write`, `2 writes`.
-pub(super) fn some(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    }
-}
-
-fn state(state: EntryState) -> &'static str {
-    match state {
-        EntryState::Refused => "refused, nothing sent",
-        EntryState::Open => "being sent",
-        EntryState::NotSent => "not sent",
-        EntryState::Done => "done",
-        EntryState::Partly => "partly done",
-        EntryState::Failed => "failed",
-        EntryState::InDoubt => "in doubt",
-        EntryState::Switch => "a switch",
     }
 }

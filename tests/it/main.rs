@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod control_contract;
 mod framing;
+mod hidden_fields;
 mod ledger_contract;
 mod passthrough;
 mod sandbox;

@@ -51,6 +51,8 @@ fn note(number: usize) -> Ask {
 
 pub(super) async fn runaway(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     let before = tasks_in_the_crm(scene);
+    let ask = tasks(1);
+    scene.say("agent sends", &format!("{} {}", ask.method, ask.target))?;
     for round in 1..=ROUNDS {
         let seen = scene.quietly(&tasks(round)).await?;
         scene.expect_done(&seen, 200);
@@ -61,10 +63,7 @@ pub(super) async fn runaway(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
         scene.say(if round == 1 { "agent saw" } else { "" }, &text)?;
     }
     let seen = scene.quietly(&tasks(ROUNDS + 1)).await?;
-    scene.say("", &format!("request {}:", ROUNDS + 1))?;
-    scene.tell_reply(&seen)?;
-    scene.tell_ledger(&seen)?;
-    scene.tell_crm(&seen)?;
+    scene.tell_all(&seen, &format!("request {}: ", ROUNDS + 1))?;
     scene.expect_refused(&seen, "WRITEGATE_STOPPED");
     let created = tasks_in_the_crm(scene) - before;
     scene.check("tasks created", ROUNDS * TASKS, created);
@@ -84,19 +83,21 @@ pub(super) async fn runaway(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     let seen = scene.quietly(&read).await?;
     scene.check("status of a read in HubSpot", 403, seen.reply.status);
     scene.check("requests at the CRM", 0, seen.writes + seen.reads);
-    scene.say(
-        "",
-        &format!(
-            "a read in HubSpot: {} {}",
-            seen.reply.status,
-            seen.reply.code().unwrap_or("")
-        ),
-    )?;
+    let code = seen.reply.code().unwrap_or("");
+    let text = format!(
+        "{} {code} (it only wanted to read, in HubSpot)",
+        seen.reply.status
+    );
+    scene.say("agent saw", &text)?;
+    scene.paper.gap()?;
 
     resume(scene, SDR).await?;
     let seen = scene.quietly(&tasks(0)).await?;
     scene.expect_done(&seen, 200);
-    let text = format!("{}: goes on, its limit is empty again", seen.reply.status);
+    let text = format!(
+        "{}, {TASKS} tasks created: its limit is empty again",
+        seen.reply.status
+    );
     scene.say("agent saw", &text)?;
     Ok(())
 }

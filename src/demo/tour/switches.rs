@@ -74,7 +74,8 @@ async fn operate(
         _ => format!("writegate resume {}", agent.name),
     };
     let target = switch(agent);
-    scene.say("operator", &format!("{verb}   ({method} {target})"))?;
+    scene.say("operator", &verb)?;
+    scene.say("", &format!("which is {method} {target}"))?;
     let reply = scene.house.operator().send(method, &target, body).await?;
     scene.check("operator's status", 200, reply.status);
     let entry = reply.body.get("entry").and_then(Value::as_str);

@@ -65,7 +65,7 @@ pub(super) async fn denied(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     scene.expect_rules(&seen, &["field Opportunity.Amount"]);
     scene.check("reads at the CRM", 0, seen.reads);
     let field = (SALESFORCE, "Opportunity", seed::ACME_RENEWAL, "Amount");
-    scene.expect_record(field, json!(250_000));
+    scene.expect_record(field, json!(250_000.0));
     Ok(())
 }
 
