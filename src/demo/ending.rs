@@ -29,13 +29,13 @@ pub(super) fn pointers(house: &House, paper: &mut Paper<'_>) -> io::Result<()> {
     paper.verbatim(&format!("Salesforce   {salesforce}"))?;
     paper.verbatim(&format!("HubSpot      {hubspot}"))?;
     paper.verbatim(&format!("CA           {ca}"))?;
+    paper.gap()?;
+    paper
+        .verbatim("AGENT              TOKEN FOR SALESFORCE                    TOKEN FOR HUBSPOT")?;
     for agent in AGENTS {
         let [for_salesforce, for_hubspot] = agent.tokens();
         let name = agent.name;
-        paper.verbatim(&format!(
-            "token        {for_salesforce}   ({name}, Salesforce)"
-        ))?;
-        paper.verbatim(&format!("token        {for_hubspot}   ({name}, HubSpot)"))?;
+        paper.verbatim(&format!("{name:16}   {for_salesforce:37}   {for_hubspot}"))?;
     }
     for (title, lines) in sdks(&salesforce, &hubspot, &ca) {
         paper.gap()?;

@@ -11,6 +11,7 @@
 mod cli;
 mod config;
 mod control_contract;
+mod demo;
 mod framing;
 mod hidden_fields;
 mod ledger_contract;

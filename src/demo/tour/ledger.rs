@@ -34,6 +34,7 @@ pub(super) async fn verify(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     let copy = scene.house.folder.path().join("edited.db");
     edited_copy(&file, &copy).map_err(|error| format!("the edited copy: {error}"))?;
     let verified = self::verified(&copy).await?;
+    std::fs::remove_file(&copy).map_err(|error| format!("the edited copy: {error}"))?;
     scene.say(
         "operator",
         "the same for a copy in which one refusal was edited into a consent",
