@@ -106,7 +106,10 @@ impl<'q> Court<'q> {
         }
         let prior = self.question.snapshot.map(|snapshot| snapshot.prior(index));
         let mut judgement = match prior {
-            Some(Prior::Found { fields, .. }) => judged(Operation::Update, Before::Found(fields)),
+            Some(Prior::Found { .. }) => judged(
+                Operation::Update,
+                Before::of(self.question, index, mutation),
+            ),
             Some(Prior::Absent) => judged(Operation::Create, Before::Blank),
             Some(Prior::Unknown) => both(
                 judged(Operation::Create, Before::Blank),

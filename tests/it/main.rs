@@ -11,7 +11,9 @@
 mod cli;
 mod config;
 mod control_contract;
+mod demo;
 mod framing;
+mod hidden_fields;
 mod ledger_contract;
 mod passthrough;
 mod sandbox;
