@@ -178,9 +178,6 @@ async fn unanswered(
         note: Some(detail),
     };
     close(write, journaled, &closing).await;
-    if !sent {
-        write.refund().await;
-    }
     Box::new(Refused {
         refusal,
         entry: Some(entry),
@@ -188,10 +185,13 @@ async fn unanswered(
     })
 }
 
-/// The outcome is durable, then the records are free again.
+/// The outcome is durable, then the records are free again; what was not sent is not charged.
 async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
     let app = &write.worker.app;
     app.journal.close(journaled, closing, app.clock.now()).await;
+    if !closing.sent {
+        return write.refund().await;
+    }
     if let Err(error) = app.control.settle(&write.entry).await {
         tracing::error!(%error, entry = %write.entry, "a reservation is not settled");
     }
