@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::rows::part;
@@ -13,7 +13,7 @@ use crate::ledger::{Ledger, Row, RowFilter, RowKind};
 use crate::mutation::{Mutation, Outcome, OutcomeState, Snapshot};
 
 /// Where an entry stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryState {
     /// Refused; nothing was sent.
@@ -66,6 +66,8 @@ pub struct Entry {
 /// One field of one record, before and after.
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
+    /// Which mutation, by its place in the change set.
+    pub mutation: usize,
     /// The object.
     pub object: String,
     /// The operation.
@@ -189,6 +191,7 @@ fn entry(rows: &[Row]) -> Option<Entry> {
             .map(ToOwned::to_owned)
     };
     let verdict = first.meta.get("verdict").cloned().unwrap_or_default();
+    let value = |name| first.values.as_ref().and_then(|values| text(values, name));
     let closed = rows.iter().rev().find(|row| row.kind == RowKind::Closed);
     Some(Entry {
         id: first.entry.clone(),
@@ -197,14 +200,11 @@ fn entry(rows: &[Row]) -> Option<Entry> {
         route: first.route.clone(),
         state: state(first.kind, closed),
         method: text(&first.meta, "method"),
-        path: first
-            .values
-            .as_ref()
-            .and_then(|values| text(values, "path")),
+        path: value("path"),
         summary: first.meta.get("mutations").cloned().unwrap_or(Value::Null),
         verdict: text(&verdict, "effect"),
         reasons: verdict.get("reasons").cloned().unwrap_or(Value::Null),
-        message: text(&first.meta, "message")
+        message: value("message")
             .or_else(|| closed.and_then(|row| text(&row.meta, "note")))
             .or_else(|| text(&first.meta, "reason")),
         rules: text(&first.meta, "rules"),
@@ -275,6 +275,7 @@ fn of_mutation(
         Prior::Unknown => (false, None),
     };
     let change = |name: &str, after: Value| Change {
+        mutation: place,
         object: mutation.object.clone(),
         operation: mutation.operation.word().to_owned(),
         record: record.clone(),
