@@ -5,38 +5,30 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
-use super::{answer, failure};
+use super::{answer, entries, failure};
 use crate::app::App;
-use crate::clock::EntryId;
 use crate::config::Role;
 use crate::control::{Switch, SwitchChange, SwitchScope};
 use crate::crm::json;
 use crate::error::StoreError;
-use crate::journal::read;
 
-/// A page of entries.
-const PAGE: usize = 50;
-/// The largest page.
-const PAGE_MOST: usize = 500;
 /// A kill is acknowledged when every runtime confirmed it, or after this (P5).
 const CONFIRM_FOR: Duration = Duration::from_secs(2);
 
-type Answer = Result<Response, Response>;
+pub(super) type Answer = Result<Response, Response>;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/status", get(status))
-        .route("/entries", get(entries))
-        .route("/entries/{id}", get(entry))
+        .route("/entries", get(entries::list))
+        .route("/entries/{id}", get(entries::show))
         .route("/limits", get(limits))
         .route("/switches", get(switches))
         .route(
@@ -75,57 +67,13 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "rules": app.rules.load().digest(),
             "stopped": app.control.switches().thrown,
             "writes_under_way": app.inflight.of("*"),
+            // Holds are not carried out yet.
+            "holds": 0,
             "in_doubt": app.in_doubt().await.map_err(unavailable)?,
             "limits": tight,
             "not_ready": app.not_ready().await,
         }),
     ))
-}
-
-#[derive(Debug, Deserialize)]
-struct EntriesQuery {
-    service_account: Option<String>,
-    since: Option<Timestamp>,
-    before: Option<u64>,
-    limit: Option<usize>,
-}
-
-async fn entries(
-    State(app): State<Arc<App>>,
-    Query(query): Query<EntriesQuery>,
-    headers: HeaderMap,
-) -> Answer {
-    authorised(&app.config, &headers, Role::Viewer)?;
-    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
-    let ledger = &**app.journal.ledger();
-    let (items, next) = read::entries(
-        ledger,
-        query.service_account,
-        query.since,
-        query.before,
-        limit,
-    )
-    .await
-    .map_err(unavailable)?;
-    Ok(answer(
-        StatusCode::OK,
-        &json!({ "items": items, "next": next }),
-    ))
-}
-
-async fn entry(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    authorised(&app.config, &headers, Role::Viewer)?;
-    let found = read::detail(&**app.journal.ledger(), &EntryId::from_text(&id))
-        .await
-        .map_err(unavailable)?;
-    match found {
-        Some(detail) => Ok(answer(StatusCode::OK, &detail)),
-        None => Err(failure(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "no entry has this id",
-        )),
-    }
 }
 
 async fn limits(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
@@ -177,7 +125,8 @@ async fn kill(
 ) -> Answer {
     let operator = authorised(&app.config, &headers, Role::Approver)?;
     known(&app, &service_account)?;
-    let (scope, reason) = wish(&body)?;
+    let wish = wish(&body)?;
+    let (scope, reason) = (scope(&wish)?, reason(&wish)?);
     let now = app.clock.now();
     let switch = Switch {
         service_account: service_account.clone(),
@@ -210,9 +159,10 @@ async fn kill(
             "scope": scope,
             "entry": id,
             "recorded": recorded.is_ok(),
-            "replicas": [{ "name": "this", "confirmed": confirmed }],
-            "writes_already_sent": app.inflight.of(&service_account),
-            "holds_kept": 0,
+            "confirmed": u8::from(confirmed),
+            "replicas": 1,
+            "sent": app.inflight.of(&service_account),
+            "holds": 0,
         }),
     ))
 }
@@ -222,6 +172,7 @@ async fn resume(
     State(app): State<Arc<App>>,
     Path(service_account): Path<String>,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Answer {
     let operator = authorised(&app.config, &headers, Role::Admin)?;
     known(&app, &service_account)?;
@@ -237,11 +188,15 @@ async fn resume(
             &format!("{service_account} is not stopped"),
         ));
     };
+    let reason = match body.as_ref() {
+        [] => "no reason given".to_owned(),
+        body => reason(&wish(body)?)?,
+    };
     let now = app.clock.now();
     let change = SwitchChange::Resume(service_account.clone());
     let id = app.entry_id(now);
     app.journal
-        .switch(&id, &change, &operator.name, "resumed", now)
+        .switch(&id, &change, &operator.name, &reason, now)
         .await
         .map_err(unavailable)?;
     app.control.set_switch(change).await.map_err(unavailable)?;
@@ -251,26 +206,37 @@ async fn resume(
             "service_account": service_account,
             "entry": id,
             "limit_emptied": thrown.limit,
-            "replicas": [{ "name": "this", "confirmed": true }],
+            "confirmed": 1,
+            "replicas": 1,
+            "sent": app.inflight.of(&service_account),
+            "holds": 0,
         }),
     ))
 }
 
+/// The body of a change.
+fn wish(body: &[u8]) -> Result<Value, Response> {
+    json::parse(body).map_err(|fault| unprocessable(&format!("the body is not JSON: {fault}")))
+}
+
 /// What a kill asks for: `{scope: "all" | "writes", reason}`.
-fn wish(body: &[u8]) -> Result<(SwitchScope, String), Response> {
-    let unprocessable =
-        |message: &str| failure(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message);
-    let wish = json::parse(body)
-        .map_err(|fault| unprocessable(&format!("the body is not JSON: {fault}")))?;
-    let scope = match wish.get("scope").and_then(Value::as_str) {
-        Some("all") => SwitchScope::All,
-        Some("writes") => SwitchScope::Writes,
-        Some(_) | None => return Err(unprocessable("`scope` is `all` or `writes`")),
-    };
+fn scope(wish: &Value) -> Result<SwitchScope, Response> {
+    match wish.get("scope").and_then(Value::as_str) {
+        Some("all") => Ok(SwitchScope::All),
+        Some("writes") => Ok(SwitchScope::Writes),
+        Some(_) | None => Err(unprocessable("`scope` is `all` or `writes`")),
+    }
+}
+
+fn reason(wish: &Value) -> Result<String, Response> {
     match wish.get("reason").and_then(Value::as_str).map(str::trim) {
-        Some(reason) if !reason.is_empty() => Ok((scope, reason.to_owned())),
+        Some(reason) if !reason.is_empty() => Ok(reason.to_owned()),
         Some(_) | None => Err(unprocessable("`reason` says why; it is recorded")),
     }
+}
+
+fn unprocessable(message: &str) -> Response {
+    failure(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
 }
 
 /// A switch for a name that nobody has would stop nobody.
@@ -292,7 +258,7 @@ fn known(app: &App, service_account: &str) -> Result<(), Response> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn unavailable(error: StoreError) -> Response {
+pub(super) fn unavailable(error: StoreError) -> Response {
     tracing::error!(%error, "an operator request failed");
     failure(
         StatusCode::SERVICE_UNAVAILABLE,
