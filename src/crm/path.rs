@@ -148,7 +148,7 @@ fn is_dots(part: &str) -> bool {
     name == "." || name == ".."
 }
 
-/// Whether decoded text still holds `%XX` or `%uXXXX`.
+/// Whether decoded text still holds a percent escape, plain or `%u`.
 fn has_escape(text: &str) -> bool {
     text.split('%').skip(1).any(|after| {
         let (digits, wanted) = match after.strip_prefix(['u', 'U']) {

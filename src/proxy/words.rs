@@ -1,15 +1,15 @@
 //! What a caller is told when a request is not carried out. Three openings only: `Not written`, `Not
 //! written yet`, `May have been written`; a model reads nothing but the message. Never a prior value.
 
+mod limits;
+
 use jiff::Timestamp;
 
 use crate::clock::EntryId;
 use crate::control::Switch;
 use crate::error::{Refusal, RefusalKind};
 use crate::gate::Cause;
-use crate::mutation::{
-    ChangeSet, Charge, Count, Limit, LimitKind, Mutation, Reason, ReasonKind, Requirement, Verdict,
-};
+use crate::mutation::{ChangeSet, Charge, Mutation, Reason, ReasonKind, Requirement, Verdict};
 
 /// Rows of a batch that a message names before it only counts them.
 const ROWS_NAMED: usize = 10;
@@ -46,7 +46,7 @@ pub fn caused(cause: &Cause, about: &About<'_>) -> Refusal {
             tripped,
         } => match tripped {
             Some(switch) => stopped(switch, about.service_account, about.now),
-            None => limited(charge, *used, *retry_ms, *fits, about.now),
+            None => limits::limited(charge, *used, *retry_ms, *fits, about.now),
         },
         Cause::Stopped(switch) => stopped(switch, about.service_account, about.now),
         Cause::Busy => busy(),
@@ -168,66 +168,6 @@ pub fn moved() -> Refusal {
          try again in 1 s.",
     );
     refusal.retry_after = Some(1);
-    refusal
-}
-
-/// A limit.
-fn limited(
-    charge: &Charge,
-    used: u64,
-    retry_ms: Option<u64>,
-    fits: u64,
-    now: Timestamp,
-) -> Refusal {
-    let Limit { name, kind, .. } = &charge.limit;
-    let what = counted(charge.limit.count);
-    let (kind_of, message) = match (kind, retry_ms) {
-        (LimitKind::Rate { burst, .. }, None) => (
-            RefusalKind::Budget,
-            format!(
-                "Not written: this request alone has {} {what}, and limit {name} allows {burst} at \
-                 once. Send at most {burst} at a time.",
-                charge.amount
-            ),
-        ),
-        (
-            LimitKind::Rate {
-                count, period_ms, ..
-            },
-            Some(wait),
-        ) => (
-            RefusalKind::Limited,
-            format!(
-                "Not written: limit {name} allows {count} per {}. Try again in {} s.",
-                one_of(*period_ms),
-                seconds(wait)
-            ),
-        ),
-        (LimitKind::Budget { max, window_ms }, None) => (
-            RefusalKind::Budget,
-            format!(
-                "Not written: this request alone has {} {what}, and limit {name} allows {max} in {}; \
-                 {fits} fit now. Send fewer at a time.",
-                charge.amount,
-                span(*window_ms)
-            ),
-        ),
-        // The minute is rounded up: at the minute that is named there is room.
-        (LimitKind::Budget { max, window_ms }, Some(wait)) => (
-            RefusalKind::Budget,
-            format!(
-                "Not written: limit {name} is used up ({used} of {max} {what} in {}). Room again at \
-                 {}; stop until then.",
-                span(*window_ms),
-                clock_time(after(now, wait.saturating_add(59_999)), now)
-            ),
-        ),
-    };
-    let mut refusal = Refusal::new(kind_of, message);
-    refusal.rule = Some(format!("limit {name}"));
-    if kind_of == RefusalKind::Limited {
-        refusal.retry_after = retry_ms.map(seconds);
-    }
     refusal
 }
 
@@ -453,55 +393,6 @@ fn approvers(requirements: &[Requirement]) -> String {
         ([], count) => format!("{count} people's approval"),
         (teams, _) => format!("approval by {}", teams.join(" and ")),
     }
-}
-
-fn counted(count: Count) -> &'static str {
-    match count {
-        Count::Requests => "requests",
-        Count::Mutations => "mutations",
-        Count::Records => "records",
-        Count::Refusals => "refusals",
-        Count::Holds => "holds",
-        Count::Operation(operation) => operation.word(),
-    }
-}
-
-/// `second`, `minute`, `10 s`: the period of a rate.
-fn one_of(period_ms: u64) -> String {
-    match period_ms {
-        1000 => "second".into(),
-        60_000 => "minute".into(),
-        3_600_000 => "hour".into(),
-        86_400_000 => "day".into(),
-        other => span(other),
-    }
-}
-
-/// `1 h`, `7 d`, `90 s`.
-fn span(ms: u64) -> String {
-    let units = [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "min"),
-        (1000, "s"),
-    ];
-    units
-        .into_iter()
-        .find(|(unit, _)| ms >= *unit && ms.is_multiple_of(*unit))
-        .map_or_else(
-            || format!("{ms} ms"),
-            |(unit, name)| format!("{} {name}", ms / unit),
-        )
-}
-
-/// Whole seconds, rounded up, at least one.
-fn seconds(ms: u64) -> u64 {
-    ms.div_ceil(1000).max(1)
-}
-
-fn after(now: Timestamp, ms: u64) -> Timestamp {
-    let later = jiff::SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX / 1000));
-    now.checked_add(later).unwrap_or(Timestamp::MAX)
 }
 
 /// `14:02 UTC`; with the date where it is not the same day as `now`.

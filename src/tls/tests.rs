@@ -1,3 +1,5 @@
+//! Tests of `tls`.
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 

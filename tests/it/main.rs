@@ -13,6 +13,7 @@ mod cli;
 mod config;
 mod control_contract;
 mod framing;
+mod ledger_contract;
 mod passthrough;
 mod sandbox;
 mod server;

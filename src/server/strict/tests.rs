@@ -1,3 +1,5 @@
+//! Tests of `strict`.
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;

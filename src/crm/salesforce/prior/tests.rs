@@ -1,3 +1,5 @@
+//! Tests of `prior`.
+
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Map, Value, json};
 

@@ -1,3 +1,5 @@
+//! Tests of `reply`.
+
 use serde_json::Map;
 
 use super::*;

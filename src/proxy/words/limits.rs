@@ -1,0 +1,116 @@
+//! What a caller is told when a limit is reached: when to try again, or how many fit.
+
+use jiff::Timestamp;
+
+use super::clock_time;
+use crate::error::{Refusal, RefusalKind};
+use crate::mutation::{Charge, Count, Limit, LimitKind};
+
+/// A limit.
+pub(super) fn limited(
+    charge: &Charge,
+    used: u64,
+    retry_ms: Option<u64>,
+    fits: u64,
+    now: Timestamp,
+) -> Refusal {
+    let Limit { name, kind, .. } = &charge.limit;
+    let what = counted(charge.limit.count);
+    let (kind_of, message) = match (kind, retry_ms) {
+        (LimitKind::Rate { burst, .. }, None) => (
+            RefusalKind::Budget,
+            format!(
+                "Not written: this request alone has {} {what}, and limit {name} allows {burst} at \
+                 once. Send at most {burst} at a time.",
+                charge.amount
+            ),
+        ),
+        (
+            LimitKind::Rate {
+                count, period_ms, ..
+            },
+            Some(wait),
+        ) => (
+            RefusalKind::Limited,
+            format!(
+                "Not written: limit {name} allows {count} per {}. Try again in {} s.",
+                one_of(*period_ms),
+                seconds(wait)
+            ),
+        ),
+        (LimitKind::Budget { max, window_ms }, None) => (
+            RefusalKind::Budget,
+            format!(
+                "Not written: this request alone has {} {what}, and limit {name} allows {max} in {}; \
+                 {fits} fit now. Send fewer at a time.",
+                charge.amount,
+                span(*window_ms)
+            ),
+        ),
+        // The minute is rounded up: at the minute that is named there is room.
+        (LimitKind::Budget { max, window_ms }, Some(wait)) => (
+            RefusalKind::Budget,
+            format!(
+                "Not written: limit {name} is used up ({used} of {max} {what} in {}). Room again at \
+                 {}; stop until then.",
+                span(*window_ms),
+                clock_time(after(now, wait.saturating_add(59_999)), now)
+            ),
+        ),
+    };
+    let mut refusal = Refusal::new(kind_of, message);
+    refusal.rule = Some(format!("limit {name}"));
+    if kind_of == RefusalKind::Limited {
+        refusal.retry_after = retry_ms.map(seconds);
+    }
+    refusal
+}
+
+fn counted(count: Count) -> &'static str {
+    match count {
+        Count::Requests => "requests",
+        Count::Mutations => "mutations",
+        Count::Records => "records",
+        Count::Refusals => "refusals",
+        Count::Holds => "holds",
+        Count::Operation(operation) => operation.word(),
+    }
+}
+
+/// `second`, `minute`, `10 s`: the period of a rate.
+fn one_of(period_ms: u64) -> String {
+    match period_ms {
+        1000 => "second".into(),
+        60_000 => "minute".into(),
+        3_600_000 => "hour".into(),
+        86_400_000 => "day".into(),
+        other => span(other),
+    }
+}
+
+/// `1 h`, `7 d`, `90 s`.
+pub(super) fn span(ms: u64) -> String {
+    let units = [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "min"),
+        (1000, "s"),
+    ];
+    units
+        .into_iter()
+        .find(|(unit, _)| ms >= *unit && ms.is_multiple_of(*unit))
+        .map_or_else(
+            || format!("{ms} ms"),
+            |(unit, name)| format!("{} {name}", ms / unit),
+        )
+}
+
+/// Whole seconds, rounded up, at least one.
+fn seconds(ms: u64) -> u64 {
+    ms.div_ceil(1000).max(1)
+}
+
+fn after(now: Timestamp, ms: u64) -> Timestamp {
+    let later = jiff::SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX / 1000));
+    now.checked_add(later).unwrap_or(Timestamp::MAX)
+}
