@@ -65,6 +65,7 @@ pub mod config;
 pub mod control;
 pub mod crm;
 pub mod demo;
+pub mod digest;
 pub mod error;
 pub mod gate;
 pub mod journal;

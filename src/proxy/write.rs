@@ -160,6 +160,7 @@ impl Write {
             entry: &self.entry,
             service_account: &self.actor.service_account,
             verdict: &judgement.verdict,
+            approved: false,
             charges: charges.clone(),
             locks: self.locks(&changes, judgement.snapshot.as_ref()),
             now: self.now,

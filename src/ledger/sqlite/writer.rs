@@ -262,6 +262,10 @@ impl Writer {
             | RowKind::InDoubt
             | RowKind::Held
             | RowKind::Decided
+            | RowKind::Drifted
+            | RowKind::Expired
+            | RowKind::Delivered
+            | RowKind::Setting
             | RowKind::Switch
             | RowKind::Started => Ok(()),
         }
