@@ -5,7 +5,6 @@
 //! standard error. A reader that leaves early (`| head`) is no failure.
 
 mod admin_client;
-mod asked;
 mod check;
 mod completions;
 mod demo;
@@ -15,8 +14,6 @@ mod fingerprint;
 mod key;
 mod ledger;
 mod output;
-mod request;
-mod rules;
 mod serve;
 mod status;
 mod switch;

@@ -5,12 +5,12 @@ mod warnings;
 use clap::Args;
 use serde_json::json;
 
-use super::rules::{cases, rules, told};
 use super::visible::visible;
 use super::{ConfigArguments, Context, Exit, Failure};
 use crate::config::Config;
 use crate::policy::RuleSet;
 use crate::policy::cases::CaseResult;
+use crate::rules::{self, told};
 
 /// Check the configuration, the rules and their cases
 #[derive(Args, Debug)]
@@ -24,8 +24,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let config = arguments.config.load(context.env)?;
-    let rules = rules(&config)?;
-    let results = cases(&config, &rules)?;
+    let rules = rules::load(&config)?;
+    let results = rules::cases(&config, &rules)?;
     let mut warnings = warnings::of_config(&config);
     warnings.extend(warnings::of_rules(&config, &rules.mentions()));
     let failed: Vec<_> = results

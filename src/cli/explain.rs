@@ -13,13 +13,13 @@ use serde_json::json;
 
 use super::admin_client::{AdminArguments, AdminClient};
 use super::output::tell;
-use super::request::Request;
-use super::rules::rules;
 use super::visible::visible;
 use super::{ConfigArguments, Context, Exit, Failure, entries};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Route};
 use crate::crm::catalog::Catalog;
+use crate::request::Request;
+use crate::rules;
 use before::Before;
 use judge::{Judge, Judged};
 
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
     let config = arguments.config.load_without_secrets(context.env)?;
     let route = route(&config, arguments.route.as_deref())?;
     let service_account = service_account(&config, arguments.service_account.as_deref())?;
-    let rules = rules(&config)?;
+    let rules = rules::load(&config)?;
     let before = match &arguments.before {
         Some(file) => Before::read(file).map_err(Failure::Usage)?,
         None => Before::default(),

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::config::{ConfigErrors, Environment};
+use crate::policy::LoadErrors;
+use crate::rules::Unfit;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,18 @@ pub enum Failure {
     /// Standard output could not be written.
     #[error("cannot write the result: {0}")]
     Output(#[from] io::Error),
+}
+
+impl From<LoadErrors> for Failure {
+    fn from(errors: LoadErrors) -> Self {
+        Self::Rules(errors.to_string())
+    }
+}
+
+impl From<Unfit> for Failure {
+    fn from(unfit: Unfit) -> Self {
+        Self::Rules(unfit.to_string())
+    }
 }
 
 impl Failure {

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::rules::{cases, rules, told};
 use super::{ConfigArguments, Context, Exit, Failure};
+use crate::rules;
 use crate::serve::{self, ServeError};
 use crate::server::Trigger;
 use crate::telemetry::{self, LogFormat};
@@ -21,16 +21,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
     telemetry::init(arguments.log_format).map_err(|error| Failure::Refused(error.to_string()))?;
     let config = arguments.config.load(context.env)?;
-    let rules = rules(&config)?;
-    let failed: Vec<String> = cases(&config, &rules)?
-        .iter()
-        .filter(|case| case.failure.is_some())
-        .map(told)
-        .collect();
-    if !failed.is_empty() {
-        return Err(Failure::Rules(failed.join("\n")));
-    }
-    let opened = serve::open(config, rules)?;
+    let proven = rules::proven(&config)?;
+    let opened = serve::open(config, proven.rules)?;
     let config = &opened.app().config;
     for (route, address) in config.routes.iter().zip(opened.addresses()) {
         tracing::info!(route = %route.name, %address, upstream = %route.upstream, "listening");

@@ -3,12 +3,11 @@
 use jiff::Timestamp;
 
 use super::before::Before;
-use crate::cli::asked::{Asked, asked};
-use crate::cli::request::Request;
 use crate::config::Route;
 use crate::crm::catalog::Catalog;
 use crate::mutation::{Actor, ChangeSet, Origin, Snapshot, Verdict};
 use crate::policy::{Evaluation, Question, RuleSet};
+use crate::request::{Asked, Request, asked};
 
 /// What requests are judged by.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! A request that comes from a file or a line instead of a connection. It has one reading or none.
 
+mod asked;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -12,18 +14,24 @@ use crate::crm::path::CanonicalPath;
 use crate::mutation::{Claims, CrmKind};
 use crate::proxy::decode::decode;
 
+pub use asked::{Asked, asked};
+
 /// The largest body that is read, decoded.
 const LARGEST_BODY: usize = 16 << 20;
 
 /// A request in the one form that is judged.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) method: Method,
-    pub(super) path: CanonicalPath,
-    pub(super) query: Option<String>,
-    pub(super) headers: HeaderMap,
+pub struct Request {
+    /// The method on the request line.
+    pub method: Method,
+    /// The canonical path.
+    pub path: CanonicalPath,
+    /// The raw query without `?`.
+    pub query: Option<String>,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// Without its content coding.
-    pub(super) body: Bytes,
+    pub body: Bytes,
 }
 
 /// A request as it was written, before its path and body are read.
@@ -41,7 +49,7 @@ impl Request {
     ///
     /// # Errors
     /// What is wrong and what to do.
-    pub(super) fn from_raw(bytes: &[u8], crm: CrmKind) -> Result<Self, String> {
+    pub fn from_raw(bytes: &[u8], crm: CrmKind) -> Result<Self, String> {
         let (first, mut rest) = line(bytes)?;
         let (method, target) = request_line(first)?;
         let mut headers = HeaderMap::new();
@@ -68,7 +76,7 @@ impl Request {
     ///
     /// # Errors
     /// What is wrong and what to do.
-    pub(super) fn from_json(line: &[u8], crm: CrmKind) -> Result<Self, String> {
+    pub fn from_json(line: &[u8], crm: CrmKind) -> Result<Self, String> {
         let value = json::parse(line).map_err(|malformed| {
             malformed
                 .to_string()
@@ -100,7 +108,7 @@ impl Request {
     ///
     /// # Errors
     /// A claim that is given twice or is no text.
-    pub(super) fn claims(&self) -> Result<Claims, String> {
+    pub fn claims(&self) -> Result<Claims, String> {
         let claim = |name: &str| {
             let name = format!("x-writegate-{name}");
             let mut values = self.headers.get_all(&name).iter();

@@ -1,13 +1,13 @@
 //! What a request would change: classify, then parse, as the data path does.
 
-use super::request::Request;
+use super::Request;
 use crate::crm::catalog::Catalog;
 use crate::crm::{Class, Crm, Head};
 use crate::mutation::{ChangeSet, CrmKind};
 
 /// What a request asks for.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub enum Asked {
     /// Changes nothing.
     Read,
     /// A login.
@@ -20,7 +20,7 @@ pub(super) enum Asked {
 ///
 /// # Errors
 /// Why the request has more than one reading.
-pub(super) fn asked(crm: CrmKind, request: &Request, catalog: &Catalog) -> Result<Asked, String> {
+pub fn asked(crm: CrmKind, request: &Request, catalog: &Catalog) -> Result<Asked, String> {
     let head = Head {
         method: &request.method,
         path: &request.path,

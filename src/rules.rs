@@ -1,0 +1,86 @@
+//! The rules that a configuration names, with their cases run: what `serve` starts with, `check`
+//! checks and a reload puts in force.
+
+use crate::config::Config;
+use crate::crm::catalog::Catalog;
+use crate::mutation::{ChangeSet, CrmKind};
+use crate::policy::cases::{self as policy_cases, CaseResult};
+use crate::policy::{self, LoadErrors, RuleSet};
+use crate::request::{Asked, Request, asked};
+
+/// Rules whose cases all pass.
+#[derive(Debug)]
+pub struct Proven {
+    /// The rules.
+    pub rules: RuleSet,
+    /// How many cases they passed.
+    pub cases: usize,
+}
+
+/// Why rules cannot be put in force: mistakes or failed cases, each with its place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Unfit(pub Vec<String>);
+
+impl From<LoadErrors> for Unfit {
+    fn from(errors: LoadErrors) -> Self {
+        Self(errors.0.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// Loads the rules and runs their cases. Blocks: reads files.
+///
+/// # Errors
+/// All mistakes, else all cases that fail.
+pub fn proven(config: &Config) -> Result<Proven, Unfit> {
+    let rules = load(config)?;
+    let results = cases(config, &rules)?;
+    let failed: Vec<String> = results
+        .iter()
+        .filter(|case| case.failure.is_some())
+        .map(told)
+        .collect();
+    if failed.is_empty() {
+        let cases = results.len();
+        Ok(Proven { rules, cases })
+    } else {
+        Err(Unfit(failed))
+    }
+}
+
+/// Loads the rules, with the teams of the configuration's operators.
+///
+/// # Errors
+/// All mistakes of all files.
+pub fn load(config: &Config) -> Result<RuleSet, LoadErrors> {
+    let rules = policy::load(&config.rules)?;
+    let teams = config.operators.iter().flat_map(|operator| &operator.teams);
+    Ok(rules.with_teams(teams.cloned()))
+}
+
+/// Runs the cases beside the rules.
+///
+/// # Errors
+/// All mistakes in files of cases.
+pub fn cases(config: &Config, rules: &RuleSet) -> Result<Vec<CaseResult>, LoadErrors> {
+    let files = policy::read_cases(&config.rules)?;
+    policy_cases::run(rules, &files, &parse)
+}
+
+/// `rules/salesforce.cases.yaml:3: case never overwrites: expected deny, got allow`.
+#[must_use]
+pub fn told(case: &CaseResult) -> String {
+    let failure = case.failure.as_deref().unwrap_or("passed");
+    format!("{}:{}: case {}: {failure}", case.file, case.line, case.name)
+}
+
+/// A raw request of a case, taken apart as the data path would.
+fn parse(crm: CrmKind, text: &str) -> Result<(String, String, ChangeSet), String> {
+    let request = Request::from_raw(text.as_bytes(), crm)?;
+    let path = request.path.as_str().to_owned();
+    match asked(crm, &request, &Catalog::builtin(crm))? {
+        Asked::Changes(changes) => Ok((request.method.to_string(), path, changes)),
+        Asked::Read => Err("it reads, and reads are not judged by rules".into()),
+        Asked::Auth => Err("it logs in, and logins are not judged by rules".into()),
+    }
+}
