@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::EntryId;
 use crate::error::StoreError;
-use crate::mutation::Charge;
+use crate::mutation::{Charge, Limit};
 
 /// What a kill switch stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,6 +189,18 @@ pub trait ControlState: Send + Sync + fmt::Debug {
 
     /// What is used of each limit that was charged lately, at `now`.
     async fn usage(&self, now: Timestamp) -> Result<Vec<Usage>, StoreError>;
+
+    /// A budget has another window from now on, `after` in place of `before`. Where it is longer, what
+    /// may have been forgotten is taken up again from `charges`: what the ledger knows was charged
+    /// within the new window. What lies within the old window stays as it is, and so does an ask that
+    /// is under way.
+    async fn lengthen(
+        &self,
+        before: &Limit,
+        after: &Limit,
+        charges: Vec<(Timestamp, Charge)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Replaces everything by what the ledger knows.
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError>;

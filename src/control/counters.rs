@@ -2,12 +2,13 @@
 //! moment is an argument.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Usage;
 use super::demand::{Demand, Taken, counts_records, room};
 use super::gcra::{Bucket, Rate};
+use super::history::Event;
 use super::moment::millis;
 use super::records::Records;
 use super::window::Window;
@@ -52,12 +53,16 @@ pub(super) struct Counters {
     /// Every counter once, in the order in which they are looked at for being idle.
     round: VecDeque<(Arc<str>, Arc<str>)>,
     made: u64,
+    /// Windows, in nanoseconds, that a reload put in force, by limit: nothing that lies within one is
+    /// forgotten, also not for an ask that began before the reload.
+    floors: HashMap<Arc<str>, i64>,
 }
 
 impl Counters {
     /// Whether a demand fits at this moment; takes nothing.
     pub(super) fn fit(&mut self, now: i64, demand: &Demand) -> Fit {
         let limit = &demand.charge.limit;
+        let floor = self.floor(&limit.name);
         match &mut self.counter(demand).used {
             Arithmetic::Rate(bucket) => {
                 let rate = rate(limit.kind);
@@ -72,18 +77,18 @@ impl Counters {
             }
             Arithmetic::Window(window) => {
                 let (max, length) = budget(limit.kind);
-                window.expire(now, length);
+                window.expire(now, keep(length, floor));
                 let used = window.used(now, length);
                 let excess = used.saturating_add(demand.wanted).saturating_sub(max);
                 budget_fit(used, max, excess, demand.charge.amount, || {
-                    window.freed_at(length, excess)
+                    window.freed_at(now, length, excess)
                 })
             }
             Arithmetic::Records(records) => {
                 let (max, length) = budget(limit.kind);
-                records.expire(now, length);
+                records.expire(now, keep(length, floor));
                 let used = records.used(now, length);
-                let new = records.new_ones(&demand.records);
+                let new = records.new_ones(now, length, &demand.records);
                 // touching a record again costs nothing, but past a threshold it is past it still
                 let excess = if new == 0 && limit.then != Then::Hold {
                     0
@@ -92,7 +97,7 @@ impl Counters {
                 };
                 let whole = demand.charge.amount.max(demand.wanted);
                 budget_fit(used, max, excess, whole, || {
-                    records.freed_at(length, excess, &demand.records)
+                    records.freed_at(now, length, excess, &demand.records)
                 })
             }
         }
@@ -161,7 +166,8 @@ impl Counters {
             let Some(keys) = self.by_limit.get_mut(&limit) else {
                 continue;
             };
-            match keys.get(&key).map(|counter| counter.idle(now)) {
+            let floor = self.floors.get(&limit).copied().unwrap_or(0);
+            match keys.get(&key).map(|counter| counter.idle(now, floor)) {
                 Some(true) => {
                     keys.remove(&key);
                     if keys.is_empty() {
@@ -170,6 +176,48 @@ impl Counters {
                 }
                 Some(false) => self.round.push_back((limit, key)),
                 None => {}
+            }
+        }
+    }
+
+    fn floor(&self, limit: &str) -> i64 {
+        self.floors.get(limit).copied().unwrap_or(0)
+    }
+
+    /// Gives a budget another window. What was charged through a moment, as the demands of the ledger
+    /// say it, oldest first, takes the place of what is known of that time; later charges stay.
+    pub(super) fn lengthen(&mut self, limit: &Limit, through: i64, older: &[(i64, Demand)]) {
+        let name: Arc<str> = Arc::from(limit.name.as_str());
+        self.floors.insert(Arc::clone(&name), budget(limit.kind).1);
+        let known = self.by_limit.get(&name).into_iter().flat_map(HashMap::keys);
+        let mut keys: BTreeSet<Arc<str>> = known.cloned().collect();
+        keys.extend(older.iter().map(|(_, demand)| Arc::clone(&demand.key)));
+        for key in keys {
+            let of_key: Vec<_> = older
+                .iter()
+                .filter(|(_, demand)| demand.key == key)
+                .collect();
+            self.recall(limit, &key, through, &of_key);
+        }
+    }
+
+    fn recall(&mut self, limit: &Limit, key: &Arc<str>, through: i64, older: &[&(i64, Demand)]) {
+        match &mut self.counter_of(limit, key).used {
+            Arithmetic::Rate(_) => {}
+            Arithmetic::Window(window) => {
+                let events = older.iter().map(|(at, demand)| Event {
+                    at: *at,
+                    amount: demand.wanted,
+                });
+                window.recall(through, &events.collect::<Vec<_>>());
+            }
+            Arithmetic::Records(records) => {
+                let touches = older.iter().flat_map(|(at, demand)| {
+                    let names = demand.records.iter();
+                    names.map(|record| (*at, Arc::clone(record)))
+                });
+                let room = room(budget(limit.kind).0);
+                records.recall(through, &touches.collect::<Vec<_>>(), room);
             }
         }
     }
@@ -187,20 +235,25 @@ impl Counters {
     /// The counter of a limit and key, made where there is none. A limit whose arithmetic was changed
     /// by a reload starts anew.
     fn counter(&mut self, demand: &Demand) -> &mut Counter {
+        self.counter_of(&demand.charge.limit, &demand.key)
+    }
+
+    fn counter_of(&mut self, limit: &Limit, key: &Arc<str>) -> &mut Counter {
         let Self {
             by_limit,
             round,
             made,
+            ..
         } = self;
-        let limit = &demand.charge.limit;
-        let keys = by_limit.entry(Arc::clone(&demand.limit)).or_default();
+        let name: Arc<str> = Arc::from(limit.name.as_str());
+        let keys = by_limit.entry(Arc::clone(&name)).or_default();
         let mut make = || {
             *made += 1;
             Counter::new(*made, limit)
         };
-        match keys.entry(Arc::clone(&demand.key)) {
+        match keys.entry(Arc::clone(key)) {
             Entry::Vacant(place) => {
-                round.push_back((Arc::clone(&demand.limit), Arc::clone(&demand.key)));
+                round.push_back((name, Arc::clone(key)));
                 place.insert(make())
             }
             Entry::Occupied(place) => {
@@ -232,11 +285,12 @@ impl Counter {
         }
     }
 
-    fn idle(&self, now: i64) -> bool {
+    fn idle(&self, now: i64, floor: i64) -> bool {
+        let window = keep(budget(self.limit.kind).1, floor);
         match &self.used {
             Arithmetic::Rate(bucket) => bucket.idle(now),
-            Arithmetic::Window(window) => window.idle(now, budget(self.limit.kind).1),
-            Arithmetic::Records(records) => records.idle(now, budget(self.limit.kind).1),
+            Arithmetic::Window(taken) => taken.idle(now, window),
+            Arithmetic::Records(records) => records.idle(now, window),
         }
     }
 
@@ -295,6 +349,15 @@ fn budget(kind: LimitKind) -> (u64, i64) {
         LimitKind::Rate {
             period_ms, burst, ..
         } => (burst, millis(period_ms)),
+    }
+}
+
+/// How long a budget of this window is remembered.
+fn keep(window: i64, floor: i64) -> i64 {
+    if window > 0 {
+        window.max(floor)
+    } else {
+        window
     }
 }
 

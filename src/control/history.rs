@@ -61,6 +61,28 @@ impl History {
         }
     }
 
+    /// Puts what was forgotten before the first event back there, oldest first.
+    pub(super) fn put_back(&mut self, older: &[Event]) {
+        for event in older.iter().rev() {
+            let amount = event.amount.min(u64::MAX - self.total);
+            self.total += amount;
+            match self.events.front_mut() {
+                Some(first) if first.at <= event.at => first.amount += amount,
+                Some(_) | None if amount > 0 => self.events.push_front(Event {
+                    at: event.at,
+                    amount,
+                }),
+                Some(_) | None => {}
+            }
+        }
+        if let Some(first) = self.events.front() {
+            self.gone = self.gone.min(first.at.saturating_sub(1));
+        }
+        if self.events.len() > self.room {
+            self.join_neighbours();
+        }
+    }
+
     /// Takes out what was added at `at`; returns how much of it was still there.
     pub(super) fn give_back(&mut self, at: i64, amount: u64) -> u64 {
         if at <= self.gone {
@@ -138,6 +160,20 @@ mod tests {
         assert_eq!(history.total(), 3);
         assert_eq!(history.give_back(2, 3), 3);
         assert_eq!(history.total(), 0);
+    }
+
+    #[test]
+    fn what_is_put_back_counts_and_can_be_given_back() {
+        let mut history = History::new(8, i64::MIN);
+        history.push(1, 5);
+        history.push(9, 2);
+        history.expire(4);
+        history.put_back(&[Event { at: 1, amount: 5 }, Event { at: 3, amount: 1 }]);
+        assert_eq!((history.total(), history.since(1)), (8, 3));
+        assert_eq!(history.give_back(1, 5), 5);
+        // no event is put behind one that is there
+        history.put_back(&[Event { at: 9, amount: 4 }]);
+        assert_eq!(history.since(2), 7);
     }
 
     fn steps() -> impl Strategy<Value = Vec<(i64, u64, bool)>> {

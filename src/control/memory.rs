@@ -14,12 +14,12 @@ use tokio::sync::Notify;
 use super::counters::Counters;
 use super::demand::{Demand, Taken, demands};
 use super::locks::{Locks, Place};
-use super::moment::nanos;
+use super::moment::{millis, nanos};
 use super::trip::{Refused, judge, switch_for_limit};
 use super::{Admission, Ask, ControlState, Rebuild, Switch, SwitchChange, Switches, Usage};
 use crate::clock::EntryId;
 use crate::error::StoreError;
-use crate::mutation::{Charge, Then};
+use crate::mutation::{Charge, Limit, LimitKind, Then};
 
 /// Limits, kill switches and record locks of one process.
 #[derive(Debug)]
@@ -254,6 +254,25 @@ fn passed(demands: Vec<Demand>, over: &[bool]) -> Vec<Charge> {
         .collect()
 }
 
+/// The charges of a limit through a moment as demands, oldest first.
+fn forgotten(limit: &Limit, charges: Vec<(Timestamp, Charge)>, through: i64) -> Vec<(i64, Demand)> {
+    let mut older: Vec<(i64, Charge)> = charges
+        .into_iter()
+        .map(|(at, charge)| (nanos(at), charge))
+        .filter(|(at, charge)| *at <= through && charge.limit.name == limit.name)
+        .collect();
+    older.sort_by_key(|(at, _)| *at);
+    let numbered = older.into_iter().enumerate();
+    numbered
+        .flat_map(|(number, (at, mut charge))| {
+            charge.limit.clone_from(limit);
+            let nobody = EntryId::from_text(&format!("recalled {number}"));
+            let demands = demands(&[charge], &nobody, &[]);
+            demands.into_iter().map(move |demand| (at, demand))
+        })
+        .collect()
+}
+
 /// A place in line, left when it is dropped: served, out of patience, or hung up.
 struct Queued<'c> {
     control: &'c MemoryControl,
@@ -334,6 +353,25 @@ impl ControlState for MemoryControl {
     async fn usage(&self, now: Timestamp) -> Result<Vec<Usage>, StoreError> {
         let state = self.state.lock();
         Ok(state.counters.usage(state.latest.max(nanos(now))))
+    }
+
+    async fn lengthen(
+        &self,
+        before: &Limit,
+        after: &Limit,
+        charges: Vec<(Timestamp, Charge)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (LimitKind::Budget { window_ms, .. }, LimitKind::Budget { .. }) =
+            (before.kind, after.kind)
+        else {
+            return Ok(());
+        };
+        let mut state = self.state.lock();
+        let through = state.moment(now).saturating_sub(millis(window_ms));
+        let older = forgotten(after, charges, through);
+        state.counters.lengthen(after, through, &older);
+        Ok(())
     }
 
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::history::History;
+use super::history::{Event, History};
 
 /// Touches of one record that are kept apart.
 const TOUCHES: usize = 8;
@@ -48,32 +48,37 @@ impl Records {
 
     /// How many records count at this moment.
     pub(super) fn used(&self, now: i64, window: i64) -> u64 {
-        let after = if window > 0 {
-            now.saturating_sub(window)
-        } else {
-            i64::MIN
-        };
+        let after = start(now, window);
         let left = self.order.iter().take_while(|(at, _)| *at <= after);
         count(self.order.len() - left.count())
     }
 
-    /// How many of these do not count yet.
-    pub(super) fn new_ones(&self, records: &[Arc<str>]) -> u64 {
-        let new = records
-            .iter()
-            .filter(|record| !self.touches.contains_key(*record));
-        count(new.count())
+    /// How many of these do not count at this moment.
+    pub(super) fn new_ones(&self, now: i64, window: i64, records: &[Arc<str>]) -> u64 {
+        let after = start(now, window);
+        let counts = |record: &Arc<str>| {
+            let touches = self.touches.get(record);
+            touches.and_then(History::last).is_some_and(|at| at > after)
+        };
+        count(records.iter().filter(|record| !counts(record)).count())
     }
 
-    /// The moment at which so many records fewer count, not looking at those of the asker; `None` for
-    /// a gauge.
-    pub(super) fn freed_at(&self, window: i64, amount: u64, asker: &[Arc<str>]) -> Option<i64> {
+    /// The moment at which so many records fewer count than at `now`, not looking at those of the
+    /// asker; `None` for a gauge.
+    pub(super) fn freed_at(
+        &self,
+        now: i64,
+        window: i64,
+        amount: u64,
+        asker: &[Arc<str>],
+    ) -> Option<i64> {
+        let after = start(now, window);
         let asker: HashSet<&Arc<str>> = asker.iter().collect();
         let nth = usize::try_from(amount.checked_sub(1)?).ok()?;
         let mut others = self
             .order
             .iter()
-            .filter(|(_, record)| !asker.contains(record));
+            .filter(|(at, record)| *at > after && !asker.contains(record));
         let (at, _) = others.nth(nth)?;
         (window > 0).then(|| at.saturating_add(window))
     }
@@ -93,6 +98,28 @@ impl Records {
             touches.push(now, 1);
             let latest = touches.last().unwrap_or(now);
             self.order.insert((latest, Arc::clone(record)));
+        }
+        while self.order.len() > room {
+            self.drop_oldest();
+        }
+    }
+
+    /// Forgets records that were touched last through a moment, and takes these touches up in their
+    /// place, oldest first.
+    pub(super) fn recall(&mut self, through: i64, older: &[(i64, Arc<str>)], room: usize) {
+        while self.order.first().is_some_and(|(at, _)| *at <= through) {
+            self.drop_oldest();
+        }
+        self.gone = i64::MIN;
+        for (at, record) in older.iter().rev() {
+            let touches = self
+                .touches
+                .entry(Arc::clone(record))
+                .or_insert_with(|| History::new(TOUCHES, i64::MIN));
+            touches.put_back(&[Event { at: *at, amount: 1 }]);
+            if touches.last() == Some(*at) {
+                self.order.insert((*at, Arc::clone(record)));
+            }
         }
         while self.order.len() > room {
             self.drop_oldest();
@@ -128,6 +155,15 @@ impl Records {
     }
 }
 
+/// The moment after which touches count; a gauge never forgets.
+fn start(now: i64, window: i64) -> i64 {
+    if window > 0 {
+        now.saturating_sub(window)
+    } else {
+        i64::MIN
+    }
+}
+
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
@@ -147,12 +183,12 @@ mod tests {
         let mut records = Records::new();
         records.touch(0, &names(&["a", "b"]), 100);
         records.touch(60, &names(&["a"]), 100);
-        assert_eq!(records.new_ones(&names(&["a", "c"])), 1);
+        assert_eq!(records.new_ones(60, 100, &names(&["a", "c"])), 1);
         assert_eq!(records.used(60, 100), 2);
         records.expire(100, 100);
         assert_eq!(records.used(100, 100), 1);
-        assert_eq!(records.freed_at(100, 1, &[]), Some(160));
-        assert_eq!(records.freed_at(100, 1, &names(&["a"])), None);
+        assert_eq!(records.freed_at(100, 100, 1, &[]), Some(160));
+        assert_eq!(records.freed_at(100, 100, 1, &names(&["a"])), None);
     }
 
     #[test]
@@ -177,7 +213,22 @@ mod tests {
         }
         assert_eq!(records.used(49, 1_000), 10);
         assert_eq!(records.touches.len(), 10);
-        assert_eq!(records.freed_at(1_000, 1, &[]), Some(1_040));
+        assert_eq!(records.freed_at(49, 1_000, 1, &[]), Some(1_040));
+    }
+
+    #[test]
+    fn what_is_recalled_counts_under_its_latest_touch() {
+        let mut records = Records::new();
+        records.touch(90, &names(&["a"]), 100);
+        let older = [(10, Arc::from("a")), (20, Arc::from("b"))];
+        records.recall(50, &older, 100);
+        assert_eq!(records.used(100, 95), 2);
+        assert_eq!(records.used(100, 50), 1);
+        assert_eq!(records.new_ones(100, 50, &names(&["a", "b"])), 1);
+        // the touch before is back when the latest is given back
+        records.give_back(90, &names(&["a"]));
+        assert_eq!(records.used(100, 95), 2);
+        assert_eq!(records.used(100, 50), 0);
     }
 
     proptest! {
@@ -198,7 +249,7 @@ mod tests {
                 let asked: Vec<Arc<str>> =
                     asked.iter().map(|name| Arc::from(name.to_string())).collect();
                 records.expire(now, length);
-                let fits = records.used(now, length) + records.new_ones(&asked) <= max;
+                let fits = records.used(now, length) + records.new_ones(now, length, &asked) <= max;
                 let mut exact: HashSet<Arc<str>> = log
                     .iter()
                     .filter(|(at, _)| *at > now - length)

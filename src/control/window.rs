@@ -4,7 +4,7 @@
 //! A window reaches from its start up to, not including, its end: what was taken at `t` counts until
 //! `t` plus the window.
 
-use super::history::History;
+use super::history::{Event, History};
 
 /// Moments of one window that are kept apart; beyond them, moments are joined under the later one.
 const ROOM: usize = 256;
@@ -38,10 +38,13 @@ impl Window {
         }
     }
 
-    /// The moment at which this much less is used; `None` for a gauge, which no clock empties.
-    pub(super) fn freed_at(&self, window: i64, amount: u64) -> Option<i64> {
+    /// The moment at which this much less is used than at `now`; `None` for a gauge, which no clock
+    /// empties.
+    pub(super) fn freed_at(&self, now: i64, window: i64, amount: u64) -> Option<i64> {
         let mut freed = 0_u64;
-        let event = self.taken.events().find(|event| {
+        let after = now.saturating_sub(window);
+        let mut events = self.taken.events().filter(|event| event.at > after);
+        let event = events.find(|event| {
             freed = freed.saturating_add(event.amount);
             freed >= amount
         })?;
@@ -50,6 +53,12 @@ impl Window {
 
     pub(super) fn take(&mut self, now: i64, amount: u64) {
         self.taken.push(now, amount);
+    }
+
+    /// Forgets what was taken through a moment, and takes this up in its place, oldest first.
+    pub(super) fn recall(&mut self, through: i64, older: &[Event]) {
+        self.taken.expire(through);
+        self.taken.put_back(older);
     }
 
     pub(super) fn give_back(&mut self, at: i64, amount: u64) {
@@ -75,9 +84,9 @@ mod tests {
         window.take(20, 1);
         assert_eq!(window.used(109, 100), 5);
         assert_eq!(window.used(110, 100), 1);
-        assert_eq!(window.freed_at(100, 4), Some(110));
-        assert_eq!(window.freed_at(100, 5), Some(120));
-        assert_eq!(window.freed_at(100, 6), None);
+        assert_eq!(window.freed_at(0, 100, 4), Some(110));
+        assert_eq!(window.freed_at(0, 100, 5), Some(120));
+        assert_eq!(window.freed_at(0, 100, 6), None);
     }
 
     #[test]
@@ -86,7 +95,7 @@ mod tests {
         gauge.take(1, 2);
         gauge.expire(i64::MAX, 0);
         assert_eq!(gauge.used(i64::MAX, 0), 2);
-        assert_eq!(gauge.freed_at(0, 1), None);
+        assert_eq!(gauge.freed_at(1, 0, 1), None);
         gauge.give_back(1, 2);
         assert!(gauge.idle(1, 0));
     }
@@ -118,7 +127,7 @@ mod tests {
                     log.push((now, amount));
                 } else if amount <= max {
                     let over = window.used(now, length) + amount - max;
-                    let free = window.freed_at(length, over).unwrap();
+                    let free = window.freed_at(now, length, over).unwrap();
                     assert!(free > now);
                     assert!(window.used(free, length) + amount <= max);
                     assert!(window.used(free - 1, length) + amount > max);

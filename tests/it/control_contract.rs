@@ -49,6 +49,8 @@ contract!(
         a_gauge_counts_until_its_reservation_ends,
         a_clock_that_goes_back_mints_nothing,
         a_changed_maximum_keeps_what_is_used,
+        a_longer_window_takes_up_what_was_forgotten,
+        a_longer_window_knows_the_records_that_were_forgotten,
         refusals_are_counted_and_trip,
         switches_stop_their_account_or_all,
         a_lock_is_had_by_one,
@@ -669,6 +671,59 @@ async fn a_changed_maximum_keeps_what_is_used(store: &dyn ControlState) {
             ..
         }
     ));
+}
+
+/// A reload makes a window of 10 s one of 60 s. What was charged 30 s ago was forgotten long since;
+/// what lies within the old window is charged once, not twice; an ask that began before the reload
+/// makes nothing be forgotten again.
+async fn a_longer_window_takes_up_what_was_forgotten(store: &dyn ControlState) {
+    let (short, long) = (budget("b", 10, 10 * SECOND), budget("b", 10, 60 * SECOND));
+    let mut ledger = Vec::new();
+    for (moment, amount) in [(0, 1), (30_000, 4), (55_000, 2)] {
+        let charges = [charge(&short, amount)];
+        let name = format!("{moment}");
+        assert!(granted(&admit(store, ask(&name, moment, &charges)).await));
+        store.settle(&id(&name)).await.unwrap();
+        ledger.push((at(moment), charges[0].clone()));
+    }
+    assert_eq!(room(store, &short, 61_000).await, 8);
+    store
+        .lengthen(&short, &long, ledger, at(61_000))
+        .await
+        .unwrap();
+    // the first one has left the long window too
+    assert_eq!(room(store, &long, 61_000).await, 4);
+    assert_eq!(room(store, &short, 61_500).await, 8);
+    assert_eq!(room(store, &long, 62_000).await, 4);
+    assert_eq!(room(store, &long, 89_999).await, 4);
+    assert_eq!(room(store, &long, 90_000).await, 8);
+    assert_eq!(room(store, &long, 115_000).await, 10);
+}
+
+async fn a_longer_window_knows_the_records_that_were_forgotten(store: &dyn ControlState) {
+    let of = |window| Limit {
+        count: Count::Records,
+        ..budget("r", 3, window)
+    };
+    let (short, long) = (of(10 * SECOND), of(60 * SECOND));
+    let mut ledger = Vec::new();
+    for (moment, records) in [(0, ["x", "y"]), (20_000, ["y", "z"])] {
+        let charges = [touch(&short, &records)];
+        let name = format!("{moment}");
+        assert!(granted(&admit(store, ask(&name, moment, &charges)).await));
+        ledger.push((at(moment), charges[0].clone()));
+    }
+    store
+        .lengthen(&short, &long, ledger, at(35_000))
+        .await
+        .unwrap();
+    let again = ask("again", 35_000, &[touch(&long, &["x", "y", "z"])]);
+    assert!(granted(&admit(store, again).await));
+    let one_more = admit(store, ask("one more", 35_001, &[touch(&long, &["w"])])).await;
+    assert!(
+        matches!(one_more, Admission::Limited { used: 3, .. }),
+        "{one_more:?}"
+    );
 }
 
 async fn refusals_are_counted_and_trip(store: &dyn ControlState) {

@@ -16,6 +16,7 @@ use writegate::control::{
     Admission, Ask, ControlState, Rebuild, Switch, SwitchChange, Switches, Usage,
 };
 use writegate::error::StoreError;
+use writegate::mutation::{Charge, Limit};
 
 /// Control state in memory, under observation.
 #[derive(Debug)]
@@ -85,6 +86,16 @@ impl ControlState for Doctored {
 
     async fn usage(&self, now: Timestamp) -> Result<Vec<Usage>, StoreError> {
         self.inner.usage(now).await
+    }
+
+    async fn lengthen(
+        &self,
+        before: &Limit,
+        after: &Limit,
+        charges: Vec<(Timestamp, Charge)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.inner.lengthen(before, after, charges, now).await
     }
 
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError> {
