@@ -3,6 +3,7 @@
 
 mod api;
 mod operators;
+mod reload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +49,8 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// 200 when writes can be recorded, else 503 with the reasons.
+/// 200 when writes can be recorded, else 503 with the reasons. A reload that was refused does not take
+/// the proxy out of service, since the last good rules judge: it stands under `degraded`.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
     let reasons = app.not_ready().await;
     let status = if reasons.is_empty() {
@@ -58,7 +60,11 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
     };
     answer(
         status,
-        &json!({ "ready": reasons.is_empty(), "reasons": reasons }),
+        &json!({
+            "ready": reasons.is_empty(),
+            "reasons": reasons,
+            "degraded": app.degraded(),
+        }),
     )
 }
 

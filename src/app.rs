@@ -18,8 +18,10 @@ use crate::error::StoreError;
 use crate::gate;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
+use crate::mutation::{Charge, Limit};
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
+use crate::reload::Reloads;
 use crate::server::{self, InflightGuard};
 use crate::upstream::{Destination, Upstream};
 
@@ -44,6 +46,8 @@ pub struct App {
     pub routes: Vec<RouteState>,
     /// Writes under way.
     pub inflight: Inflight,
+    /// Reloads of the rules.
+    pub reloads: Reloads,
     /// What a crash left open, found at the start: in doubt.
     pub found_open: Vec<EntryId>,
     /// The runtimes that send, for [`App::confirm`].
@@ -96,9 +100,9 @@ impl App {
         let journal = Journal::new(ledger);
         let now = clock.now();
         let found_open = journal.sweep(now).await?;
-        control
-            .rebuild(journal.rebuild(now, longest_window(&rules)).await?)
-            .await?;
+        let mut rebuild = journal.rebuild(now, longest_window(&rules)).await?;
+        restate(&rules, &mut rebuild.charges);
+        control.rebuild(rebuild).await?;
         journal
             .started(&clock::entry_id(now, &*entropy), now)
             .await?;
@@ -120,6 +124,7 @@ impl App {
             entropy,
             routes,
             inflight: Inflight::default(),
+            reloads: Reloads::default(),
             found_open,
             runtimes: RwLock::default(),
             config,
@@ -147,6 +152,12 @@ impl App {
         reasons
     }
 
+    /// What does not keep writes from passing, but is not as it should be.
+    #[must_use]
+    pub fn degraded(&self) -> Vec<String> {
+        self.reloads.degraded().into_iter().collect()
+    }
+
     /// How many entries are in doubt.
     ///
     /// # Errors
@@ -170,6 +181,18 @@ impl App {
             if queued.await.is_err() {
                 tracing::debug!("a runtime that has ended sends nothing");
             }
+        }
+    }
+}
+
+/// Charges count by the limits in force now: a window that became longer while nothing was served
+/// remembers for as long.
+fn restate(rules: &RuleSet, charges: &mut [(Timestamp, Charge)]) {
+    for (_, charge) in charges {
+        let same =
+            |limit: &&Limit| limit.count == charge.limit.count && limit.per == charge.limit.per;
+        if let Some(limit) = rules.limit(&charge.limit.name).filter(same) {
+            charge.limit.clone_from(limit);
         }
     }
 }

@@ -14,6 +14,7 @@ mod fingerprint;
 mod key;
 mod ledger;
 mod output;
+mod reload;
 mod serve;
 mod status;
 mod switch;
@@ -49,6 +50,7 @@ enum Verb {
     Entries(entries::Verb),
     #[command(subcommand)]
     Ledger(ledger::Verb),
+    Reload(reload::Arguments),
     Status(status::Arguments),
     Kill(switch::KillArguments),
     Resume(switch::ResumeArguments),
@@ -124,6 +126,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Explain(arguments) => explain::run(&arguments, context),
         Verb::Entries(verb) => entries::run(&verb, context),
         Verb::Ledger(verb) => ledger::run(&verb, context),
+        Verb::Reload(arguments) => reload::run(&arguments, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Kill(arguments) => switch::kill(&arguments, context),
         Verb::Resume(arguments) => switch::resume(&arguments, context),

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use crate::clock::EntryId;
 use crate::control::{Rebuild, SwitchChange};
 use crate::error::StoreError;
 use crate::gate::Permit;
-use crate::ledger::{Ledger, NewRow, RowFilter, RowKind};
+use crate::ledger::{Ledger, NewRow, Row, RowFilter, RowKind};
 use crate::mutation::{Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict};
 
 /// A clock this far behind the newest row is not to be trusted; less is two cores reading it at once.
@@ -225,7 +226,39 @@ impl Journal {
             ..RowFilter::default()
         };
         let since = now.checked_sub(longest).unwrap_or(Timestamp::UNIX_EPOCH);
-        let charged = RowFilter {
+        let starts = RowFilter {
+            kinds: vec![RowKind::Started],
+            ..RowFilter::default()
+        };
+        let switches = self.ledger.rows(switches).await?;
+        Ok(Rebuild {
+            thrown: rows::thrown(&switches),
+            charges: self.charged(since, &switches).await?,
+            // Nothing waits for a person yet, so no gauge counts.
+            waiting: Vec::new(),
+            epoch: self.ledger.rows(starts).await?.len() as u64 + 1,
+        })
+    }
+
+    /// The charges that still count and were taken since a moment.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn charges(&self, since: Timestamp) -> Result<Vec<(Timestamp, Charge)>, StoreError> {
+        let switches = RowFilter {
+            kinds: vec![RowKind::Switch],
+            ..RowFilter::default()
+        };
+        let switches = self.ledger.rows(switches).await?;
+        self.charged(since, &switches).await
+    }
+
+    async fn charged(
+        &self,
+        since: Timestamp,
+        switches: &[Row],
+    ) -> Result<Vec<(Timestamp, Charge)>, StoreError> {
+        let filter = RowFilter {
             kinds: vec![
                 RowKind::Opened,
                 RowKind::Closed,
@@ -235,19 +268,37 @@ impl Journal {
             since: Some(since),
             ..RowFilter::default()
         };
-        let starts = RowFilter {
-            kinds: vec![RowKind::Started],
+        let rows = self.ledger.rows(filter).await?;
+        Ok(rows::charges(&rows, &rows::emptied(switches)))
+    }
+
+    /// Writes down that something was set at run time, before it counts: `meta` says what, by whom and
+    /// why.
+    ///
+    /// # Errors
+    /// The store's, or a clock that is behind the ledger.
+    pub async fn setting(
+        &self,
+        entry: &EntryId,
+        meta: Value,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.clock_holds(now)?;
+        self.ledger
+            .append(vec![rows::setting(entry, meta, now)])
+            .await
+    }
+
+    /// Everything that was ever set at run time, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn settings(&self) -> Result<Vec<Row>, StoreError> {
+        let filter = RowFilter {
+            kinds: vec![RowKind::Setting],
             ..RowFilter::default()
         };
-        let switches = self.ledger.rows(switches).await?;
-        let charged = self.ledger.rows(charged).await?;
-        Ok(Rebuild {
-            thrown: rows::thrown(&switches),
-            charges: rows::charges(&charged, &rows::emptied(&switches)),
-            // Nothing waits for a person yet, so no gauge counts.
-            waiting: Vec::new(),
-            epoch: self.ledger.rows(starts).await?.len() as u64 + 1,
-        })
+        self.ledger.rows(filter).await
     }
 
     /// Writes down that a process started.

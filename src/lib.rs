@@ -10,7 +10,7 @@
 //! | the door | `main`, `cli`, [`config`], [`app`], [`server`], [`tls`], [`telemetry`] |
 //! | the data path | [`proxy`] (start here), [`upstream`] |
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
-//! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`] |
+//! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`] |
 //! | the memory | [`control`], [`journal`], [`ledger`] |
 //! | second thoughts | [`snapshot`] |
 //! | the operators' side | [`admin`] |
@@ -73,6 +73,7 @@ pub mod ledger;
 pub mod mutation;
 pub mod policy;
 pub mod proxy;
+pub mod reload;
 pub mod request;
 pub mod rules;
 pub mod sandbox;

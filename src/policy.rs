@@ -150,6 +150,12 @@ impl RuleSet {
         self.files.iter().flat_map(|file| &file.limits)
     }
 
+    /// The limit of a name, compared without case.
+    #[must_use]
+    pub fn limit(&self, name: &str) -> Option<&Limit> {
+        self.limits().find(|limit| same_name(&limit.name, name))
+    }
+
     /// The names that the rules mention, for warnings.
     #[must_use]
     pub fn mentions(&self) -> Mentions {

@@ -18,6 +18,7 @@ use crate::control::memory::MemoryControl;
 use crate::error::StoreError;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::policy::RuleSet;
+use crate::reload;
 use crate::server::proxied::{self, Proxied};
 use crate::server::{self, Bound, Drained, Settings, Trigger};
 use crate::tls;
@@ -186,6 +187,13 @@ impl Opened {
 async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger: Trigger) {
     let mut shutdown = trigger.shutdown();
     let signals = tokio::spawn(server::signals(trigger));
+    let reloading = match reload::on_hangup(Arc::clone(&app)) {
+        Ok(reloading) => Some(tokio::spawn(reloading)),
+        Err(error) => {
+            tracing::error!(%error, "SIGHUP reloads nothing");
+            None
+        }
+    };
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
     match tokio::net::TcpListener::from_std(admin) {
         Err(error) => tracing::error!(%error, "the operators' side cannot be served"),
@@ -199,6 +207,9 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     }
     app.inflight.counter().none().await;
     publishing.abort();
+    if let Some(reloading) = reloading {
+        reloading.abort();
+    }
     signals.abort();
     heads::publish_once(&app, &published).await;
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
-use super::{answer, failure};
+use super::{answer, failure, reload};
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::config::Role;
@@ -30,7 +30,7 @@ const PAGE_MOST: usize = 500;
 /// A kill is acknowledged when every runtime confirmed it, or after this (P5).
 const CONFIRM_FOR: Duration = Duration::from_secs(2);
 
-type Answer = Result<Response, Response>;
+pub(super) type Answer = Result<Response, Response>;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -43,6 +43,7 @@ pub(super) fn router() -> Router<Arc<App>> {
             "/switches/{service_account}",
             get(switch).put(kill).delete(resume),
         )
+        .merge(reload::router())
 }
 
 async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
@@ -75,6 +76,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "in_doubt": app.in_doubt().await.map_err(unavailable)?,
             "limits": usage,
             "not_ready": app.not_ready().await,
+            "degraded": app.degraded(),
         }),
     ))
 }
@@ -310,7 +312,7 @@ fn known(app: &App, service_account: &str) -> Result<(), Response> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn unavailable(error: StoreError) -> Response {
+pub(super) fn unavailable(error: StoreError) -> Response {
     tracing::error!(%error, "an operator request failed");
     failure(
         StatusCode::SERVICE_UNAVAILABLE,

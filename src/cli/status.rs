@@ -28,6 +28,12 @@ struct Status {
     stopped: Vec<Switch>,
     holds: u64,
     in_doubt: u64,
+    /// Why writes are refused now.
+    #[serde(default)]
+    not_ready: Vec<String>,
+    /// What else is not as it should be.
+    #[serde(default)]
+    degraded: Vec<String>,
     /// All limits that were charged lately.
     limits: Vec<LimitStatus>,
 }
@@ -91,6 +97,15 @@ fn show(status: &Status, context: &mut Context<'_>) -> Result<(), Failure> {
     facts.row(vec!["holds".into(), status.holds.to_string()]);
     facts.row(vec!["in doubt".into(), status.in_doubt.to_string()]);
     facts.print(context.out)?;
+    for reason in &status.not_ready {
+        let reason = visible(reason);
+        context
+            .out
+            .line(format_args!("writes are refused: {reason}"))?;
+    }
+    for what in &status.degraded {
+        context.out.line(visible(what))?;
+    }
     if !status.stopped.is_empty() {
         context.out.line("")?;
         let mut stopped = Table::new(&["STOPPED", "WHAT", "SINCE", "BY", "REASON"]);

@@ -34,6 +34,8 @@ pub enum EntryState {
     InDoubt,
     /// A switch was thrown or resumed.
     Switch,
+    /// A limit was set or unset at run time, or rules were reloaded.
+    Setting,
 }
 
 /// One entry.
@@ -136,6 +138,7 @@ pub async fn entries(
                 RowKind::Refused,
                 RowKind::Held,
                 RowKind::Switch,
+                RowKind::Setting,
             ],
             service_account: which.service_account.clone(),
             since: which.since,
@@ -253,6 +256,7 @@ fn state(kind: RowKind, closed: Option<&Row>) -> EntryState {
     match (kind, closed) {
         (RowKind::Refused, _) => EntryState::Refused,
         (RowKind::Switch, _) => EntryState::Switch,
+        (RowKind::Setting, _) => EntryState::Setting,
         (_, None) => EntryState::Open,
         (_, Some(row)) if row.meta.get("sent") == Some(&Value::Bool(false)) => EntryState::NotSent,
         (_, Some(row)) => {

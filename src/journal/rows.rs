@@ -109,6 +109,19 @@ pub(super) fn switch(
     }
 }
 
+/// Something was set at run time.
+pub(super) fn setting(entry: &EntryId, meta: Value, now: Timestamp) -> NewRow {
+    NewRow {
+        entry: entry.clone(),
+        kind: RowKind::Setting,
+        at: now,
+        service_account: None,
+        route: None,
+        meta,
+        values: None,
+    }
+}
+
 /// A process started.
 pub(super) fn started(entry: &EntryId, now: Timestamp) -> NewRow {
     NewRow {

@@ -120,6 +120,7 @@ pub(super) fn state(state: EntryState) -> &'static str {
         EntryState::Failed => "failed",
         EntryState::InDoubt => "in doubt",
         EntryState::Switch => "a switch",
+        EntryState::Setting => "a setting was changed",
     }
 }
 

@@ -366,7 +366,12 @@ impl House {
             .entries()
             .await
             .iter()
-            .filter(|entry| !matches!(entry.state, EntryState::Refused | EntryState::Switch))
+            .filter(|entry| {
+                !matches!(
+                    entry.state,
+                    EntryState::Refused | EntryState::Switch | EntryState::Setting
+                )
+            })
             .filter(|entry| entry.state != EntryState::NotSent)
             .count();
         assert_eq!(

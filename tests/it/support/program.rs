@@ -302,9 +302,14 @@ impl Program {
 
     /// TERM, without waiting for the end.
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// A signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.as_ref().unwrap().id().to_string();
         let sent = Command::new("sh")
-            .args(["-c", "kill -TERM \"$1\"", "kill", &pid])
+            .args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &pid])
             .status()
             .unwrap();
         assert!(sent.success());

@@ -1,0 +1,213 @@
+//! Puts other rules in force while requests are served: all or nothing, between two requests. The
+//! configuration file is not read again.
+
+use std::io;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
+
+use crate::app::App;
+use crate::clock::EntryId;
+use crate::error::StoreError;
+use crate::mutation::{Limit, LimitKind};
+use crate::policy::RuleSet;
+use crate::rules::{self, Proven, Unfit};
+
+/// What a reload does not change, for the answer.
+pub const RESTART_ONLY: &str = "only the rules were read again: routes, service accounts, operators, \
+     admin, control and ledger of the configuration file take a restart";
+
+/// Mistakes that `/readyz` repeats; the answer to the reload and the log have all.
+const MISTAKES_SHOWN: usize = 5;
+
+/// Reloads of this process: one at a time, and the last one if it was refused.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    turn: Mutex<()>,
+    refused: ArcSwapOption<Refused>,
+}
+
+/// A reload that changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Refused {
+    at: Timestamp,
+    by: String,
+    reasons: Vec<String>,
+}
+
+/// Other rules judge from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The digest that judged before.
+    pub before: String,
+    /// The digest that judges now.
+    pub after: String,
+    /// How many cases passed.
+    pub cases: usize,
+    /// Budgets whose window is another one now.
+    pub windows: Vec<String>,
+    /// The entry that tells of it; none where the rules are the same as before.
+    pub entry: Option<EntryId>,
+}
+
+/// Why the rules are as they were.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// Mistakes, or cases that fail.
+    #[error("{0}")]
+    Unfit(#[from] Unfit),
+    /// A store cannot record it, or tell what was charged.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+impl Reloads {
+    /// Why the rules in force are not the ones in the folder, as far as a reload found out.
+    #[must_use]
+    pub fn degraded(&self) -> Option<String> {
+        let refused = self.refused.load_full()?;
+        let count = refused.reasons.len();
+        let shown: Vec<&str> = refused
+            .reasons
+            .iter()
+            .take(MISTAKES_SHOWN)
+            .map(String::as_str)
+            .collect();
+        let more = match count.saturating_sub(MISTAKES_SHOWN) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        Some(format!(
+            "the reload by {} at {} changed nothing, the rules before it still judge: {}{more}",
+            refused.by,
+            refused.at.strftime("%F %H:%M:%S UTC"),
+            shown.join("; "),
+        ))
+    }
+}
+
+/// Loads the rules and runs their cases; puts them in force if they are fit. Each write keeps the
+/// rules it began with. `by` is who asked.
+///
+/// # Errors
+/// [`ReloadError`]: then nothing has changed.
+pub async fn reload(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
+    let _turn = app.reloads.turn.lock().await;
+    let result = replace(app, by).await;
+    match &result {
+        Ok(reloaded) => {
+            app.reloads.refused.store(None);
+            tracing::info!(by, before = %reloaded.before, after = %reloaded.after, "rules reloaded");
+        }
+        Err(error) => {
+            tracing::error!(by, %error, "rules not reloaded: the ones before still judge");
+            if let ReloadError::Unfit(Unfit(reasons)) = error {
+                app.reloads.refused.store(Some(Arc::new(Refused {
+                    at: app.clock.now(),
+                    by: by.to_owned(),
+                    reasons: reasons.clone(),
+                })));
+            }
+        }
+    }
+    result
+}
+
+async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
+    let Proven { rules, cases } = proven(app).await?;
+    let before = app.rules.load_full();
+    let mut reloaded = Reloaded {
+        before: before.digest().to_owned(),
+        after: rules.digest().to_owned(),
+        cases,
+        windows: Vec::new(),
+        entry: None,
+    };
+    if reloaded.before == reloaded.after {
+        return Ok(reloaded);
+    }
+    let now = app.clock.now();
+    reloaded.windows = lengthen(app, &before, &rules, now).await?;
+    let entry = app.entry_id(now);
+    let meta = json!({
+        "reload": { "before": reloaded.before, "after": reloaded.after, "cases": cases },
+        "by": by,
+    });
+    app.journal.setting(&entry, meta, now).await?;
+    app.rules.store(Arc::new(rules));
+    reloaded.entry = Some(entry);
+    Ok(reloaded)
+}
+
+/// Reads files and runs cases, away from the runtime that answers operators.
+async fn proven(app: &Arc<App>) -> Result<Proven, Unfit> {
+    let reading = {
+        let app = Arc::clone(app);
+        tokio::task::spawn_blocking(move || rules::proven(&app.config))
+    };
+    match reading.await {
+        Ok(proven) => proven,
+        Err(error) => Err(Unfit(vec![format!("the rules cannot be read: {error}")])),
+    }
+}
+
+/// Tells control state of budgets whose window is another one, before it is. What a shorter window
+/// forgot is taken up again from the ledger, so that a reload refills no budget.
+async fn lengthen(
+    app: &App,
+    before: &RuleSet,
+    after: &RuleSet,
+    now: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    let changed: Vec<(&Limit, &Limit)> = after
+        .limits()
+        .filter_map(|limit| Some((before.limit(&limit.name)?, limit)))
+        .filter(|(old, new)| old.count == new.count && old.per == new.per)
+        .filter(|(old, new)| match (window(old), window(new)) {
+            (Some(old), Some(new)) => old != new,
+            _ => false,
+        })
+        .collect();
+    let longest = changed.iter().filter_map(|(_, new)| window(new)).max();
+    let Some(longest) = longest else {
+        return Ok(Vec::new());
+    };
+    let longest = SignedDuration::from_millis(i64::try_from(longest).unwrap_or(i64::MAX / 1000));
+    let since = now.checked_sub(longest).unwrap_or(Timestamp::UNIX_EPOCH);
+    let charges = app.journal.charges(since).await?;
+    for (old, new) in &changed {
+        let theirs = charges
+            .iter()
+            .filter(|(_, charge)| charge.limit.name == new.name);
+        let theirs = theirs.cloned().collect();
+        app.control.lengthen(old, new, theirs, now).await?;
+    }
+    Ok(changed.iter().map(|(_, new)| new.name.clone()).collect())
+}
+
+/// The window of a budget, in milliseconds; rates and gauges have none.
+fn window(limit: &Limit) -> Option<u64> {
+    match limit.kind {
+        LimitKind::Budget { window_ms, .. } => (window_ms > 0).then_some(window_ms),
+        LimitKind::Rate { .. } => None,
+    }
+}
+
+/// Reloads at each SIGHUP, from the moment of the call: what would have ended the process before does
+/// not any more. Needs a runtime.
+///
+/// # Errors
+/// When the signal cannot be listened for.
+pub fn on_hangup(app: Arc<App>) -> io::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            // The log has told what became of it, and `/readyz` does.
+            drop(reload(&app, "SIGHUP").await);
+        }
+    })
+}
