@@ -109,6 +109,17 @@ pub enum Mode {
     Observe,
 }
 
+impl Mode {
+    /// The word in the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+        }
+    }
+}
+
 /// The operators' side.
 #[derive(Clone, Debug)]
 pub struct Admin {

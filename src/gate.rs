@@ -25,9 +25,16 @@ pub struct Permit {
     switch_version: u64,
     epoch: u64,
     granted_at: Timestamp,
+    noticed: Vec<Charge>,
 }
 
 impl Permit {
+    /// Limits that only observe and were passed.
+    #[must_use]
+    pub fn noticed(&self) -> &[Charge] {
+        &self.noticed
+    }
+
     /// The entry it is for.
     #[must_use]
     pub fn entry(&self) -> &EntryId {
@@ -79,6 +86,8 @@ pub struct Judged<'a> {
     pub approved: bool,
     /// What it takes from limits.
     pub charges: Vec<Charge>,
+    /// The limits among them that only observe: charged as thresholds, and passing one holds nothing.
+    pub observing: &'a [String],
     /// The records it locks.
     pub locks: Vec<String>,
     /// The request's time.
@@ -163,6 +172,9 @@ pub async fn decide(control: &dyn ControlState, judged: Judged<'_>) -> Decision 
             epoch,
             over,
         }) => {
+            let (noticed, over): (Vec<Charge>, Vec<Charge>) = over
+                .into_iter()
+                .partition(|charge| judged.observing.contains(&charge.limit.name));
             if !judged.approved && (judged.verdict.effect == Effect::Hold || !over.is_empty()) {
                 return Decision::Hold(over);
             }
@@ -172,6 +184,7 @@ pub async fn decide(control: &dyn ControlState, judged: Judged<'_>) -> Decision 
                 switch_version,
                 epoch,
                 granted_at: judged.now,
+                noticed,
             })
         }
     }
@@ -238,6 +251,7 @@ mod tests {
             switch_version: 4,
             epoch: 1,
             granted_at: at(0),
+            noticed: Vec::new(),
         }
     }
 

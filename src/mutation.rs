@@ -2,6 +2,7 @@
 //! other module speaks; knows nobody.
 
 mod limit;
+mod observed;
 mod snapshot;
 mod verdict;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use limit::{Charge, Count, Limit, LimitKind, Per, Then};
+pub use observed::{Observed, Would};
 pub use snapshot::{Outcome, OutcomeState, Prior, Snapshot};
 pub use verdict::{Effect, Reason, ReasonKind, Requirement, Verdict};
 

@@ -156,6 +156,14 @@ impl RuleSet {
         self.limits().find(|limit| same_name(&limit.name, name))
     }
 
+    /// Whether a limit only observes (`observe: true`): what is charged to it is counted and nothing is
+    /// refused, held or stopped for it. Charges do not say so; who asks for them has to.
+    #[must_use]
+    pub fn observes(&self, limit: &str) -> bool {
+        let mut observing = self.files.iter().flat_map(|file| &file.observing);
+        observing.any(|name| same_name(name, limit))
+    }
+
     /// The names that the rules mention, for warnings.
     #[must_use]
     pub fn mentions(&self) -> Mentions {

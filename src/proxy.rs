@@ -30,6 +30,9 @@ use actor::Caller;
 pub const ENTRY: HeaderName = HeaderName::from_static("x-writegate-entry");
 /// The verdict, on every governed reply.
 pub const VERDICT: HeaderName = HeaderName::from_static("x-writegate-verdict");
+/// What the verdict would be if it were enforced: on replies to writes that pass because something only
+/// observes.
+pub const WOULD: HeaderName = HeaderName::from_static("x-writegate-would");
 /// Tells SDKs that know it not to resend.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 

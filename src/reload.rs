@@ -134,6 +134,7 @@ async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
     reloaded.windows = lengthen(app, &before, &rules, now).await?;
     let entry = app.entry_id(now);
     let meta = json!({
+        "what": format!("rules reloaded by {by}: {} → {}", reloaded.before, reloaded.after),
         "reload": { "before": reloaded.before, "after": reloaded.after, "cases": cases },
         "by": by,
     });

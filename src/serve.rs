@@ -13,7 +13,7 @@ use tokio::runtime;
 use crate::admin;
 use crate::app::{App, Parts};
 use crate::clock::{Clock, SystemClock, SystemEntropy};
-use crate::config::{Config, ControlStore, LedgerStore, Mode};
+use crate::config::{Config, ControlStore, LedgerStore};
 use crate::control::memory::MemoryControl;
 use crate::error::StoreError;
 use crate::ledger::sqlite::SqliteLedger;
@@ -94,16 +94,6 @@ fn ledger_file(config: &Config) -> Result<PathBuf, ServeError> {
         return Err(ServeError::Config(
             "control: Redis is not served by this version; use `control: memory`".into(),
         ));
-    }
-    if let Some(route) = config
-        .routes
-        .iter()
-        .find(|route| route.mode == Mode::Observe)
-    {
-        return Err(ServeError::Config(format!(
-            "route {}: `mode: observe` is not served by this version; leave it out",
-            route.name
-        )));
     }
     match &config.ledger {
         LedgerStore::Sqlite(path) => Ok(path.clone()),

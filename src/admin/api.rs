@@ -60,7 +60,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
                 "crm": route.crm.name(),
                 "listen": route.listen.to_string(),
                 "upstream": route.upstream.to_string(),
-                "mode": "enforce",
+                "mode": route.mode.word(),
             })
         })
         .collect();

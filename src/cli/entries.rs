@@ -13,7 +13,7 @@ use super::table::Table;
 use super::visible::visible;
 use super::{Context, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
-use entry::{read, what};
+use entry::{read, verdict, what};
 
 pub(super) use show::show;
 
@@ -133,7 +133,7 @@ fn list(arguments: &ListArguments, context: &mut Context<'_>) -> Result<Exit, Fa
             visible(entry.service_account.as_deref().unwrap_or("-")),
             visible(entry.route.as_deref().unwrap_or("-")),
             visible(&entry.state),
-            visible(entry.verdict.as_deref().unwrap_or("-")),
+            verdict(&entry),
             what(&entry),
         ]);
     }

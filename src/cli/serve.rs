@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{ConfigArguments, Context, Exit, Failure};
+use crate::config::Mode;
 use crate::rules;
 use crate::serve::{self, ServeError};
 use crate::server::Trigger;
@@ -26,6 +27,9 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
     let config = &opened.app().config;
     for (route, address) in config.routes.iter().zip(opened.addresses()) {
         tracing::info!(route = %route.name, %address, upstream = %route.upstream, "listening");
+        if route.mode == Mode::Observe {
+            tracing::warn!(route = %route.name, "observes: verdicts and limits are recorded, not enforced");
+        }
         if route.release_credential.is_none() {
             tracing::warn!(route = %route.name, "no release_credential: cannot release or revert");
         }

@@ -11,7 +11,7 @@ use crate::clock::EntryId;
 use crate::error::StoreError;
 use crate::ledger::{Ledger, Row, RowFilter, RowKind};
 use crate::mutation::{
-    Mutation, Operation, Outcome, OutcomeState, Prior, RecordKey, Snapshot, field,
+    Mutation, Observed, Operation, Outcome, OutcomeState, Prior, RecordKey, Snapshot, field,
 };
 
 /// Where an entry stands.
@@ -61,6 +61,9 @@ pub struct Entry {
     pub verdict: Option<String>,
     /// Rows and rules that spoke.
     pub reasons: Value,
+    /// What would have spoken, had it been enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
     /// What the caller was told, for refusals; a note for the rest.
     pub message: Option<String>,
     /// The rule set that judged.
@@ -225,11 +228,15 @@ fn entry(rows: &[Row]) -> Option<Entry> {
         summary: list(&first.meta, "mutations"),
         verdict: text(&verdict, "effect"),
         reasons: list(&verdict, "reasons"),
+        observed: verdict
+            .get("observed")
+            .and_then(|_| part(&verdict, "observed")),
         message: first
             .values
             .as_ref()
             .and_then(|values| text(values, "message"))
             .or_else(|| closed.and_then(|row| text(&row.meta, "note")))
+            .or_else(|| text(&first.meta, "what"))
             .or_else(|| text(&first.meta, "reason")),
         rules: text(&first.meta, "rules"),
     })

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Observed, Would};
+
 /// Allow, hold or deny, from the least to the most restrictive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -90,6 +92,9 @@ pub struct Verdict {
     pub expires_seconds: i64,
     /// For a hold: seconds the call is kept open first (the longest `wait`, at most 45).
     pub wait_seconds: i64,
+    /// What would have spoken, had it been enforced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Box<Observed>>,
 }
 
 /// A hold expires after seven days unless a rule says otherwise.
@@ -105,7 +110,38 @@ impl Verdict {
             requirements: Vec::new(),
             expires_seconds: HOLD_SECONDS,
             wait_seconds: 0,
+            observed: None,
         }
+    }
+
+    /// The verdict where none is enforced: allow, with what it would have been.
+    #[must_use]
+    pub fn only_observed(self) -> Self {
+        let mut allowed = Self {
+            observed: self.observed,
+            ..Self::allow()
+        };
+        allowed.observe(self.reasons);
+        allowed
+    }
+
+    /// Adds rows and rules that would have spoken.
+    pub fn observe(&mut self, reasons: Vec<Reason>) {
+        if !reasons.is_empty() {
+            self.observed.get_or_insert_default().spoken(reasons);
+        }
+    }
+
+    /// Adds a limit that would have been reached.
+    pub fn observe_limit(&mut self, limit: &str, would: Would) {
+        let observed = self.observed.get_or_insert_default();
+        observed.reached(limit, would);
+    }
+
+    /// What would have happened, the strictest of all.
+    #[must_use]
+    pub fn would(&self) -> Option<Would> {
+        self.observed.as_ref()?.strictest()
     }
 
     /// The reasons with the verdict's own effect.

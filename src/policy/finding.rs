@@ -39,9 +39,10 @@ impl Finding {
 }
 
 /// Adds findings up: the most restrictive decides, all have to be satisfied. The result does not
-/// depend on their order.
-pub(super) fn verdict(mut findings: Vec<Finding>) -> Verdict {
+/// depend on their order. Those of rules that only observe are told beside it.
+pub(super) fn verdict(mut findings: Vec<Finding>, observed: Vec<Finding>) -> Verdict {
     let mut verdict = Verdict::allow();
+    verdict.observe(reasons(observed));
     findings.sort_by(|a, b| a.order().cmp(&b.order()));
     if let Some(first) = findings.first() {
         verdict.effect = first.reason.effect;
@@ -53,9 +54,16 @@ pub(super) fn verdict(mut findings: Vec<Finding>) -> Verdict {
         }
         verdict.wait_seconds = findings.iter().map(|f| f.wait_seconds).max().unwrap_or(0);
     }
-    verdict.reasons = findings.into_iter().map(|finding| finding.reason).collect();
-    verdict.reasons.dedup();
+    verdict.reasons = reasons(findings);
     verdict
+}
+
+/// Each reason once, the most restrictive first.
+fn reasons(mut findings: Vec<Finding>) -> Vec<Reason> {
+    findings.sort_by(|a, b| a.order().cmp(&b.order()));
+    let mut reasons: Vec<Reason> = findings.into_iter().map(|finding| finding.reason).collect();
+    reasons.dedup();
+    reasons
 }
 
 /// Every requirement once, without those that another one includes: who meets it meets them too.

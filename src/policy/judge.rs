@@ -19,6 +19,8 @@ use crate::mutation::{
 struct Judgement {
     /// What holds whatever the prior values are.
     findings: Vec<Finding>,
+    /// What rules that only observe would say.
+    observed: Vec<Finding>,
     /// Whether prior values that were not read yet could add to it.
     pending: bool,
     /// The fields to read for that, beyond those that are written.
@@ -29,19 +31,22 @@ struct Judgement {
 
 /// Judges a request.
 pub(super) fn evaluate(set: &RuleSet, question: &Question<'_>) -> Evaluation {
+    let files: Vec<&RuleFile> = set.files_for(question.crm, question.route).collect();
+    let mut rules = files.iter().flat_map(|file| &file.rules);
     let court = Court {
         set,
-        files: set.files_for(question.crm, question.route).collect(),
+        observing: rules.any(|rule| rule.observe),
+        files,
         question,
     };
     let mutations = question.changes.mutations();
     if mutations.is_empty() {
         return Evaluation::Decided {
-            verdict: verdict(court.opaque()),
+            verdict: verdict(court.opaque(), court.opaque_rules(true)),
             rests_on_prior: false,
         };
     }
-    let mut findings = Vec::new();
+    let (mut findings, mut observed) = (Vec::new(), Vec::new());
     let mut wanted = Vec::with_capacity(mutations.len());
     let (mut pending, mut looked) = (false, false);
     let created: Vec<Option<Mutation>> = mutations.iter().map(as_created).collect();
@@ -49,6 +54,7 @@ pub(super) fn evaluate(set: &RuleSet, question: &Question<'_>) -> Evaluation {
         let created = created.get(index).and_then(Option::as_ref);
         let judgement = court.mutation(index, mutation, created.unwrap_or(mutation));
         findings.extend(judgement.findings);
+        observed.extend(judgement.observed);
         pending |= judgement.pending;
         looked |= judgement.looked;
         wanted.push(judgement.wanted);
@@ -57,7 +63,7 @@ pub(super) fn evaluate(set: &RuleSet, question: &Question<'_>) -> Evaluation {
         return Evaluation::NeedsPrior(wanted);
     }
     Evaluation::Decided {
-        verdict: verdict(findings),
+        verdict: verdict(findings, observed),
         rests_on_prior: looked,
     }
 }
@@ -86,6 +92,8 @@ fn denied(findings: &[Finding]) -> bool {
 struct Court<'q> {
     set: &'q RuleSet,
     files: Vec<&'q RuleFile>,
+    /// Whether any of their rules only observes.
+    observing: bool,
     question: &'q Question<'q>,
 }
 
@@ -140,10 +148,18 @@ impl<'q> Court<'q> {
         if self.question.origin == Origin::Agent {
             rows::judge(self, index, operation, &scene, &mut judgement);
         }
-        self.rules(index, operation, &scene, &mut judgement);
+        self.rules(index, operation, &scene, &mut judgement, false);
         judgement.looked = scene.looked();
+        if self.observing {
+            // A look that decides nothing is not one that the verdict rests on.
+            let aside = Scene::new(self.question, mutation, before);
+            self.rules(index, operation, &aside, &mut judgement, true);
+            judgement.wanted = aside.into_wanted();
+        }
         if judgement.pending {
-            judgement.wanted = scene.into_wanted();
+            judgement.wanted.extend(scene.into_wanted());
+        } else {
+            judgement.wanted.clear();
         }
         judgement
     }
@@ -154,10 +170,12 @@ impl<'q> Court<'q> {
         operation: Operation,
         scene: &Scene<'_>,
         judgement: &mut Judgement,
+        observe: bool,
     ) {
         let mutation = scene.mutation;
         let object = mutation.object.to_ascii_lowercase();
-        for rule in self.files.iter().flat_map(|file| &file.rules) {
+        let rules = self.files.iter().flat_map(|file| &file.rules);
+        for rule in rules.filter(|rule| rule.observe == observe) {
             if !rule.applies.to_request(self.question)
                 || !rule
                     .applies
@@ -169,7 +187,11 @@ impl<'q> Court<'q> {
             if range.least > Answer::No {
                 let field = rule.applies.field(mutation).map(str::to_owned);
                 let finding = self.rule_finding(rule, Some(index), field);
-                judgement.findings.push(finding);
+                if observe {
+                    judgement.observed.push(finding);
+                } else {
+                    judgement.findings.push(finding);
+                }
             } else if range.most > Answer::No {
                 judgement.pending = true;
             }
@@ -227,6 +249,7 @@ pub(super) fn parts(operation: Operation) -> &'static [Operation] {
 /// Both apply.
 fn both(mut create: Judgement, update: Judgement) -> Judgement {
     create.findings.extend(update.findings);
+    create.observed.extend(update.observed);
     create.pending |= update.pending;
     create.looked |= update.looked;
     create.wanted.extend(update.wanted);
@@ -247,6 +270,7 @@ fn either(mut create: Judgement, update: Judgement) -> Judgement {
     }
     let mut judgement = both(create, update);
     judgement.findings.clear();
+    judgement.observed.clear();
     judgement.pending = true;
     judgement
 }

@@ -135,6 +135,8 @@ pub(super) struct RuleFile {
     pub(super) rules: Vec<Rule>,
     pub(super) endpoints: Vec<(String, Endpoint)>,
     pub(super) limits: Vec<Limit>,
+    /// The limits that only observe.
+    pub(super) observing: Vec<String>,
 }
 
 impl RuleFile {

@@ -17,6 +17,8 @@ pub(super) struct Rule {
     pub(super) wait_seconds: i64,
     pub(super) reason: Option<String>,
     pub(super) owner: Option<String>,
+    /// What it would say is recorded, and nothing else.
+    pub(super) observe: bool,
 }
 
 /// What a rule is about. An empty list is about everything; `origin` is about agents unless it says

@@ -2,6 +2,7 @@
 //! taken by then is given back.
 
 mod judge;
+mod observe;
 mod through;
 
 use std::sync::Arc;
@@ -156,12 +157,14 @@ impl Write {
         };
         // 6 the gate
         let charges = self.charges(&changes, judgement.snapshot.as_ref());
+        let (charges, observing) = self.thresholds(charges);
         let judged = Judged {
             entry: &self.entry,
             service_account: &self.actor.service_account,
             verdict: &judgement.verdict,
             approved: false,
             charges: charges.clone(),
+            observing: &observing,
             locks: self.locks(&changes, judgement.snapshot.as_ref()),
             now: self.now,
         };
@@ -177,10 +180,11 @@ impl Write {
         };
         // 7 the snapshot, if not taken yet
         let Judgement {
-            verdict,
+            mut verdict,
             rests_on_prior,
             snapshot,
         } = judgement;
+        self.notice(&mut verdict, permit.noticed());
         let snapshot = self.complete(snapshot, &changes, &verdict).await?;
         let sending = Sending {
             shape,
@@ -332,7 +336,7 @@ impl Write {
     ) -> Box<Refused> {
         let subject = self.subject(changes, verdict);
         let journal = &self.worker.app.journal;
-        let charges = self.refusal_charges(refusal.kind);
+        let (charges, observing) = self.thresholds(self.refusal_charges(refusal.kind));
         let refusal = match journal
             .refused(&subject, refusal.kind, &refusal.message, &charges)
             .await
@@ -347,7 +351,7 @@ impl Write {
                 });
             }
         };
-        self.count_refusal(charges).await;
+        self.count_refusal(charges, &observing).await;
         Box::new(Refused {
             refusal,
             entry: Some(self.entry.clone()),
@@ -373,22 +377,30 @@ impl Write {
         }
     }
 
-    async fn count_refusal(&self, charges: Vec<Charge>) {
+    async fn count_refusal(&self, charges: Vec<Charge>, observing: &[String]) {
+        let (noticed, charges): (Vec<Charge>, Vec<Charge>) = charges
+            .into_iter()
+            .partition(|charge| observing.contains(&charge.limit.name));
+        self.count_noticed(noticed).await;
         if charges.is_empty() {
             return;
         }
-        let ask = Ask {
+        let ask = self.refusal_ask(charges);
+        match self.worker.app.control.charge(ask).await {
+            Ok(Some(switch)) => self.record_trip(&switch).await,
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a refusal is not counted"),
+        }
+    }
+
+    fn refusal_ask(&self, charges: Vec<Charge>) -> Ask {
+        Ask {
             reservation: self.entry.clone(),
             service_account: self.actor.service_account.clone(),
             locks: Vec::new(),
             charges,
             patience: gate::PATIENCE,
             now: self.now,
-        };
-        match self.worker.app.control.charge(ask).await {
-            Ok(Some(switch)) => self.record_trip(&switch).await,
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, "a refusal is not counted"),
         }
     }
 

@@ -15,6 +15,7 @@ mod demo;
 mod framing;
 mod hidden_fields;
 mod ledger_contract;
+mod observe;
 mod passthrough;
 mod reload;
 mod sandbox;

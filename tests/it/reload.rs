@@ -353,7 +353,7 @@ async fn sighup_and_the_verb_reload_the_real_program() {
         ("salesforce.yaml", &only("red")),
         ("hubspot.yaml", OPEN_HUBSPOT),
     ]);
-    let mut program = tokio::task::spawn_blocking(|| starting.start())
+    let program = tokio::task::spawn_blocking(|| starting.start())
         .await
         .unwrap();
     let rules = program.folder.path().join("rules/salesforce.yaml");

@@ -1,6 +1,8 @@
 //! What is allowed in a configuration and its rules but probably not meant.
 
-use crate::config::{Config, ControlStore, LedgerStore, Operator, Role, Route, ServiceAccount};
+use crate::config::{
+    Config, ControlStore, LedgerStore, Mode, Operator, Role, Route, ServiceAccount,
+};
 use crate::policy::Mentions;
 
 /// One line each, in the order of the file.
@@ -48,6 +50,11 @@ fn of_route(route: &Route, warnings: &mut Vec<String>) {
         warnings.push(format!(
             "route {name} has no `release_credential`: a released hold waits for the agent's next \
              repeat, and reverts are not possible"
+        ));
+    }
+    if route.mode == Mode::Observe {
+        warnings.push(format!(
+            "route {name} observes: what rules and limits say is recorded, not enforced"
         ));
     }
     if route.tls.is_none() && !route.listen.ip().is_loopback() {

@@ -20,6 +20,7 @@ pub(super) struct Entry {
     pub(super) summary: Vec<Summary>,
     pub(super) verdict: Option<String>,
     pub(super) reasons: Vec<Reason>,
+    pub(super) observed: Observed,
     pub(super) message: Option<String>,
     /// `show` only: each mutation with its values.
     pub(super) changes: Vec<Change>,
@@ -35,6 +36,16 @@ pub(super) struct Summary {
     pub(super) record: Value,
     /// Names only.
     pub(super) fields: Vec<String>,
+}
+
+/// What would have spoken, had it been enforced.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Observed {
+    /// `would-deny` and the like, the strictest first.
+    pub(super) would: Vec<String>,
+    pub(super) reasons: Vec<Reason>,
+    pub(super) limits: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,7 +87,10 @@ pub(super) fn read(item: Value) -> Result<Entry, Failure> {
 /// `update Account 001… (Industry) and 3 more`, or the request where it was not decomposed.
 pub(super) fn what(entry: &Entry) -> String {
     let Some(first) = entry.summary.first() else {
-        return request(entry);
+        return match (&entry.method, &entry.message) {
+            (None, Some(message)) => visible(message),
+            _ => request(entry),
+        };
     };
     let mut text = format!("{} {}", first.operation, first.object);
     if let Some(record) = record(&first.record) {
@@ -89,6 +103,14 @@ pub(super) fn what(entry: &Entry) -> String {
         0 => visible(&text),
         more => visible(&format!("{text} and {more} more")),
     }
+}
+
+/// `allow`, `allow, would-deny`.
+pub(super) fn verdict(entry: &Entry) -> String {
+    let word = entry.verdict.as_deref().unwrap_or("-");
+    let would = entry.observed.would.iter().map(String::as_str);
+    let words: Vec<&str> = std::iter::once(word).chain(would).collect();
+    visible(&words.join(", "))
 }
 
 pub(super) fn request(entry: &Entry) -> String {

@@ -36,6 +36,16 @@ pub(in crate::cli) fn show(
         let text = format!("{}: {}", reason.rule, reason.message);
         fact("because", Some(&text));
     }
+    for would in &entry.observed.would {
+        fact("would be", Some(would));
+    }
+    for reason in &entry.observed.reasons {
+        let text = format!("{}: {}", reason.rule, reason.message);
+        fact("observed", Some(&text));
+    }
+    for limit in &entry.observed.limits {
+        fact("observed", Some(&format!("limit {limit}")));
+    }
     fact("answered", entry.message.as_deref());
     facts.print(context.out)?;
     show_changes(&entry.changes, context)?;

@@ -23,6 +23,9 @@ pub(super) struct Json<'a> {
     mutations: Vec<JsonMutation<'a>>,
     verdict: Effect,
     reasons: Vec<JsonReason<'a>>,
+    /// Rules that only observe; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    observed: Vec<JsonReason<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,7 +60,14 @@ pub(super) fn json<'a>(judge: &'a Judge<'_>, judged: &'a Judged) -> Json<'a> {
         mutations: judged.changes.mutations().iter().map(mutation).collect(),
         verdict: judged.verdict.effect,
         reasons: judged.verdict.reasons.iter().map(reason).collect(),
+        observed: observed(judged).map(reason).collect(),
     }
+}
+
+/// What rules that only observe would say.
+fn observed(judged: &Judged) -> impl Iterator<Item = &Reason> {
+    let observed = judged.verdict.observed.iter();
+    observed.flat_map(|observed| &observed.reasons)
 }
 
 fn opaque(changes: &ChangeSet) -> Option<&str> {
@@ -84,6 +94,12 @@ pub(super) fn plain(judge: &Judge<'_>, judged: &Judged, out: &mut Out) -> io::Re
         out.line(format_args!(
             "cannot tell what it would change: {}",
             visible(reason)
+        ))?;
+    }
+    for reason in observed(judged) {
+        let (effect, why) = (reason.effect.word(), because(reason));
+        out.line(format_args!(
+            "observed, not enforced: would {effect}, {why}"
         ))?;
     }
     let mut whole = Table::with_effects(&[], 0);

@@ -36,15 +36,17 @@ impl Court<'_> {
             let reason = reason(Effect::Deny, rule, why, None);
             findings.push(Finding::of_row(reason, Requirement::Approvers(1)));
         }
-        findings.extend(self.opaque_rules());
+        findings.extend(self.opaque_rules(false));
         findings
     }
 
-    fn opaque_rules(&self) -> Vec<Finding> {
+    /// What rules say, those that only observe or the others.
+    pub(super) fn opaque_rules(&self, observe: bool) -> Vec<Finding> {
         let nothing = nothing();
         let scene = Scene::new(self.question, &nothing, Before::Blank);
         let rules = self.files.iter().flat_map(|file| &file.rules);
         rules
+            .filter(|rule| rule.observe == observe)
             .filter(|rule| !rule.applies.needs_mutation() && !rule.when.needs_mutation())
             .filter(|rule| rule.applies.to_request(self.question))
             .filter(|rule| rule.when.range(&scene).most > Answer::No)

@@ -187,7 +187,7 @@ fn check(key: &Key, node: &Node, path: Option<&Path>, mistakes: &mut Mistakes) -
         "at_least" => compare(Comparison::AtLeast, mistakes),
         "less_than" => compare(Comparison::LessThan, mistakes),
         "at_most" => compare(Comparison::AtMost, mistakes),
-        "blank" => truth(node, "blank", mistakes).map(Check::Blank),
+        "blank" => node.truth("blank", mistakes).map(Check::Blank),
         "changed" => {
             let of_field = path
                 .is_none_or(|path| matches!(path.source(), Source::Before(_) | Source::After(_)));
@@ -197,7 +197,7 @@ fn check(key: &Key, node: &Node, path: Option<&Path>, mistakes: &mut Mistakes) -
                 mistakes.add(key.at, why);
                 return None;
             }
-            truth(node, "changed", mistakes).map(Check::Changed)
+            node.truth("changed", mistakes).map(Check::Changed)
         }
         other => {
             let why = format!("unknown operator `{other}`: use {}", choices(&OPERATORS));
@@ -212,14 +212,4 @@ fn bad_expression(text: &str, error: &regex::Error) -> String {
     let last = why.lines().last().unwrap_or_default();
     let last = last.trim_start_matches("error: ");
     format!("`{text}` is not a regular expression: {last}")
-}
-
-fn truth(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<bool> {
-    match node.kind {
-        Kind::Bool(truth) => Some(truth),
-        Kind::Null | Kind::Number(_) | Kind::Text(_) | Kind::List(_) | Kind::Map(_) => {
-            mistakes.add(node.at, format!("`{what}` has to be true or false"));
-            None
-        }
-    }
 }

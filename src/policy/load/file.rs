@@ -33,6 +33,7 @@ pub(super) fn read(
         rules: Vec::new(),
         endpoints: Vec::new(),
         limits: Vec::new(),
+        observing: Vec::new(),
     };
     if let Some(node) = fields.take("objects") {
         row::objects(node, &mut file, mistakes);
@@ -52,8 +53,11 @@ pub(super) fn read(
     if let Some(node) = fields.take("limits") {
         for node in node.list("limits", mistakes).unwrap_or_default() {
             let read = limit::read(node, mistakes);
-            if let Some((at, limit)) = read {
+            if let Some(limit::Read { at, limit, observe }) = read {
                 mistakes.keep(at, taken.limit(&limit.name, name, at));
+                if observe {
+                    file.observing.push(limit.name.clone());
+                }
                 file.limits.push(limit);
             }
         }

@@ -5,8 +5,17 @@ use crate::mutation::{Count, Limit, LimitKind, Operation, Per, Then};
 use crate::policy::mistake::{Mistakes, Place, choices};
 use crate::policy::yaml::{Fields, Node};
 
-/// Reads a limit, with the place of its name.
-pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<(Place, Limit)> {
+/// A limit as it stands in a file.
+pub(super) struct Read {
+    /// The place of its name.
+    pub(super) at: Place,
+    pub(super) limit: Limit,
+    /// Whether it is only recorded that it is reached.
+    pub(super) observe: bool,
+}
+
+/// Reads a limit.
+pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Read> {
     let mut fields = Fields::of(node, "limits", mistakes)?;
     let name = fields.need("name", mistakes);
     let at = name.map_or(fields.at(), |node| node.at);
@@ -22,6 +31,8 @@ pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<(Place, Limit
     let then = fields
         .take("then")
         .map(|node| (node.at, then(node, mistakes)));
+    let observe = fields.take("observe");
+    let observe = observe.and_then(|node| node.truth("observe", mistakes));
     let at_fields = fields.at();
     fields.finish(mistakes);
     let count = match (count, rate) {
@@ -67,7 +78,8 @@ pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<(Place, Limit
         kind: kind?,
         then,
     };
-    Some((at, limit))
+    let observe = observe.unwrap_or(false);
+    Some(Read { at, limit, observe })
 }
 
 fn rate_kind(

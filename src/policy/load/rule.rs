@@ -34,6 +34,8 @@ pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<(Place, Rule)
     let reason = reason.and_then(|node| node.text("reason", mistakes));
     let owner = fields.take("owner");
     let owner = owner.and_then(|node| node.text("owner", mistakes));
+    let observe = fields.take("observe");
+    let observe = observe.and_then(|node| node.truth("observe", mistakes));
     fields.finish(mistakes);
     let rule = Rule {
         name: name?.to_owned(),
@@ -45,6 +47,7 @@ pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<(Place, Rule)
         wait_seconds: wait.unwrap_or(0),
         reason: reason.map(str::to_owned),
         owner: owner.map(str::to_owned),
+        observe: observe.unwrap_or(false),
     };
     Some((at, rule))
 }

@@ -79,7 +79,7 @@ rules.yaml:9:52: `rate` is a number: write text
 rules.yaml:10:5: `name` is missing: add it
 rules.yaml:11:5: `per` is missing: add it
 rules.yaml:11:38: `max` has to be a whole number, such as 5
-rules.yaml:11:54: unknown key `brust`: use name, per, count, rate, burst, max, window or then
+rules.yaml:11:54: unknown key `brust`: use name, per, count, rate, burst, max, window, then or observe
 rules.yaml:12:60: different records and waiting holds have no rate: use `max`
 rules.yaml:13:13: limit `A` exists already at rules.yaml:3: give it another name"
     );

@@ -48,6 +48,17 @@ impl Node {
         parsed
     }
 
+    /// Yes or no.
+    pub(in crate::policy) fn truth(&self, what: &str, mistakes: &mut Mistakes) -> Option<bool> {
+        match self.kind {
+            Kind::Bool(truth) => Some(truth),
+            Kind::Null | Kind::Number(_) | Kind::Text(_) | Kind::List(_) | Kind::Map(_) => {
+                mistakes.add(self.at, format!("`{what}` has to be true or false"));
+                None
+            }
+        }
+    }
+
     /// The items of a list; anything else counts as a list of one.
     pub(in crate::policy) fn items(&self) -> &[Node] {
         match &self.kind {

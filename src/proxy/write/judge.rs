@@ -54,6 +54,7 @@ impl Write {
                 verdict,
                 rests_on_prior,
             } => {
+                let (verdict, rests_on_prior) = self.enforced(verdict, rests_on_prior);
                 if !passes(&verdict) {
                     return Err(self.denied(changes, &verdict).await);
                 }
@@ -72,25 +73,25 @@ impl Write {
         if let Some(refusal) = one_record_twice(&snapshot, changes) {
             return Err(self.give_back(refusal, changes, &Verdict::allow()).await);
         }
-        match self
-            .rules
-            .evaluate(&self.question(changes, Some(&snapshot))?)
-        {
-            Evaluation::Decided {
-                verdict,
-                rests_on_prior,
-            } if passes(&verdict) => Ok(Judgement {
-                verdict,
-                rests_on_prior,
-                snapshot: Some(snapshot),
-            }),
-            Evaluation::Decided { verdict, .. } => Err(self.denied(changes, &verdict).await),
+        let question = self.question(changes, Some(&snapshot))?;
+        let Evaluation::Decided {
+            verdict,
+            rests_on_prior,
+        } = self.rules.evaluate(&question)
+        else {
             // Everything there is to know was given; a rule set that asks again cannot decide.
-            Evaluation::NeedsPrior(_) => {
-                let refusal = Refusal::unavailable("the rules asked for prior values twice");
-                Err(self.give_back(refusal, changes, &Verdict::allow()).await)
-            }
+            let refusal = Refusal::unavailable("the rules asked for prior values twice");
+            return Err(self.give_back(refusal, changes, &Verdict::allow()).await);
+        };
+        let (verdict, rests_on_prior) = self.enforced(verdict, rests_on_prior);
+        if !passes(&verdict) {
+            return Err(self.denied(changes, &verdict).await);
         }
+        Ok(Judgement {
+            verdict,
+            rests_on_prior,
+            snapshot: Some(snapshot),
+        })
     }
 
     /// Judges what cannot be taken apart.
@@ -99,21 +100,25 @@ impl Write {
             Ok(question) => self.rules.evaluate(&question),
             Err(_no_route) => Evaluation::NeedsPrior(Vec::new()),
         };
-        match evaluation {
-            Evaluation::Decided {
-                verdict,
-                rests_on_prior,
-            } if passes(&verdict) => Ok(Judgement {
-                verdict,
-                rests_on_prior,
-                snapshot: Some(Snapshot::default()),
-            }),
-            Evaluation::Decided { verdict, .. } => Err(verdict),
-            Evaluation::NeedsPrior(_) => Err(Verdict {
+        let Evaluation::Decided {
+            verdict,
+            rests_on_prior,
+        } = evaluation
+        else {
+            return Err(Verdict {
                 effect: crate::mutation::Effect::Deny,
                 ..Verdict::allow()
-            }),
+            });
+        };
+        let (verdict, rests_on_prior) = self.enforced(verdict, rests_on_prior);
+        if !passes(&verdict) {
+            return Err(verdict);
         }
+        Ok(Judgement {
+            verdict,
+            rests_on_prior,
+            snapshot: Some(Snapshot::default()),
+        })
     }
 
     /// The snapshot that goes into the entry: the one that was judged on, or taken now. What cannot be

@@ -9,7 +9,7 @@ use crate::error::Refusal;
 use crate::gate::Permit;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{ChangeSet, Charge, Outcome, OutcomeState, Snapshot, Verdict};
-use crate::proxy::{ENTRY, Refused, VERDICT, answer_of, target, words};
+use crate::proxy::{ENTRY, Refused, VERDICT, WOULD, answer_of, target, words};
 use crate::upstream::{Answer, Body, SendError};
 
 /// What is sent, and what it rests on.
@@ -129,6 +129,10 @@ async fn answered(
     response
         .headers_mut()
         .insert(VERDICT, HeaderValue::from_static("allow"));
+    if let Some(would) = sending.verdict.would() {
+        let word = HeaderValue::from_static(would.word());
+        response.headers_mut().insert(WOULD, word);
+    }
     Ok(response)
 }
 

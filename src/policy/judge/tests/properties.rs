@@ -266,6 +266,43 @@ proptest! {
     }
 
     #[test]
+    fn what_only_observes_changes_nothing_and_says_what_it_would(
+        items in prop::collection::vec(item(), 0..8), mut ask in asks(),
+    ) {
+        let enforced: Vec<Item> = items
+            .iter()
+            .filter(|item| !matches!(item, Item::Rule(..)))
+            .cloned()
+            .collect();
+        let observing: Vec<_> = files(&items)
+            .into_iter()
+            .map(|(name, text)| (name, text.replace("then: ", "observe: true, then: ")))
+            .collect();
+        let observing = RuleSet::compile(&observing).unwrap_or_else(|errors| panic!("{errors}"));
+        let said = ask.verdict(&observing);
+        let told = Verdict { observed: None, ..said.clone() };
+        prop_assert_eq!(essence(&told), essence(&ask.verdict(&set(&enforced))));
+        // the rules alone, enforced, give the reasons that were observed
+        let strict = ask.verdict(&set(&items));
+        let spoken: Vec<_> =
+            strict.reasons.iter().filter(|reason| reason.kind == ReasonKind::Rule).cloned().collect();
+        let observed = said.observed.map(|observed| observed.reasons).unwrap_or_default();
+        prop_assert_eq!(observed, spoken);
+        // nothing rests on what an observing rule looked at
+        let Evaluation::Decided { rests_on_prior, .. } = ask.evaluate(&observing) else {
+            return Err(TestCaseError::fail("it was read"));
+        };
+        let Evaluation::Decided { rests_on_prior: without, .. } = ask.evaluate(&set(&enforced)) else {
+            return Err(TestCaseError::fail("it was read"));
+        };
+        prop_assert_eq!(rests_on_prior, without);
+        ask.priors = None;
+        if let Evaluation::Decided { verdict, .. } = ask.evaluate(&observing) {
+            prop_assert_eq!(verdict.effect, told.effect);
+        }
+    }
+
+    #[test]
     fn formatting_does_not_matter(items in prop::collection::vec(item(), 1..8), ask in asks()) {
         let files = files(&items);
         let formatted: Vec<_> = files

@@ -1,0 +1,345 @@
+//! What observes records and refuses nothing: routes, rules and limits. All else refuses as ever.
+
+use http::Method;
+use serde_json::json;
+use writegate::config::{Config, Mode};
+use writegate::journal::read::{Entry, EntryState};
+use writegate::ledger::{Ledger, RowFilter, RowKind};
+use writegate::mutation::Would;
+use writegate::sandbox::seed;
+
+use super::support::client::{Client, Reply};
+use super::support::house::{APPROVER, House, OPERATOR};
+
+/// Denies one field, holds another, and looks at prior values for a third.
+const STRICT: &str = "
+crm: salesforce
+default: allow
+objects:
+  Account:
+    fields:
+      Industry: deny
+      Website: { agents: hold, owner: Sales Ops }
+      Phone: fill-else-deny
+rules:
+  - name: key-accounts
+    when: { before.Name: { matches: '^Acme' } }
+    then: hold
+    reason: Key accounts are for people.
+limits:
+  - { name: hourly, per: service_account, count: mutations, max: 2, window: 1h }
+  - { name: runaway, per: service_account, count: requests, max: 1, window: 1h, then: stop }
+";
+
+fn observing(config: &mut Config) {
+    config.routes[0].mode = Mode::Observe;
+}
+
+fn account(id: &str) -> String {
+    format!("/services/data/v60.0/sobjects/Account/{id}")
+}
+
+async fn set(agent: &Client, id: &str, field: &str, value: &str) -> Reply {
+    agent.patch(&account(id), &json!({ field: value })).await
+}
+
+fn would(entry: &Entry) -> Vec<Would> {
+    let observed = entry.observed.as_ref();
+    observed.map_or_else(Vec::new, |observed| observed.would.clone())
+}
+
+fn rules(entry: &Entry) -> Vec<&str> {
+    let reasons = entry.observed.iter().flat_map(|observed| &observed.reasons);
+    reasons.map(|reason| reason.rule.as_str()).collect()
+}
+
+fn limits(entry: &Entry) -> Vec<&str> {
+    let limits = entry.observed.iter().flat_map(|observed| &observed.limits);
+    limits.map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn a_denial_is_recorded_and_the_write_goes_through_with_its_snapshot() {
+    let house = House::builder()
+        .rules(STRICT)
+        .configure(observing)
+        .build()
+        .await;
+    let reply = set(&house.agent(), seed::GLOBEX, "Industry", "Software").await;
+    assert_eq!(reply.status, 204, "{}", reply.text());
+    assert_eq!(reply.header("x-writegate-verdict"), Some("allow"));
+    assert_eq!(reply.header("x-writegate-would"), Some("deny"));
+    let entry = house.entries().await.remove(0);
+    assert_eq!(entry.state, EntryState::Done);
+    assert_eq!(entry.verdict.as_deref(), Some("allow"));
+    assert_eq!(entry.reasons, json!([]));
+    assert_eq!(would(&entry), [Would::WouldDeny]);
+    assert_eq!(rules(&entry), ["field Account.Industry"]);
+    let opened = house
+        .ledger
+        .rows(RowFilter {
+            kinds: vec![RowKind::Opened],
+            ..RowFilter::default()
+        })
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(
+        opened.meta["verdict"]["observed"]["would"],
+        json!(["would-deny"])
+    );
+    let before = &opened.values.unwrap()["snapshot"]["priors"][0];
+    assert!(before.to_string().contains("Manufacturing"), "{before}");
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_hold_is_recorded_and_nothing_waits_or_is_conditional() {
+    let house = House::builder()
+        .rules(STRICT)
+        .configure(observing)
+        .build()
+        .await;
+    let reply = set(&house.agent(), seed::ACME, "Phone", "+1 555").await;
+    assert_eq!(reply.status, 204, "{}", reply.text());
+    // a row that denies because of the value before, and a rule that holds
+    assert_eq!(reply.header("x-writegate-would"), Some("deny"));
+    let entry = house.entries().await.remove(0);
+    assert_eq!(would(&entry), [Would::WouldDeny, Would::WouldHold]);
+    assert_eq!(rules(&entry), ["field Account.Phone", "rule key-accounts"]);
+    let written = house.sandbox.writes().remove(0);
+    assert!(
+        !written.headers.contains_key("if-unmodified-since"),
+        "an observed verdict makes no write conditional"
+    );
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_limit_is_counted_and_neither_refuses_nor_stops() {
+    let house = House::builder()
+        .rules(STRICT)
+        .configure(observing)
+        .build()
+        .await;
+    let agent = house.agent();
+    let mut seen = Vec::new();
+    for value in ["a", "b", "c"] {
+        let reply = set(&agent, seed::GLOBEX, "Rating", value).await;
+        assert_eq!(reply.status, 204, "{}", reply.text());
+        seen.push(reply.header("x-writegate-would").map(ToOwned::to_owned));
+    }
+    let limit = Some("limit".to_owned());
+    assert_eq!(seen, [None, limit.clone(), limit]);
+    let entries = house.entries().await;
+    assert_eq!(limits(&entries[0]), ["hourly", "runaway"]);
+    assert_eq!(limits(&entries[1]), ["runaway"]);
+    assert_eq!(would(&entries[0]), [Would::WouldLimit]);
+    assert!(house.app.control.switches().thrown.is_empty());
+    let used = house
+        .app
+        .control
+        .usage(house.app.clock.now())
+        .await
+        .unwrap();
+    let used: Vec<_> = used
+        .iter()
+        .map(|usage| (usage.limit.as_str(), usage.used))
+        .collect();
+    assert_eq!(used, [("hourly", 3), ("runaway", 3)]);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_apart_passes_with_an_entry() {
+    let house = House::builder()
+        .rules(STRICT)
+        .configure(observing)
+        .build()
+        .await;
+    let target = "/services/apexrest/renew";
+    let reply = house.agent().post(target, &json!({ "all": true })).await;
+    // the sandbox has no such path, and it is the sandbox that says so
+    assert_eq!(reply.status, 404, "{}", reply.text());
+    assert_eq!(reply.header("x-writegate-would"), Some("deny"));
+    assert_eq!(house.sandbox.seen()[0].target, target);
+    assert_eq!(&house.sandbox.seen()[0].body[..], br#"{"all":true}"#);
+    let entry = house.entries().await.remove(0);
+    assert_eq!(entry.state, EntryState::Failed);
+    assert_eq!(rules(&entry), ["endpoint POST /services/apexrest/renew"]);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn all_else_refuses_as_ever() {
+    let house = House::builder()
+        .rules(STRICT)
+        .configure(observing)
+        .build()
+        .await;
+    let agent = house.agent();
+    // two readings
+    let twice = br#"{"Industry":"a","Industry":"b"}"#.as_slice();
+    let reply = agent
+        .raw(Method::PATCH, &account(seed::GLOBEX), Some(twice.into()))
+        .await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.code()),
+        (400, "WRITEGATE_MALFORMED".into())
+    );
+    assert_eq!(reply.header("x-writegate-would"), None);
+    // nobody we know
+    let stranger = Client::new(house.salesforce, "00Dxx!nobody");
+    let reply = set(&stranger, seed::GLOBEX, "Industry", "a").await;
+    assert_eq!(reply.code(), "WRITEGATE_UNKNOWN_CALLER");
+    // a login
+    let reply = agent.post("/services/oauth2/token", &json!({})).await;
+    assert_eq!(reply.code(), "WRITEGATE_UNKNOWN_CALLER");
+    // the store
+    house.ledger.break_down();
+    let reply = set(&agent, seed::GLOBEX, "Industry", "a").await;
+    assert_eq!(reply.code(), "WRITEGATE_UNAVAILABLE");
+    house.ledger.repair();
+    // the kill switch
+    let ann = Client::new(house.operators().await, APPROVER);
+    let scope = json!({ "scope": "writes" });
+    let killed = ann
+        .send(
+            Method::PUT,
+            "/api/v1/switches/enrichment-agent",
+            Some(&scope),
+        )
+        .await;
+    assert_eq!(killed.status, 200);
+    let reply = set(&agent, seed::GLOBEX, "Industry", "a").await;
+    assert_eq!(reply.code(), "WRITEGATE_STOPPED");
+    assert!(house.sandbox.writes().is_empty());
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_taken_refuses_as_ever() {
+    let house = House::builder()
+        .rules(STRICT)
+        .configure(observing)
+        .build()
+        .await;
+    let reply = set(&house.agent(), "001Wg0000000999IAA", "Industry", "a").await;
+    assert_eq!(reply.status, 404, "{}", reply.text());
+    assert!(house.sandbox.writes().is_empty());
+    house.finish().await;
+}
+
+/// A refusal that the route makes for other reasons counts, and trips nothing.
+#[tokio::test]
+async fn refusals_are_counted_and_trip_nothing() {
+    const PROBING: &str = "
+crm: salesforce
+default: allow
+limits:
+  - { name: probing, per: service_account, count: refusals, max: 1, window: 1h, then: stop }
+";
+    let house = House::builder()
+        .rules(PROBING)
+        .configure(observing)
+        .build()
+        .await;
+    for _ in 0..3 {
+        let reply = house
+            .agent()
+            .raw(Method::PATCH, &account(seed::GLOBEX), Some("{".into()))
+            .await;
+        assert_eq!(reply.status, 400);
+    }
+    assert!(house.app.control.switches().thrown.is_empty());
+    let used = house
+        .app
+        .control
+        .usage(house.app.clock.now())
+        .await
+        .unwrap();
+    assert_eq!((used.len(), used[0].used), (1, 3));
+    assert_eq!(
+        set(&house.agent(), seed::GLOBEX, "Rating", "a")
+            .await
+            .status,
+        204
+    );
+    house.finish().await;
+}
+
+const PARTLY: &str = "
+crm: salesforce
+default: allow
+objects:
+  Account:
+    fields: { Industry: deny }
+rules:
+  - name: trial
+    applies: { field: Rating|Industry }
+    when: { before.Name: { matches: '^Globex' } }
+    then: deny
+    observe: true
+    reason: Perhaps one day.
+limits:
+  - { name: trial-budget, per: service_account, count: mutations, max: 1, window: 1h, then: stop, observe: true }
+  - { name: budget, per: service_account, count: mutations, max: 3, window: 1h }
+";
+
+#[tokio::test]
+async fn one_rule_and_one_limit_observe_while_the_others_are_enforced() {
+    let house = House::builder().rules(PARTLY).build().await;
+    let agent = house.agent();
+    let reply = set(&agent, seed::GLOBEX, "Rating", "Hot").await;
+    assert_eq!(reply.status, 204, "{}", reply.text());
+    assert_eq!(reply.header("x-writegate-would"), Some("deny"));
+    let entry = house.entries().await.remove(0);
+    assert_eq!(
+        (rules(&entry), limits(&entry)),
+        (vec!["rule trial"], vec![])
+    );
+    // nothing rests on what the rule looked at
+    let written = house.sandbox.writes().remove(0);
+    assert!(!written.headers.contains_key("if-unmodified-since"));
+    // a row is enforced, and its refusal does not speak of the rule that observes
+    let reply = set(&agent, seed::GLOBEX, "Industry", "x").await;
+    assert_eq!(reply.status, 403);
+    assert!(!reply.message().contains("Perhaps"), "{}", reply.message());
+    // the second and third pass the limit that observes; the fourth reaches the one that does not
+    for value in ["Warm", "Cold"] {
+        let reply = set(&agent, seed::ACME, "Rating", value).await;
+        assert_eq!(reply.status, 204, "{}", reply.text());
+        assert_eq!(reply.header("x-writegate-would"), Some("limit"));
+    }
+    assert_eq!(limits(&house.entries().await[0]), ["trial-budget"]);
+    let reply = set(&agent, seed::ACME, "Rating", "Hot").await;
+    assert_eq!(reply.status, 403);
+    assert!(
+        reply.message().contains("limit budget is used up"),
+        "{}",
+        reply.message()
+    );
+    assert!(house.app.control.switches().thrown.is_empty());
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn status_and_entries_tell_what_is_observed() {
+    let house = House::builder()
+        .rules(STRICT)
+        .configure(observing)
+        .build()
+        .await;
+    set(&house.agent(), seed::GLOBEX, "Website", "https://x.example").await;
+    let dana = Client::new(house.operators().await, OPERATOR);
+    let status = dana.get("/api/v1/status").await.json();
+    assert_eq!(status["routes"][0]["mode"], "observe");
+    assert_eq!(status["routes"][1]["mode"], "enforce");
+    let entries = dana.get("/api/v1/entries").await.json();
+    assert_eq!(entries["items"][0]["verdict"], "allow");
+    assert_eq!(
+        entries["items"][0]["observed"]["would"],
+        json!(["would-hold"])
+    );
+    house.finish().await;
+}
