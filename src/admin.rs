@@ -2,6 +2,7 @@
 //! route: every path there belongs to the CRM.
 
 mod api;
+mod limits;
 mod operators;
 mod reload;
 

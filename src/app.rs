@@ -18,6 +18,7 @@ use crate::error::StoreError;
 use crate::gate;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
+use crate::limits::LiveLimits;
 use crate::mutation::{Charge, Limit};
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
@@ -46,6 +47,8 @@ pub struct App {
     pub routes: Vec<RouteState>,
     /// Writes under way.
     pub inflight: Inflight,
+    /// Limits set at run time.
+    pub limits: LiveLimits,
     /// Reloads of the rules.
     pub reloads: Reloads,
     /// What a crash left open, found at the start: in doubt.
@@ -103,6 +106,7 @@ impl App {
         let mut rebuild = journal.rebuild(now, longest_window(&rules)).await?;
         restate(&rules, &mut rebuild.charges);
         control.rebuild(rebuild).await?;
+        let limits = LiveLimits::of_rows(&journal.settings().await?);
         journal
             .started(&clock::entry_id(now, &*entropy), now)
             .await?;
@@ -124,6 +128,7 @@ impl App {
             entropy,
             routes,
             inflight: Inflight::default(),
+            limits,
             reloads: Reloads::default(),
             found_open,
             runtimes: RwLock::default(),

@@ -13,6 +13,7 @@ mod explain;
 mod fingerprint;
 mod key;
 mod ledger;
+mod limits;
 mod output;
 mod reload;
 mod serve;
@@ -50,6 +51,8 @@ enum Verb {
     Entries(entries::Verb),
     #[command(subcommand)]
     Ledger(ledger::Verb),
+    #[command(subcommand)]
+    Limits(limits::Verb),
     Reload(reload::Arguments),
     Status(status::Arguments),
     Kill(switch::KillArguments),
@@ -126,6 +129,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Explain(arguments) => explain::run(&arguments, context),
         Verb::Entries(verb) => entries::run(&verb, context),
         Verb::Ledger(verb) => ledger::run(&verb, context),
+        Verb::Limits(verb) => limits::run(&verb, context),
         Verb::Reload(arguments) => reload::run(&arguments, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Kill(arguments) => switch::kill(&arguments, context),

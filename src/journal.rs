@@ -273,19 +273,20 @@ impl Journal {
     }
 
     /// Writes down that something was set at run time, before it counts: `meta` says what, by whom and
-    /// why.
+    /// why; `service_account` is the one it is about, if it is about one.
     ///
     /// # Errors
     /// The store's, or a clock that is behind the ledger.
     pub async fn setting(
         &self,
         entry: &EntryId,
+        service_account: Option<&str>,
         meta: Value,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.clock_holds(now)?;
         self.ledger
-            .append(vec![rows::setting(entry, meta, now)])
+            .append(vec![rows::setting(entry, service_account, meta, now)])
             .await
     }
 

@@ -11,7 +11,7 @@
 //! | the data path | [`proxy`] (start here), [`upstream`] |
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
 //! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`] |
-//! | the memory | [`control`], [`journal`], [`ledger`] |
+//! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`] |
 //! | second thoughts | [`snapshot`] |
 //! | the operators' side | [`admin`] |
 //! | a CRM to try things on | [`sandbox`], [`demo`] |
@@ -70,6 +70,7 @@ pub mod error;
 pub mod gate;
 pub mod journal;
 pub mod ledger;
+pub mod limits;
 pub mod mutation;
 pub mod policy;
 pub mod proxy;

@@ -138,7 +138,7 @@ async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
         "reload": { "before": reloaded.before, "after": reloaded.after, "cases": cases },
         "by": by,
     });
-    app.journal.setting(&entry, meta, now).await?;
+    app.journal.setting(&entry, None, meta, now).await?;
     app.rules.store(Arc::new(rules));
     reloaded.entry = Some(entry);
     Ok(reloaded)

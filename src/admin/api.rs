@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
-use super::{answer, failure, reload};
+use super::{answer, failure, limits, reload};
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::config::Role;
@@ -37,12 +37,12 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/status", get(status))
         .route("/entries", get(entries))
         .route("/entries/{id}", get(entry))
-        .route("/limits", get(limits))
         .route("/switches", get(switches))
         .route(
             "/switches/{service_account}",
             get(switch).put(kill).delete(resume),
         )
+        .merge(limits::router())
         .merge(reload::router())
 }
 
@@ -126,19 +126,6 @@ async fn entry(State(app): State<Arc<App>>, Path(id): Path<String>, headers: Hea
             "no entry has this id",
         )),
     }
-}
-
-async fn limits(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
-    authorised(&app.config, &headers, Role::Viewer)?;
-    let items = app
-        .control
-        .usage(app.clock.now())
-        .await
-        .map_err(unavailable)?;
-    Ok(answer(
-        StatusCode::OK,
-        &json!({ "items": items, "next": null }),
-    ))
 }
 
 async fn switches(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
@@ -274,14 +261,14 @@ fn wish(body: &[u8]) -> Result<(SwitchScope, String), Response> {
 }
 
 /// A JSON body; an empty one says nothing.
-fn object(body: &[u8]) -> Result<Value, Response> {
+pub(super) fn object(body: &[u8]) -> Result<Value, Response> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
     json::parse(body).map_err(|fault| unprocessable(&format!("the body is not JSON: {fault}")))
 }
 
-fn reason(wish: &Value) -> String {
+pub(super) fn reason(wish: &Value) -> String {
     let reason = wish.get("reason").and_then(Value::as_str).map(str::trim);
     reason
         .filter(|reason| !reason.is_empty())
@@ -289,12 +276,12 @@ fn reason(wish: &Value) -> String {
         .to_owned()
 }
 
-fn unprocessable(message: &str) -> Response {
+pub(super) fn unprocessable(message: &str) -> Response {
     failure(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
 }
 
 /// A switch for a name that nobody has would stop nobody.
-fn known(app: &App, service_account: &str) -> Result<(), Response> {
+pub(super) fn known(app: &App, service_account: &str) -> Result<(), Response> {
     let known = service_account == "*"
         || app
             .config

@@ -110,12 +110,17 @@ pub(super) fn switch(
 }
 
 /// Something was set at run time.
-pub(super) fn setting(entry: &EntryId, meta: Value, now: Timestamp) -> NewRow {
+pub(super) fn setting(
+    entry: &EntryId,
+    service_account: Option<&str>,
+    meta: Value,
+    now: Timestamp,
+) -> NewRow {
     NewRow {
         entry: entry.clone(),
         kind: RowKind::Setting,
         at: now,
-        service_account: None,
+        service_account: service_account.map(ToOwned::to_owned),
         route: None,
         meta,
         values: None,

@@ -22,6 +22,21 @@ pub enum Count {
     Operation(Operation),
 }
 
+impl Count {
+    /// The word in rules.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Mutations => "mutations",
+            Self::Records => "records",
+            Self::Refusals => "refusals",
+            Self::Holds => "holds",
+            Self::Operation(operation) => operation.word(),
+        }
+    }
+}
+
 /// What a limit is kept apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -36,6 +51,19 @@ pub enum Per {
     Route,
 }
 
+impl Per {
+    /// The word in rules.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ServiceAccount => "service_account",
+            Self::Record => "record",
+            Self::Object => "object",
+            Self::Route => "route",
+        }
+    }
+}
+
 /// What happens past the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -46,6 +74,18 @@ pub enum Then {
     Hold,
     /// Refused, and the service account's kill switch is thrown.
     Stop,
+}
+
+impl Then {
+    /// The word in rules.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Hold => "hold",
+            Self::Stop => "stop",
+        }
+    }
 }
 
 /// The arithmetic of a limit.

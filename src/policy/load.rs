@@ -17,6 +17,8 @@ use super::RuleSet;
 use super::mistake::{LoadErrors, Mistake, Mistakes, Place};
 use super::yaml;
 
+pub use unit::{duration, rate};
+
 /// The ending of the files with cases.
 pub(super) const CASES: &str = ".cases.yaml";
 

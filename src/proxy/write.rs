@@ -370,11 +370,19 @@ impl Write {
         let known = self.caller.service_account.as_deref();
         match (known, self.state()) {
             (Some(name), Ok(state)) if theirs && !waits => {
-                self.rules
-                    .refusal_charges(state.route.crm, &state.route.name, name)
+                let route = &state.route;
+                let mut charges = self.rules.refusal_charges(route.crm, &route.name, name);
+                self.apply_live(&mut charges);
+                charges
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Puts limits that were set at run time in place of the rules' own.
+    fn apply_live(&self, charges: &mut [Charge]) {
+        let limits = &self.worker.app.limits;
+        limits.apply(charges, &self.actor.service_account, self.now);
     }
 
     async fn count_refusal(&self, charges: Vec<Charge>, observing: &[String]) {
@@ -432,6 +440,7 @@ impl Write {
         for record in made {
             *record = format!("{record}-{}", self.entry);
         }
+        self.apply_live(&mut charges);
         charges
     }
 }

@@ -15,6 +15,7 @@ mod demo;
 mod framing;
 mod hidden_fields;
 mod ledger_contract;
+mod limits_at_run_time;
 mod observe;
 mod passthrough;
 mod reload;

@@ -9,7 +9,7 @@ const UNITS: [(char, i64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1
 ///
 /// # Errors
 /// What to write instead.
-pub(super) fn duration(text: &str) -> Result<i64, String> {
+pub fn duration(text: &str) -> Result<i64, String> {
     parse(text)
         .filter(|seconds| (1..=LONGEST).contains(seconds))
         .ok_or_else(|| {
@@ -38,7 +38,7 @@ fn parse(text: &str) -> Option<i64> {
 ///
 /// # Errors
 /// What to write instead.
-pub(super) fn rate(text: &str) -> Result<(u64, u64), String> {
+pub fn rate(text: &str) -> Result<(u64, u64), String> {
     let parsed = || {
         let (count, unit) = text.split_once('/')?;
         let count = count.parse::<u64>().ok().filter(|count| *count > 0)?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::clock_time;
 use crate::error::{Refusal, RefusalKind};
-use crate::mutation::{Charge, Count, Limit, LimitKind};
+use crate::mutation::{Charge, Limit, LimitKind};
 
 /// A limit.
 pub(super) fn limited(
@@ -15,7 +15,7 @@ pub(super) fn limited(
     now: Timestamp,
 ) -> Refusal {
     let Limit { name, kind, .. } = &charge.limit;
-    let what = counted(charge.limit.count);
+    let what = charge.limit.count.word();
     let (kind_of, message) = match (kind, retry_ms) {
         (LimitKind::Rate { burst, .. }, None) => (
             RefusalKind::Budget,
@@ -64,17 +64,6 @@ pub(super) fn limited(
         refusal.retry_after = retry_ms.map(seconds);
     }
     refusal
-}
-
-fn counted(count: Count) -> &'static str {
-    match count {
-        Count::Requests => "requests",
-        Count::Mutations => "mutations",
-        Count::Records => "records",
-        Count::Refusals => "refusals",
-        Count::Holds => "holds",
-        Count::Operation(operation) => operation.word(),
-    }
 }
 
 /// `second`, `minute`, `10 s`: the period of a rate.

@@ -1,0 +1,257 @@
+//! Limits over the operator API: what the rules say, what stands in its place at run time, what is
+//! used.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::get;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::api::{Answer, known, object, reason, unavailable, unprocessable};
+use super::operators::authorised;
+use super::{answer, failure};
+use crate::app::App;
+use crate::config::Role;
+use crate::control::Usage;
+use crate::limits::{self, Live, Value as LiveValue};
+use crate::mutation::{Limit, LimitKind, Per};
+use crate::policy;
+
+/// A live value ends by itself; what should last belongs into the rules.
+const LONGEST: i64 = 30 * 86_400;
+
+const KEYS: [&str; 6] = ["max", "rate", "burst", "for", "service_account", "reason"];
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/limits", get(list))
+        .route("/limits/{name}", get(show).put(set).delete(unset))
+}
+
+async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    authorised(&app.config, &headers, Role::Viewer)?;
+    let now = app.clock.now();
+    let usage = app.control.usage(now).await.map_err(unavailable)?;
+    let rules = app.rules.load();
+    let items: Vec<Value> = rules
+        .limits()
+        .map(|limit| shown(&app, limit, rules.observes(&limit.name), &usage, now))
+        .collect();
+    Ok(answer(
+        StatusCode::OK,
+        &json!({ "items": items, "next": null }),
+    ))
+}
+
+async fn show(State(app): State<Arc<App>>, Path(name): Path<String>, headers: HeaderMap) -> Answer {
+    authorised(&app.config, &headers, Role::Viewer)?;
+    let now = app.clock.now();
+    let usage = app.control.usage(now).await.map_err(unavailable)?;
+    let limit = found(&app, &name)?;
+    let observes = app.rules.load().observes(&limit.name);
+    Ok(answer(
+        StatusCode::OK,
+        &shown(&app, &limit, observes, &usage, now),
+    ))
+}
+
+/// `{max | rate, burst, for, service_account, reason}`
+async fn set(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let operator = authorised(&app.config, &headers, Role::Admin)?;
+    let limit = found(&app, &name)?;
+    let wish = object(&body)?;
+    let wish = wish.as_object().cloned().unwrap_or_default();
+    if let Some(key) = wish.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        let text = format!("unknown key `{key}`: use {}", KEYS.join(", "));
+        return Err(unprocessable(&text));
+    }
+    let now = app.clock.now();
+    let live = Live {
+        value: value(&limit, &wish)?,
+        service_account: service_account(&app, &limit, &wish)?,
+        until: until(&wish, now)?,
+        limit: limit.name.clone(),
+        by: operator.name.clone(),
+        reason: reason(&Value::Object(wish)),
+        at: now,
+    };
+    let entry = limits::set(&app, live.clone()).await.map_err(unavailable)?;
+    Ok(answer(
+        StatusCode::OK,
+        &json!({
+            "name": limit.name,
+            "file": told(limit.kind),
+            "live": told_live(&live, limit.kind),
+            "entry": entry,
+        }),
+    ))
+}
+
+/// `{service_account, reason}`; also for a limit that the rules do not have any more.
+async fn unset(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let operator = authorised(&app.config, &headers, Role::Admin)?;
+    let wish = object(&body)?;
+    let service_account = wish.get("service_account").and_then(Value::as_str);
+    let now = app.clock.now();
+    let who = (operator.name.as_str(), &*reason(&wish));
+    let unset = limits::unset(&app, &name, service_account, who, now).await;
+    match unset.map_err(unavailable)? {
+        Some(entry) => Ok(answer(
+            StatusCode::OK,
+            &json!({ "name": name, "service_account": service_account, "entry": entry }),
+        )),
+        None => {
+            found(&app, &name)?;
+            let whom = service_account.map_or("all", |name| name);
+            let text = format!("limit {name} has no live value for {whom}");
+            Err(failure(StatusCode::CONFLICT, "not_set", &text))
+        }
+    }
+}
+
+fn found(app: &App, name: &str) -> Result<Limit, Response> {
+    let rules = app.rules.load();
+    rules.limit(name).cloned().ok_or_else(|| {
+        let names: Vec<&str> = rules.limits().map(|limit| limit.name.as_str()).collect();
+        let text = format!("no limit is named {name}; there are: {}", names.join(", "));
+        failure(StatusCode::NOT_FOUND, "not_found", &text)
+    })
+}
+
+/// What is to stand in place of the rules' value.
+fn value(limit: &Limit, wish: &Map<String, Value>) -> Result<LiveValue, Response> {
+    let name = &limit.name;
+    match (limit.kind, wish.get("max"), wish.get("rate")) {
+        (LimitKind::Budget { .. }, Some(max), None) if !wish.contains_key("burst") => {
+            let max = max.as_u64();
+            max.map(LiveValue::Max)
+                .ok_or_else(|| unprocessable("`max` has to be a whole number, such as 600"))
+        }
+        (LimitKind::Rate { .. }, None, Some(rate)) => {
+            let text = rate.as_str().unwrap_or_default();
+            let (count, period_ms) = policy::rate(text).map_err(|what| unprocessable(&what))?;
+            let burst = match wish.get("burst") {
+                None => Some(count),
+                Some(burst) => burst.as_u64().filter(|burst| *burst > 0),
+            };
+            let wrong = || unprocessable("`burst` has to be a whole number of at least 1");
+            Ok(LiveValue::Rate {
+                count,
+                period_ms,
+                burst: burst.ok_or_else(wrong)?,
+            })
+        }
+        (LimitKind::Budget { .. }, ..) => Err(unprocessable(&format!(
+            "limit {name} is a budget: give `max`, how many still pass, and nothing else"
+        ))),
+        (LimitKind::Rate { .. }, ..) => Err(unprocessable(&format!(
+            "limit {name} is a rate: give `rate`, such as 5/s, and `burst` if you like"
+        ))),
+    }
+}
+
+fn service_account(
+    app: &App,
+    limit: &Limit,
+    wish: &Map<String, Value>,
+) -> Result<Option<String>, Response> {
+    let name = match wish.get("service_account") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(name) => name.as_str().unwrap_or_default(),
+    };
+    known(app, name)?;
+    if name == "*" || !limit.per.contains(&Per::ServiceAccount) {
+        return Err(unprocessable(&format!(
+            "limit {} is not kept apart by service account `{name}`: set it for all",
+            limit.name
+        )));
+    }
+    Ok(Some(name.to_owned()))
+}
+
+fn until(wish: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, Response> {
+    let text = wish.get("for").and_then(Value::as_str).unwrap_or_default();
+    let seconds =
+        policy::duration(text).map_err(|what| unprocessable(&format!("`for`: {what}")))?;
+    if seconds > LONGEST {
+        let text = "`for` may be 30d at most: what should last belongs into the rules";
+        return Err(unprocessable(text));
+    }
+    let until = now.checked_add(SignedDuration::from_secs(seconds));
+    until.map_err(|error| unprocessable(&format!("`for`: {error}")))
+}
+
+/// A limit with what stands in its place and what is used of it, by key.
+fn shown(app: &App, limit: &Limit, observes: bool, usage: &[Usage], now: Timestamp) -> Value {
+    let live = app.limits.all(now);
+    let live = live
+        .iter()
+        .filter(|live| live.limit.eq_ignore_ascii_case(&limit.name));
+    let used = usage.iter().filter(|used| used.limit == limit.name);
+    let used: Vec<Value> = used
+        .map(|used| {
+            let by_account = limit.per.contains(&Per::ServiceAccount);
+            let account = used.key.split('/').next().filter(|_| by_account);
+            let max = most(app.limits.kind(limit, account, now));
+            json!({ "key": used.key, "used": used.used, "max": max })
+        })
+        .collect();
+    json!({
+        "name": limit.name,
+        "count": limit.count.word(),
+        "per": limit.per.iter().map(|per| per.word()).collect::<Vec<_>>(),
+        "then": limit.then.word(),
+        "observe": observes,
+        "file": told(limit.kind),
+        "live": live.map(|live| told_live(live, limit.kind)).collect::<Vec<_>>(),
+        "used": used,
+    })
+}
+
+fn most(kind: LimitKind) -> u64 {
+    match kind {
+        LimitKind::Budget { max, .. } => max,
+        LimitKind::Rate { burst, .. } => burst,
+    }
+}
+
+fn told(kind: LimitKind) -> Value {
+    match kind {
+        LimitKind::Budget { max, window_ms } => json!({ "max": max, "window_ms": window_ms }),
+        LimitKind::Rate {
+            count,
+            period_ms,
+            burst,
+        } => json!({ "rate": count, "period_ms": period_ms, "burst": burst }),
+    }
+}
+
+/// `fits` is false where a reload made a rate of a budget, or the other way round: then it does
+/// nothing.
+fn told_live(live: &Live, kind: LimitKind) -> Value {
+    let fitting = live.value.of(kind);
+    let mut told = told(fitting.unwrap_or(kind));
+    if let Value::Object(told) = &mut told {
+        told.insert("fits".into(), fitting.is_some().into());
+        told.insert("service_account".into(), json!(live.service_account));
+        told.insert("until".into(), json!(live.until));
+        told.insert("by".into(), json!(live.by));
+        told.insert("reason".into(), json!(live.reason));
+    }
+    told
+}
