@@ -3,6 +3,7 @@
 
 mod api;
 mod limits;
+mod metrics;
 mod operators;
 mod reload;
 
@@ -44,6 +45,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/healthz", get(async || text(StatusCode::OK, "ok\n")))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics::metrics))
         .nest("/api/v1", api::router())
         .fallback(async || failure(StatusCode::NOT_FOUND, "not_found", "no such path"))
         .layer(rim)

@@ -19,6 +19,7 @@ use crate::gate;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::limits::LiveLimits;
+use crate::metrics::{Metrics, Tally};
 use crate::mutation::{Charge, Limit};
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
@@ -47,6 +48,8 @@ pub struct App {
     pub routes: Vec<RouteState>,
     /// Writes under way.
     pub inflight: Inflight,
+    /// What is counted.
+    pub metrics: Metrics,
     /// Limits set at run time.
     pub limits: LiveLimits,
     /// Reloads of the rules.
@@ -100,7 +103,8 @@ impl App {
             clock,
             entropy,
         } = parts;
-        let journal = Journal::new(ledger);
+        let metrics = Metrics::of(&config.routes);
+        let journal = Journal::new(Arc::new(metrics.measured(ledger)));
         let now = clock.now();
         let found_open = journal.sweep(now).await?;
         let mut rebuild = journal.rebuild(now, longest_window(&rules)).await?;
@@ -128,6 +132,7 @@ impl App {
             entropy,
             routes,
             inflight: Inflight::default(),
+            metrics,
             limits,
             reloads: Reloads::default(),
             found_open,
@@ -215,6 +220,8 @@ pub struct Worker {
     pub app: Arc<App>,
     /// The ways to the CRMs, by the place of the route.
     pub upstreams: Vec<Upstream>,
+    /// Counters of its own, by the place of the route.
+    pub tallies: Vec<Arc<Tally>>,
 }
 
 impl Worker {
@@ -225,8 +232,16 @@ impl Worker {
         if let Ok(handle) = Handle::try_current() {
             app.runtimes.write().push(handle);
         }
-        let upstreams = destinations.iter().map(Upstream::to).collect();
-        Self { app, upstreams }
+        let upstreams: Vec<Upstream> = destinations.iter().map(Upstream::to).collect();
+        let places = upstreams.iter().enumerate();
+        let tallies = places
+            .map(|(place, upstream)| app.metrics.tally(place, upstream.traffic()))
+            .collect();
+        Self {
+            app,
+            upstreams,
+            tallies,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod hubspot;
 pub mod json;
 pub mod path;
+pub mod quota;
 pub mod salesforce;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::error::Refusal;
 use crate::mutation::{ChangeSet, CrmKind, Mutation, Outcome, Prior, Snapshot};
 use catalog::Catalog;
 use path::CanonicalPath;
+use quota::Quota;
 
 /// The head of a request in the one form that is judged and sent.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +121,12 @@ impl Crm {
             CrmKind::Salesforce => salesforce::classify(head),
             CrmKind::HubSpot => hubspot::classify(head),
         }
+    }
+
+    /// What an answer says of the CRM's own quota.
+    #[must_use]
+    pub fn quota(self, headers: &HeaderMap) -> Quota {
+        quota::of(self.0, headers)
     }
 
     /// Takes a write's body apart. A shape that needs no body refuses one that is there.

@@ -206,6 +206,11 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Why not.
     fn available(&self) -> Result<(), StoreError>;
 
+    /// How many rows wait to be written, without waiting; `None`: not known.
+    fn queued(&self) -> Option<usize> {
+        None
+    }
+
     /// The time of the newest row, without waiting; a clock behind it is not to be trusted.
     fn newest(&self) -> Option<Timestamp>;
 }

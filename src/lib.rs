@@ -7,7 +7,7 @@
 //!
 //! | room | modules |
 //! |---|---|
-//! | the door | `main`, `cli`, [`config`], [`app`], [`server`], [`tls`], [`telemetry`] |
+//! | the door | `main`, `cli`, [`config`], [`app`], [`server`], [`tls`], [`telemetry`], [`metrics`] |
 //! | the data path | [`proxy`] (start here), [`upstream`] |
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
 //! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`] |
@@ -71,6 +71,7 @@ pub mod gate;
 pub mod journal;
 pub mod ledger;
 pub mod limits;
+pub mod metrics;
 pub mod mutation;
 pub mod policy;
 pub mod proxy;

@@ -321,7 +321,7 @@ mod tests {
                 max,
                 window_ms: 3_600_000,
             } => max,
-            other => panic!("{other:?}"),
+            other @ (LimitKind::Budget { .. } | LimitKind::Rate { .. }) => panic!("{other:?}"),
         }
     }
 

@@ -9,10 +9,11 @@ pub mod words;
 mod write;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
@@ -22,6 +23,7 @@ use crate::config::UnknownCallers;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Class, Head};
 use crate::error::{Refusal, RefusalKind, Side};
+use crate::metrics::{self, Seen, Tally};
 use crate::mutation::CrmKind;
 use crate::upstream::Body;
 use actor::Caller;
@@ -86,14 +88,36 @@ pub async fn handle(
         state,
         now,
     };
-    match run(call, request).await {
+    let (began, seen) = (Instant::now(), Seen::default());
+    let response = match run(call, &seen, request).await {
         Ok(answer) => answer,
         Err(refused) => answer(worker, state, *refused),
+    };
+    if let Some(tally) = worker.tallies.get(place) {
+        count(tally, seen.found(), &response, began);
     }
+    response
+}
+
+/// Counts an answer; the verdict stands on governed replies alone.
+fn count(tally: &Tally, class: metrics::Class, response: &Response<Body>, began: Instant) {
+    let verdict = match class {
+        metrics::Class::Read => None,
+        metrics::Class::Unknown
+        | metrics::Class::Auth
+        | metrics::Class::Write
+        | metrics::Class::Opaque => response.headers().get(VERDICT),
+    };
+    let verdict = verdict.and_then(|verdict| verdict.to_str().ok());
+    tally.answered(class, verdict, response.status(), began.elapsed());
 }
 
 /// The steps, in the order of the crate documentation.
-async fn run(call: Call<'_>, request: Request<Incoming>) -> Result<Response<Body>, Box<Refused>> {
+async fn run(
+    call: Call<'_>,
+    seen: &Seen,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Box<Refused>> {
     let (parts, incoming) = request.into_parts();
     // 1 route and actor
     headers::check(&parts.headers)?;
@@ -111,7 +135,9 @@ async fn run(call: Call<'_>, request: Request<Incoming>) -> Result<Response<Body
         query: parts.uri.query(),
         headers: &parts.headers,
     };
-    match call.state.crm.classify(&head) {
+    let class = call.state.crm.classify(&head);
+    seen.class(counted(&class));
+    match class {
         Class::Read => read(call, parts, &path, &caller, incoming).await,
         Class::Auth => Err(login_refused().into()),
         Class::Opaque(reason) => {
@@ -124,6 +150,15 @@ async fn run(call: Call<'_>, request: Request<Incoming>) -> Result<Response<Body
                 .govern(shape, incoming)
                 .await
         }
+    }
+}
+
+fn counted(class: &Class) -> metrics::Class {
+    match class {
+        Class::Read => metrics::Class::Read,
+        Class::Auth => metrics::Class::Auth,
+        Class::Write(_) => metrics::Class::Write,
+        Class::Opaque(_) => metrics::Class::Opaque,
     }
 }
 
@@ -153,8 +188,16 @@ async fn read(
         .stream(Request::from_parts(parts, body))
         .await
         .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
+    quota(call.worker, call.place, answer.headers());
     headers::to_answer(answer.headers_mut());
     Ok(answer)
+}
+
+/// Notes what an answer of the CRM says of its quota.
+fn quota(worker: &Worker, place: usize, headers: &HeaderMap) {
+    if let (Some(tally), Some(state)) = (worker.tallies.get(place), worker.app.routes.get(place)) {
+        tally.quota(state.crm.quota(headers));
+    }
 }
 
 /// Reads are stopped by a switch of scope `all`, and where the caller is unknown by the configuration.
@@ -229,6 +272,7 @@ fn answer(worker: &Worker, state: &RouteState, refused: Refused) -> Response<Bod
         detail = refusal.detail.as_deref(),
         "refused"
     );
+    worker.app.metrics.refused(&state.route.name, refusal.kind);
     let mut response = match instead {
         Some(instead) => *instead,
         None => refusal_response(worker, state, &refusal, entry.as_ref()),
@@ -283,10 +327,16 @@ fn verdict_word(kind: RefusalKind) -> &'static str {
 /// A message that has more than one reading, refused before it became a request.
 #[must_use]
 pub fn refuse_message(worker: &Worker, place: usize, refusal: &Refusal) -> Response<Body> {
-    match worker.app.routes.get(place) {
-        Some(state) => refusal_response(worker, state, refusal, None),
-        None => Response::new(Body::Empty),
+    let Some(state) = worker.app.routes.get(place) else {
+        return Response::new(Body::Empty);
+    };
+    worker.app.metrics.refused(&state.route.name, refusal.kind);
+    let response = refusal_response(worker, state, refusal, None);
+    if let Some(tally) = worker.tallies.get(place) {
+        let class = metrics::Class::Unknown;
+        tally.answered(class, None, response.status(), Duration::ZERO);
     }
+    response
 }
 
 /// An answer of the CRM that was read whole, as the caller gets it.

@@ -98,6 +98,7 @@ impl Reloads {
 pub async fn reload(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
     let _turn = app.reloads.turn.lock().await;
     let result = replace(app, by).await;
+    app.metrics.reloaded(result.is_ok());
     match &result {
         Ok(reloaded) => {
             app.reloads.refused.store(None);

@@ -3,6 +3,7 @@
 
 mod body;
 mod pool;
+mod traffic;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use rustls::ClientConfig;
 
 pub use body::Body;
 pub use pool::Lease;
+pub use traffic::{CLASSES, Traffic, Way};
 
 use crate::journal::Journaled;
 use pool::{Place, Pool, PoolError, Sent};
@@ -99,6 +101,7 @@ impl Destination {
 pub struct Upstream {
     pool: Arc<Pool>,
     host: HeaderValue,
+    traffic: Arc<Traffic>,
 }
 
 impl Upstream {
@@ -108,7 +111,14 @@ impl Upstream {
         Self {
             pool: Arc::new(Pool::new(destination.place.clone())),
             host: destination.host.clone(),
+            traffic: Arc::default(),
         }
+    }
+
+    /// What passed here so far.
+    #[must_use]
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
     }
 
     /// Passes a read on and streams the answer back.
@@ -116,7 +126,10 @@ impl Upstream {
     /// # Errors
     /// [`ReadError`] when no answer began.
     pub async fn stream(&self, request: Request<Body>) -> Result<Response<Body>, ReadError> {
-        let (answer, lease) = self.ask(request, READ_FOR).await?;
+        let answer = self.ask(request, READ_FOR).await;
+        let status = answer.as_ref().ok().map(|(answer, _)| answer.status());
+        self.traffic.count(Way::Read, status);
+        let (answer, lease) = answer?;
         let (parts, incoming) = answer.into_parts();
         let body = if http_body::Body::is_end_stream(&incoming) {
             lease.give_back();
@@ -136,9 +149,13 @@ impl Upstream {
             let (answer, lease) = self.ask(request, OWN_READ_FOR).await?;
             collect(answer, lease).await.map_err(ReadError::Lost)
         };
-        tokio::time::timeout(OWN_READ_FOR, all)
-            .await
-            .map_err(|_elapsed| ReadError::Timeout)?
+        let answer = match tokio::time::timeout(OWN_READ_FOR, all).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(ReadError::Timeout),
+        };
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        self.traffic.count(Way::OwnRead, status);
+        answer
     }
 
     /// Sends a write: one dispatch at most. `last_look` is asked right before the request is handed to
@@ -174,9 +191,19 @@ impl Upstream {
                 }
             }
         };
-        tokio::time::timeout(WRITE_FOR, dispatch)
-            .await
-            .map_err(|_elapsed| SendError::Timeout)?
+        let answer = match tokio::time::timeout(WRITE_FOR, dispatch).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(SendError::Timeout),
+        };
+        match &answer {
+            Ok(answer) => self.traffic.count(Way::Write, Some(answer.status)),
+            // Nobody was asked.
+            Err(SendError::Stopped) => {}
+            Err(SendError::NotSent(_) | SendError::Lost(_) | SendError::Timeout) => {
+                self.traffic.count(Way::Write, None);
+            }
+        }
+        answer
     }
 
     async fn ask(

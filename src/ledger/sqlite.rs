@@ -214,6 +214,11 @@ impl Ledger for SqliteLedger {
             .await
     }
 
+    fn queued(&self) -> Option<usize> {
+        let pen = self.pen.as_ref()?;
+        Some(pen.status.queued.load(Ordering::Acquire))
+    }
+
     fn newest(&self) -> Option<Timestamp> {
         let newest = self.pen.as_ref()?.status.newest()?;
         Timestamp::from_microsecond(newest).ok()

@@ -1,6 +1,7 @@
 //! The governed path: one write from its body to the CRM's answer. Each step can refuse; what was
 //! taken by then is given back.
 
+mod count;
 mod judge;
 mod observe;
 mod through;
@@ -15,15 +16,16 @@ use jiff::Timestamp;
 
 use super::actor::{self, Caller};
 use super::words::{self, About};
-use super::{Call, Refused, body, headers};
+use super::{Call, Refused, headers};
 use crate::app::{RouteState, Worker};
 use crate::clock::EntryId;
-use crate::control::{Ask, Switch};
+use crate::control::Switch;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Head, Shape};
 use crate::error::{Refusal, RefusalKind, Side};
 use crate::gate::{self, Cause, Decision, Judged};
 use crate::journal::Subject;
+use crate::metrics::Stopwatch;
 use crate::mutation::{Actor, ChangeSet, Charge, Effect, Origin, Snapshot, Verdict};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
@@ -46,6 +48,8 @@ pub(super) struct Write {
     path: CanonicalPath,
     /// The rules in force when it came; a reload in between does not change them.
     rules: Arc<RuleSet>,
+    /// How long it takes, and how much of that is somebody else's.
+    watch: Arc<Stopwatch>,
 }
 
 impl Write {
@@ -74,6 +78,7 @@ impl Write {
             parts,
             path,
             rules: call.worker.app.rules.load_full(),
+            watch: Arc::new(Stopwatch::start()),
         })
     }
 
@@ -89,7 +94,7 @@ impl Write {
         if let Err(verdict) = self.judge_opaque(&changes) {
             return Err(self.denied(&changes, &verdict).await);
         }
-        let bytes = match body::collect(&self.parts.headers, incoming).await {
+        let bytes = match self.collect(incoming).await {
             Ok(bytes) => bytes,
             Err(refusal) => return Err(self.refuse(refusal, Some(&changes), None).await),
         };
@@ -123,8 +128,12 @@ impl Write {
         let app = Arc::clone(&self.worker.app);
         let entry = self.entry.clone();
         let underway = app.inflight.enter(&self.actor.service_account);
+        let (worker, place, watch) = (Arc::clone(&self.worker), self.place, self.watch.clone());
         let task = tokio::spawn(async move {
             let answer = self.judge_and_send(shape, bytes, changes).await;
+            if let Some(tally) = worker.tallies.get(place) {
+                tally.judged(&watch);
+            }
             drop(underway);
             answer
         });
@@ -217,7 +226,7 @@ impl Write {
         shape: &Shape,
         incoming: Incoming,
     ) -> Result<(Bytes, ChangeSet), Refusal> {
-        let bytes = body::collect(&self.parts.headers, incoming).await?;
+        let bytes = self.collect(incoming).await?;
         let state = self.state()?;
         let changes = state
             .crm
@@ -376,39 +385,6 @@ impl Write {
                 charges
             }
             _ => Vec::new(),
-        }
-    }
-
-    /// Puts limits that were set at run time in place of the rules' own.
-    fn apply_live(&self, charges: &mut [Charge]) {
-        let limits = &self.worker.app.limits;
-        limits.apply(charges, &self.actor.service_account, self.now);
-    }
-
-    async fn count_refusal(&self, charges: Vec<Charge>, observing: &[String]) {
-        let (noticed, charges): (Vec<Charge>, Vec<Charge>) = charges
-            .into_iter()
-            .partition(|charge| observing.contains(&charge.limit.name));
-        self.count_noticed(noticed).await;
-        if charges.is_empty() {
-            return;
-        }
-        let ask = self.refusal_ask(charges);
-        match self.worker.app.control.charge(ask).await {
-            Ok(Some(switch)) => self.record_trip(&switch).await,
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, "a refusal is not counted"),
-        }
-    }
-
-    fn refusal_ask(&self, charges: Vec<Charge>) -> Ask {
-        Ask {
-            reservation: self.entry.clone(),
-            service_account: self.actor.service_account.clone(),
-            locks: Vec::new(),
-            charges,
-            patience: gate::PATIENCE,
-            now: self.now,
         }
     }
 

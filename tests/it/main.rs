@@ -16,6 +16,7 @@ mod framing;
 mod hidden_fields;
 mod ledger_contract;
 mod limits_at_run_time;
+mod metrics;
 mod observe;
 mod passthrough;
 mod reload;

@@ -22,7 +22,8 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     (
         "proxy",
         &[
-            "app", "config", "control", "crm", "gate", "journal", "policy", "snapshot", "upstream",
+            "app", "config", "control", "crm", "gate", "journal", "metrics", "policy", "snapshot",
+            "upstream",
         ],
     ),
 ];

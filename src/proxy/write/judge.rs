@@ -1,6 +1,7 @@
 //! Step 5: the verdict, with prior values read under locks where a row or rule looks at them.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use super::{Write, passes};
 use crate::clock::EntryId;
@@ -231,7 +232,14 @@ impl Write {
             headers: &headers,
             mutations: changes.mutations(),
         };
-        snapshot::take(&taking, wanted).await
+        let began = Instant::now();
+        let taken = snapshot::take(&taking, wanted).await;
+        let took = began.elapsed();
+        self.watch.away(took);
+        if let Some(tally) = self.tally() {
+            tally.snapshot(took);
+        }
+        taken
     }
 
     /// A snapshot that could not be taken: the CRM's own answer, a denial, or unavailable.

@@ -1,5 +1,7 @@
 //! Steps 8 to 12: journal, send, outcome, close, reply.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 
@@ -9,7 +11,7 @@ use crate::error::Refusal;
 use crate::gate::Permit;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{ChangeSet, Charge, Outcome, OutcomeState, Snapshot, Verdict};
-use crate::proxy::{ENTRY, Refused, VERDICT, WOULD, answer_of, target, words};
+use crate::proxy::{ENTRY, Refused, VERDICT, WOULD, answer_of, quota, target, words};
 use crate::upstream::{Answer, Body, SendError};
 
 /// What is sent, and what it rests on.
@@ -70,7 +72,10 @@ pub(super) async fn through(
             .permit()
             .still_good(&app.control.switches(), app.clock.now())
     };
-    match upstream.send(&journaled, request, last_look).await {
+    let began = Instant::now();
+    let sent = upstream.send(&journaled, request, last_look).await;
+    write.watch.away(began.elapsed());
+    match sent {
         Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
         Err(error) => Err(unanswered(write, sending, journaled, &error).await),
     }
@@ -106,6 +111,7 @@ async fn answered(
     conditional: bool,
 ) -> Result<Response<Body>, Box<Refused>> {
     let outcomes = outcomes(write, sending, &answer);
+    quota(&write.worker, write.place, &answer.headers);
     let moved = conditional && answer.status == StatusCode::PRECONDITION_FAILED;
     let closing = Closing {
         status: Some(answer.status.as_u16()),
@@ -130,6 +136,8 @@ async fn answered(
         .headers_mut()
         .insert(VERDICT, HeaderValue::from_static("allow"));
     if let Some(would) = sending.verdict.would() {
+        let metrics = &write.worker.app.metrics;
+        metrics.observed(write.route(), would);
         let word = HeaderValue::from_static(would.word());
         response.headers_mut().insert(WOULD, word);
     }

@@ -139,6 +139,10 @@ impl Ledger for FaultyLedger {
         self.inner.available()
     }
 
+    fn queued(&self) -> Option<usize> {
+        self.inner.queued()
+    }
+
     fn newest(&self) -> Option<Timestamp> {
         self.inner.newest()
     }
