@@ -16,6 +16,7 @@ mod ledger;
 mod limits;
 mod output;
 mod reload;
+mod schema;
 mod serve;
 mod status;
 mod switch;
@@ -59,6 +60,7 @@ enum Verb {
     Resume(switch::ResumeArguments),
     #[command(subcommand)]
     Key(key::Verb),
+    Schema(schema::Arguments),
     Fingerprint(fingerprint::Arguments),
     Completions(completions::Arguments),
 }
@@ -135,6 +137,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Kill(arguments) => switch::kill(&arguments, context),
         Verb::Resume(arguments) => switch::resume(&arguments, context),
         Verb::Key(verb) => key::run(&verb, context),
+        Verb::Schema(arguments) => schema::run(&arguments, context),
         Verb::Fingerprint(arguments) => fingerprint::run(&arguments, context),
         Verb::Completions(arguments) => completions::run(&arguments, context),
     }

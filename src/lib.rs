@@ -7,7 +7,7 @@
 //!
 //! | room | modules |
 //! |---|---|
-//! | the door | `main`, `cli`, [`config`], [`app`], [`server`], [`tls`], [`telemetry`], [`metrics`] |
+//! | the door | `main`, `cli`, [`config`], [`schema`], [`app`], [`server`], [`tls`], [`telemetry`], [`metrics`] |
 //! | the data path | [`proxy`] (start here), [`upstream`] |
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
 //! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`] |
@@ -79,6 +79,7 @@ pub mod reload;
 pub mod request;
 pub mod rules;
 pub mod sandbox;
+pub mod schema;
 pub mod serve;
 pub mod server;
 pub mod snapshot;

@@ -246,6 +246,17 @@ pub enum Origin {
     Revert,
 }
 
+impl Origin {
+    /// The word in rules.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Revert => "revert",
+        }
+    }
+}
+
 /// What the agent says of itself (`x-writegate-*` request headers). Claims may add strictness, never
 /// prove anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,7 +28,7 @@ use crate::mutation::{
 };
 use matrix::RuleFile;
 
-pub use load::{duration, load, rate, read_cases};
+pub use load::{OPERATORS, duration, load, rate, read_cases};
 pub use mention::Mentions;
 pub use mistake::{LoadErrors, Mistake, Place};
 

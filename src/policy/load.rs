@@ -17,6 +17,7 @@ use super::RuleSet;
 use super::mistake::{LoadErrors, Mistake, Mistakes, Place};
 use super::yaml;
 
+pub use condition::OPERATORS;
 pub use unit::{duration, rate};
 
 /// The ending of the files with cases.

@@ -21,6 +21,7 @@ mod observe;
 mod passthrough;
 mod reload;
 mod sandbox;
+mod schema;
 mod server;
 mod support;
 mod tidy;

@@ -12,7 +12,8 @@ use crate::policy::yaml::{Key, Kind, Node};
 /// The digits that a factor may have: enough for any price, and cheap.
 const LONGEST_FACTOR: usize = 30;
 
-const OPERATORS: [&str; 8] = [
+/// What a path can be tested for.
+pub const OPERATORS: [&str; 8] = [
     "matches",
     "contains",
     "more_than",
