@@ -18,6 +18,7 @@ mod ledger_contract;
 mod limits_at_run_time;
 mod metrics;
 mod observe;
+mod packs;
 mod passthrough;
 mod reload;
 mod sandbox;
