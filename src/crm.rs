@@ -123,6 +123,15 @@ impl Crm {
         }
     }
 
+    /// The name that rules use for an object, by any of its names; `None` where it has no others.
+    #[must_use]
+    pub fn canonical(self, name: &str) -> Option<&'static str> {
+        match self.0 {
+            CrmKind::Salesforce => None,
+            CrmKind::HubSpot => hubspot::canonical(name),
+        }
+    }
+
     /// What an answer says of the CRM's own quota.
     #[must_use]
     pub fn quota(self, headers: &HeaderMap) -> Quota {

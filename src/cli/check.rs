@@ -1,5 +1,6 @@
 //! `check`: configuration, rules and their cases, before a proxy is started with them.
 
+mod rule_warnings;
 mod warnings;
 
 use clap::Args;
@@ -27,7 +28,7 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
     let rules = rules::load(&config)?;
     let results = rules::cases(&config, &rules)?;
     let mut warnings = warnings::of_config(&config);
-    warnings.extend(warnings::of_rules(&config, &rules.mentions()));
+    warnings.extend(rule_warnings::of(&config, &rules));
     let failed: Vec<_> = results
         .iter()
         .filter(|case| case.failure.is_some())

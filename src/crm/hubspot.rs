@@ -80,6 +80,11 @@ const PASSING_HEADERS: [&str; 6] = [
 /// Path words of the CRM objects API that are no record ids.
 const RESERVED: [&str; 4] = ["batch", "search", "merge", "gdpr-delete"];
 
+/// The name that rules use for a type, by any of its names.
+pub(super) fn canonical(name: &str) -> Option<&'static str> {
+    types::resolve(name).map(|object| object.name)
+}
+
 pub(super) fn classify(head: &Head<'_>) -> Class {
     if let Some(reason) = acts_unseen(head.headers, head.query) {
         return Class::Opaque(reason);

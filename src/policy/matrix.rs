@@ -44,6 +44,17 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Every word that it has for anybody.
+    pub(super) fn words(&self) -> impl Iterator<Item = Word> + '_ {
+        let named = self.named.iter().map(|(_, word)| *word);
+        self.everybody.into_iter().chain(self.agents).chain(named)
+    }
+
+    /// Whether it denies everybody.
+    pub(super) fn denies(&self) -> bool {
+        self.words().all(|word| word == Word::Is(Effect::Deny))
+    }
+
     /// The service account's own word, else that of `agents`, else deny.
     pub(super) fn word(&self, service_account: &str) -> Word {
         self.named

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::matrix::{Row, RuleFile};
 use super::pattern::Pattern;
-use crate::mutation::{CrmKind, Requirement};
+use crate::mutation::{CrmKind, Effect, Requirement};
 
 /// Names from outside the rules, each once, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub struct Mentions {
     pub owners: BTreeSet<String>,
     /// Teams under `approvers`: a hold that waits for one that does not exist waits in vain.
     pub approvers: BTreeSet<String>,
+    /// Owners of rows and rules that can hold and name no approvers: who decides, if it is a team.
+    pub deciders: BTreeSet<String>,
+    /// What rules ask of approvers, by the rule's name.
+    pub requirements: Vec<(String, Requirement)>,
+    /// `endpoints` rows that let something through or hold it.
+    pub endpoints: Vec<(CrmKind, String)>,
     /// Routes that files are narrowed to.
     pub routes: BTreeSet<String>,
     /// Salesforce objects that are spelled out, in lower case.
@@ -46,17 +52,36 @@ pub(super) fn of(files: &[RuleFile]) -> Mentions {
         }
         for rule in &file.rules {
             mentions.owners.extend(rule.owner.iter().cloned());
-            if let Some(Requirement::Teams(teams)) = &rule.approvers {
-                mentions.approvers.extend(teams.iter().cloned());
+            match &rule.approvers {
+                None if rule.then == Effect::Hold => {
+                    mentions.deciders.extend(rule.owner.iter().cloned());
+                }
+                None => {}
+                Some(requirement) => mentions.required(&rule.name, requirement),
             }
         }
+        let open = file.endpoints.iter().filter(|(_, row)| !row.row.denies());
+        mentions
+            .endpoints
+            .extend(open.map(|(name, _)| (file.crm, name.clone())));
     }
     mentions
 }
 
 impl Mentions {
+    fn required(&mut self, rule: &str, requirement: &Requirement) {
+        if let Requirement::Teams(teams) = requirement {
+            self.approvers.extend(teams.iter().cloned());
+        }
+        self.requirements
+            .push((rule.to_owned(), requirement.clone()));
+    }
+
     fn row(&mut self, row: &Row) {
         self.owners.extend(row.owner.iter().cloned());
+        if row.words().any(|word| word.without_prior() == Effect::Hold) {
+            self.deciders.extend(row.owner.iter().cloned());
+        }
         let names = row.named.iter().map(|(name, _)| name.clone());
         self.service_accounts.extend(names);
     }

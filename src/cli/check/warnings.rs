@@ -1,9 +1,6 @@
-//! What is allowed in a configuration and its rules but probably not meant.
+//! What is allowed in a configuration but probably not meant.
 
-use crate::config::{
-    Config, ControlStore, LedgerStore, Mode, Operator, Role, Route, ServiceAccount,
-};
-use crate::policy::Mentions;
+use crate::config::{Config, ControlStore, LedgerStore, Mode, Role, Route, ServiceAccount};
 
 /// One line each, in the order of the file.
 pub(super) fn of_config(config: &Config) -> Vec<String> {
@@ -17,31 +14,6 @@ pub(super) fn of_config(config: &Config) -> Vec<String> {
     }
     of_operators(config, &mut warnings);
     warnings
-}
-
-/// Service accounts, teams and routes that rules name and the configuration does not know.
-pub(super) fn of_rules(config: &Config, mentions: &Mentions) -> Vec<String> {
-    let account = |name: &&String| !config.service_accounts.iter().any(|a| a.name == **name);
-    let accounts = mentions.service_accounts.iter().filter(account);
-    let accounts = accounts.map(|name| {
-        format!("the rules name service account {name}, which the configuration does not have")
-    });
-    let team = |team: &&String| !has_approver(config, team);
-    let teams = mentions.approvers.iter().filter(team).map(|team| {
-        format!("the rules ask {team} to decide, but no operator of that team is an approver")
-    });
-    let route = |name: &&String| !config.routes.iter().any(|r| r.name == **name);
-    let routes = mentions.routes.iter().filter(route).map(|name| {
-        format!("the rules are narrowed to route {name}, which the configuration does not have")
-    });
-    accounts.chain(teams).chain(routes).collect()
-}
-
-fn has_approver(config: &Config, team: &str) -> bool {
-    let of_team = |operator: &&Operator| operator.teams.iter().any(|t| t == team);
-    let mut operators = config.operators.iter().filter(of_team);
-    // Each role includes the ones before it.
-    operators.any(|operator| operator.roles.iter().any(|role| *role >= Role::Approver))
 }
 
 fn of_route(route: &Route, warnings: &mut Vec<String>) {

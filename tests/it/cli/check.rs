@@ -163,6 +163,105 @@ writegate.yaml:6:27: `boss` is no role: write viewer, approver or admin
     assert!(ran.err.contains("rules/hubspot.yaml:13:11:"), "{}", ran.err);
 }
 
+fn warnings(config: &str, rules: &str) -> Vec<String> {
+    let folder = folder(config, rules, "[]");
+    std::fs::write(folder.path().join("token"), "pat-na1-1\n").unwrap();
+    let ran = check(&folder, &[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let lines = ran.out.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("warning: "))
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+const PEOPLE: &str = "  - { name: ann, roles: [approver], teams: [Deal Desk, Sales Ops], token: \"sha256:0000000000000000000000000000000000000000000000000000000000000001\" }
+  - { name: vic, roles: [viewer], teams: [RevOps], token: \"sha256:0000000000000000000000000000000000000000000000000000000000000002\" }
+";
+
+/// Approvals that can never be had: too few people, the owner among them, a team of viewers.
+#[test]
+fn approvers_that_can_never_be_met_are_warned_of() {
+    let rules = "\
+crm: hubspot
+default: deny
+objects:
+  deals:
+    delete: { agents: hold, owner: RevOps }
+    merge: { agents: hold, owner: agent team }
+    purge: { owner: nobody in particular }
+    fields: { dealstage: { sdr-agent: hold, owner: Sales Ops } }
+rules:
+  - { name: two,        then: hold, approvers: 2 }
+  - { name: three,      then: hold, approvers: 3 }
+  - { name: each,       then: hold, approvers: [Sales Ops, Deal Desk] }
+  - { name: same-twice, then: hold, approvers: [Deal Desk, Closing] }
+";
+    let config = format!("{}{PEOPLE}", good_config());
+    let config = config.replace("name: sdr-agent,", "name: sdr-agent, owner: Ann,");
+    let config = config.replace(
+        "teams: [Deal Desk, Sales Ops]",
+        "teams: [Deal Desk, Sales Ops, Closing]",
+    );
+    assert_eq!(
+        warnings(&config, rules),
+        [
+            "the rules let RevOps decide holds, but no operator of that team is an approver",
+            "the rules let agent team decide holds, but that is no operator's team: any approver decides",
+            "rule two asks for 2 people, and without Ann, who owns sdr-agent and decides none of its holds, there are not so many: nobody can approve it",
+            "rule three asks for 3 people, and there are not so many approvers: nobody can approve it",
+            "rule each asks for one person each of Deal Desk and Sales Ops, and without Ann, who owns sdr-agent and decides none of its holds, there are not so many: nobody can approve it",
+            "rule same-twice asks for one person each of Closing and Deal Desk, and there are not so many approvers: nobody can approve it",
+        ]
+    );
+    // one more person of the desk, and all but three can be met
+    let more = "  - { name: bob, roles: [approver], teams: [Deal Desk, RevOps], token: \"sha256:0000000000000000000000000000000000000000000000000000000000000003\" }\n";
+    let config = format!("{}{PEOPLE}{more}", good_config());
+    let config = config.replace(
+        "teams: [Deal Desk, Sales Ops]",
+        "teams: [Deal Desk, Sales Ops, Closing]",
+    );
+    assert_eq!(
+        warnings(&config, rules),
+        [
+            "the rules let agent team decide holds, but that is no operator's team: any approver decides"
+        ]
+    );
+}
+
+#[test]
+fn rows_and_limits_that_do_not_do_what_they_seem_to_are_warned_of() {
+    let rules = "\
+crm: hubspot
+default: deny
+objects:
+  contact|0-2: { create: deny }
+  companies: { create: deny }
+rules:
+  - { name: r, applies: { object: [Deal, tickets] }, then: deny }
+endpoints:
+  POST /crm/v3/objects/contacts/search/x: { sdr-agent: allow }
+  POST /crm/v3/objects/p_thing: deny
+  POST /automation/v4/flows: { sdr-agent: hold }
+limits:
+  - { name: odd,    per: service_account, rate: 10/s, burst: 5 }
+  - { name: narrow, per: service_account, count: mutations, rate: 100/s, burst: 100 }
+  - { name: fine,   per: service_account, rate: 10/s, burst: 20 }
+  - { name: wide,   per: service_account, count: mutations, rate: 100/s, burst: 200 }
+";
+    assert_eq!(
+        warnings(&good_config(), rules),
+        [
+            "the rules name HubSpot object 0-2, which never matches: it is called companies",
+            "the rules name HubSpot object contact, which never matches: it is called contacts",
+            "the rules name HubSpot object deal, which never matches: it is called deals",
+            "endpoint POST /crm/v3/objects/contacts/search/x is of the record API: it lets through what cannot be taken apart there, unseen; the rows under `objects` do not apply to that",
+            "limit odd: the rate (10) is larger than the burst (5), so 10 never come at once; leave `burst` out, or make it 10 or more",
+            "limit narrow counts mutations with a burst of 100: a batch with more than 100 is always refused",
+        ]
+    );
+}
+
 #[test]
 fn what_is_probably_not_meant_is_warned_of() {
     let config = format!(

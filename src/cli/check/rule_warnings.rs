@@ -1,0 +1,200 @@
+//! What is allowed in rules but probably not meant, seen together with the configuration.
+
+use crate::config::{Config, Operator, Role};
+use crate::crm::Crm;
+use crate::mutation::{Count, CrmKind, Limit, LimitKind, Requirement};
+use crate::policy::{Mentions, RuleSet};
+
+/// Records that one request of the batch APIs can hold (Salesforce collections 200, HubSpot 100).
+const BATCH: u64 = 200;
+
+/// One line each.
+pub(super) fn of(config: &Config, rules: &RuleSet) -> Vec<String> {
+    let mentions = rules.mentions();
+    let mut warnings = names(config, &mentions);
+    warnings.extend(deciders(config, &mentions));
+    warnings.extend(unmeetable(config, &mentions));
+    warnings.extend(aliases(&mentions));
+    warnings.extend(endpoints(&mentions));
+    warnings.extend(rules.limits().filter_map(limit));
+    warnings
+}
+
+/// Service accounts, teams and routes that the configuration does not know.
+fn names(config: &Config, mentions: &Mentions) -> Vec<String> {
+    let account = |name: &&String| !config.service_accounts.iter().any(|a| a.name == **name);
+    let accounts = mentions.service_accounts.iter().filter(account);
+    let accounts = accounts.map(|name| {
+        format!("the rules name service account {name}, which the configuration does not have")
+    });
+    let team = |team: &&String| !approvers(config).any(|person| is_of(person, team));
+    let teams = mentions.approvers.iter().filter(team).map(|team| {
+        format!("the rules ask {team} to decide, but no operator of that team is an approver")
+    });
+    let route = |name: &&String| !config.routes.iter().any(|r| r.name == **name);
+    let routes = mentions.routes.iter().filter(route).map(|name| {
+        format!("the rules are narrowed to route {name}, which the configuration does not have")
+    });
+    accounts.chain(teams).chain(routes).collect()
+}
+
+/// Owners of rows that hold: a team without an approver decides nothing; what is no team leaves the
+/// decision to everybody.
+fn deciders(config: &Config, mentions: &Mentions) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for owner in mentions.deciders.difference(&mentions.approvers) {
+        let team = config.operators.iter().any(|person| is_of(person, owner));
+        let decides = approvers(config).any(|person| is_of(person, owner));
+        if !team {
+            warnings.push(format!(
+                "the rules let {owner} decide holds, but that is no operator's team: any approver decides"
+            ));
+        } else if !decides {
+            warnings.push(format!(
+                "the rules let {owner} decide holds, but no operator of that team is an approver"
+            ));
+        }
+    }
+    warnings
+}
+
+/// Rules that ask for more people than there are, or than are left without a service account's owner.
+fn unmeetable(config: &Config, mentions: &Mentions) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (rule, requirement) in &mentions.requirements {
+        if !can_meet(config, requirement, None) {
+            // A team that nobody is of is told already.
+            if every_team_has_somebody(config, requirement) {
+                warnings.push(format!(
+                    "rule {rule} asks for {}, and there are not so many approvers: nobody can approve it",
+                    people(requirement)
+                ));
+            }
+            continue;
+        }
+        for account in &config.service_accounts {
+            let owner = account.owner.as_deref();
+            if owner.is_some() && !can_meet(config, requirement, owner) {
+                warnings.push(format!(
+                    "rule {rule} asks for {}, and without {}, who owns {} and decides none of its holds, there are not so many: nobody can approve it",
+                    people(requirement),
+                    owner.unwrap_or_default(),
+                    account.name
+                ));
+            }
+        }
+    }
+    warnings
+}
+
+fn every_team_has_somebody(config: &Config, requirement: &Requirement) -> bool {
+    match requirement {
+        Requirement::Approvers(_) => true,
+        Requirement::Teams(teams) => teams
+            .iter()
+            .all(|team| approvers(config).any(|person| is_of(person, team))),
+    }
+}
+
+fn people(requirement: &Requirement) -> String {
+    match requirement {
+        Requirement::Approvers(count) => format!("{count} people"),
+        Requirement::Teams(teams) => format!("one person each of {}", teams.join(" and ")),
+    }
+}
+
+/// Whether different people are left for all of it.
+fn can_meet(config: &Config, requirement: &Requirement, without: Option<&str>) -> bool {
+    let left: Vec<&Operator> = approvers(config)
+        .filter(|person| !without.is_some_and(|name| person.name.eq_ignore_ascii_case(name)))
+        .collect();
+    match requirement {
+        Requirement::Approvers(count) => u32::try_from(left.len()).is_ok_and(|left| left >= *count),
+        Requirement::Teams(teams) => assign(teams, &left),
+    }
+}
+
+/// Whether each team can have a person of its own: the first team's is tried in turn.
+fn assign(teams: &[String], people: &[&Operator]) -> bool {
+    let Some((team, rest)) = teams.split_first() else {
+        return true;
+    };
+    people
+        .iter()
+        .filter(|person| is_of(person, team))
+        .any(|chosen| {
+            let others: Vec<&Operator> = people
+                .iter()
+                .filter(|person| person.name != chosen.name)
+                .copied()
+                .collect();
+            assign(rest, &others)
+        })
+}
+
+/// Operators who may decide; each role includes the ones before it.
+fn approvers(config: &Config) -> impl Iterator<Item = &Operator> {
+    let may = |person: &&Operator| person.roles.iter().any(|role| *role >= Role::Approver);
+    config.operators.iter().filter(may)
+}
+
+fn is_of(person: &Operator, team: &str) -> bool {
+    person
+        .teams
+        .iter()
+        .any(|own| own.eq_ignore_ascii_case(team))
+}
+
+/// Other names of HubSpot's types: rules see the plural one alone.
+fn aliases(mentions: &Mentions) -> Vec<String> {
+    let names = mentions.hubspot_objects.iter();
+    names
+        .filter_map(|name| {
+            let canonical = Crm(CrmKind::HubSpot).canonical(name)?;
+            (canonical != name).then(|| {
+                format!("the rules name HubSpot object {name}, which never matches: it is called {canonical}")
+            })
+        })
+        .collect()
+}
+
+/// Rows for paths that are usually taken apart: they speak only for what could not be, such as types
+/// that are not known.
+fn endpoints(mentions: &Mentions) -> Vec<String> {
+    let rows = mentions.endpoints.iter();
+    rows.filter(|(crm, name)| is_record_api(*crm, name))
+        .map(|(_, name)| {
+            format!(
+                "endpoint {name} is of the record API: it lets through what cannot be taken apart there, unseen; the rows under `objects` do not apply to that"
+            )
+        })
+        .collect()
+}
+
+fn is_record_api(crm: CrmKind, name: &str) -> bool {
+    let mut segments = name.split('/').map(str::to_ascii_lowercase);
+    match crm {
+        CrmKind::Salesforce => segments.any(|part| part == "sobjects" || part == "composite"),
+        CrmKind::HubSpot => segments.any(|part| part == "objects" || part == "associations"),
+    }
+}
+
+/// Limits that refuse more, or less, than they seem to.
+fn limit(limit: &Limit) -> Option<String> {
+    let LimitKind::Rate { count, burst, .. } = limit.kind else {
+        return None;
+    };
+    let name = &limit.name;
+    if count > burst {
+        return Some(format!(
+            "limit {name}: the rate ({count}) is larger than the burst ({burst}), so {count} never come at once; leave `burst` out, or make it {count} or more"
+        ));
+    }
+    let of_mutations = matches!(limit.count, Count::Mutations | Count::Operation(_));
+    (of_mutations && burst < BATCH).then(|| {
+        format!(
+            "limit {name} counts {} with a burst of {burst}: a batch with more than {burst} is always refused",
+            limit.count.word()
+        )
+    })
+}
