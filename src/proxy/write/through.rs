@@ -188,11 +188,16 @@ async fn unanswered(
     })
 }
 
-/// The outcome is durable, then the records are free again.
+/// Returns when the outcome is durable. The records are free again once its row is on its way: the
+/// ledger keeps the order, so a later write's row is never durable without this one.
 async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
     let app = &write.worker.app;
-    app.journal.close(journaled, closing, app.clock.now()).await;
-    if let Err(error) = app.control.settle(&write.entry).await {
+    let (_, settled) = tokio::join!(
+        biased;
+        app.journal.close(journaled, closing, app.clock.now()),
+        app.control.settle(&write.entry),
+    );
+    if let Err(error) = settled {
         tracing::error!(%error, entry = %write.entry, "a reservation is not settled");
     }
 }
