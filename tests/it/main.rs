@@ -16,6 +16,7 @@ mod framing;
 mod hidden_fields;
 mod ledger_contract;
 mod passthrough;
+mod readme;
 mod sandbox;
 mod server;
 mod support;
