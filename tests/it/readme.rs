@@ -3,9 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use writegate::tls;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+use writegate::tls::{self, Pem};
+
+use super::support::skipped;
 
 /// A fenced block: what stands behind the three ticks, and its lines.
 struct Block {
@@ -166,4 +172,40 @@ fn dots_stand_for_anything_within_a_line() {
     assert!(!fits("a … c", "a b d"));
     assert!(!fits("a", "a b"));
     assert!(!fits("a … c", "a b c d"));
+}
+
+/// What `certs/make` makes serves a client that trusts its CA, by each name.
+#[tokio::test]
+async fn made_certificates_serve() {
+    let has = Command::new("openssl").arg("version").output();
+    if has.is_err() {
+        return skipped("certificates of certs/make", "openssl");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(root().join("certs/make"), folder.path().join("make")).unwrap();
+    let made = Command::new(folder.path().join("make"))
+        .arg("crm-gate.internal")
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let (ca, cert, key) = (read("ca.pem"), read("dev.pem"), read("dev.key"));
+    let pem = |text| Pem { text, of: "made" };
+    let acceptor = TlsAcceptor::from(tls::server(pem(&cert), pem(&key), None).unwrap());
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(&ca).unwrap())
+        .unwrap();
+    tls::install_provider();
+    let client = rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = TlsConnector::from(Arc::new(client));
+    for name in ["localhost", "127.0.0.1", "crm-gate.internal"] {
+        let (near, far) = tokio::io::duplex(16_384);
+        let name = ServerName::try_from(name).unwrap();
+        let (near, far) = tokio::join!(connector.connect(name, near), acceptor.accept(far));
+        near.unwrap();
+        far.unwrap();
+    }
 }
