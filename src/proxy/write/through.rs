@@ -178,9 +178,6 @@ async fn unanswered(
         note: Some(detail),
     };
     close(write, journaled, &closing).await;
-    if !sent {
-        write.refund().await;
-    }
     Box::new(Refused {
         refusal,
         entry: Some(entry),
@@ -189,15 +186,23 @@ async fn unanswered(
 }
 
 /// Returns when the outcome is durable. The records are free again once its row is on its way: the
-/// ledger keeps the order, so a later write's row is never durable without this one.
+/// ledger keeps the order, so a later write's row is never durable without this one. What was not
+/// sent is not charged.
 async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
     let app = &write.worker.app;
-    let (_, settled) = tokio::join!(
+    let free = async {
+        if closing.sent {
+            app.control.settle(&write.entry).await
+        } else {
+            app.control.refund(&write.entry).await
+        }
+    };
+    let (_, freed) = tokio::join!(
         biased;
         app.journal.close(journaled, closing, app.clock.now()),
-        app.control.settle(&write.entry),
+        free,
     );
-    if let Err(error) = settled {
+    if let Err(error) = freed {
         tracing::error!(%error, entry = %write.entry, "a reservation is not settled");
     }
 }

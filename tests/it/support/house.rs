@@ -13,6 +13,7 @@ use writegate::config::{
     Admin, Config, ControlStore, Fingerprint, LedgerStore, Mode, Operator, Role, Route, Secret,
     ServiceAccount, UnknownCallers,
 };
+use writegate::control::ControlState;
 use writegate::control::memory::MemoryControl;
 use writegate::journal::read::{Entry, EntryState, Which};
 use writegate::ledger::Ledger;
@@ -34,8 +35,12 @@ pub(crate) const OTHER_TOKEN: &str = "00Dxx!canary-token-of-sdr";
 pub(crate) const KEY: &str = "wg_canary-key-of-scoring";
 /// What the sandbox takes in place of that key.
 pub(crate) const BROKER: &str = "00Dxx!canary-broker-credential";
-/// The operator's token.
+/// The token of the operator dana, an admin.
 pub(crate) const OPERATOR: &str = "canary-token-of-dana";
+/// The token of the operator ann, an approver.
+pub(crate) const APPROVER: &str = "canary-token-of-ann";
+/// The token of the operator vic, a viewer.
+pub(crate) const VIEWER: &str = "canary-token-of-vic";
 
 /// Rules that let the sandbox be written to in every way that is taken apart.
 pub(crate) const OPEN_RULES: &str = "
@@ -56,10 +61,13 @@ objects:
 pub(crate) struct Builder {
     rules: Vec<(String, String)>,
     clock: Arc<dyn Clock>,
+    control: Arc<dyn ControlState>,
     folder: Option<Arc<TempDir>>,
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
     settings: Settings,
+    tokens: Vec<Token>,
+    changes: Vec<Box<dyn FnOnce(&mut Config)>>,
 }
 
 impl Builder {
@@ -81,6 +89,12 @@ impl Builder {
         self
     }
 
+    /// Control state that a test can look into and tamper with.
+    pub(crate) fn control(mut self, control: Arc<dyn ControlState>) -> Self {
+        self.control = control;
+        self
+    }
+
     /// The stores of an earlier house: a restart.
     pub(crate) fn folder(mut self, folder: &Arc<TempDir>) -> Self {
         self.folder = Some(Arc::clone(folder));
@@ -98,15 +112,43 @@ impl Builder {
         self
     }
 
+    /// Timeouts and limits of the proxy's server.
+    pub(crate) fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// One more token that the sandbox takes.
+    pub(crate) fn sandbox_token(mut self, token: &str) -> Self {
+        self.tokens.push(Token::new(token));
+        self
+    }
+
+    /// One more token of `enrichment-agent`, which the sandbox takes too.
+    pub(crate) fn token(self, token: &str) -> Self {
+        let print = Fingerprint::of(token.as_bytes());
+        self.sandbox_token(token)
+            .configure(move |config| config.service_accounts[0].tokens.push(print))
+    }
+
+    /// Changes the configuration before the proxy opens.
+    pub(crate) fn configure(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox().await;
+        let sandbox = sandbox(self.tokens).await;
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
         let upstream = self
             .upstream
             .unwrap_or_else(|| sandbox.base_url().parse().unwrap());
-        let config = config(&upstream, self.unknown_callers);
+        let mut config = config(&upstream, self.unknown_callers);
+        for change in self.changes {
+            change(&mut config);
+        }
         let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
         let file = folder.path().join("ledger.db");
@@ -115,7 +157,7 @@ impl Builder {
         let parts = Parts {
             config,
             rules,
-            control: Arc::new(MemoryControl::new()),
+            control: self.control,
             ledger: ledger.clone(),
             clock: self.clock,
             entropy,
@@ -135,8 +177,9 @@ impl Builder {
     }
 }
 
-async fn sandbox() -> Running {
+async fn sandbox(tokens: Vec<Token>) -> Running {
     let mut options = Options::with_token(TOKEN);
+    options.tokens.extend(tokens);
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
     Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
@@ -213,12 +256,20 @@ fn config(upstream: &Uri, unknown_callers: UnknownCallers) -> Config {
             account("sdr-agent", &[OTHER_TOKEN], &[]),
             account("scoring-agent", &[], &[KEY]),
         ],
-        operators: vec![Operator {
-            name: "dana".into(),
-            roles: vec![Role::Admin],
-            teams: vec!["Sales Ops".into()],
-            token: Fingerprint::of(OPERATOR.as_bytes()),
-        }],
+        operators: vec![
+            operator("dana", Role::Admin, OPERATOR),
+            operator("ann", Role::Approver, APPROVER),
+            operator("vic", Role::Viewer, VIEWER),
+        ],
+    }
+}
+
+fn operator(name: &str, role: Role, token: &str) -> Operator {
+    Operator {
+        name: name.into(),
+        roles: vec![role],
+        teams: vec!["Sales Ops".into()],
+        token: Fingerprint::of(token.as_bytes()),
     }
 }
 
@@ -243,10 +294,13 @@ impl House {
                 ("hubspot.yaml".into(), OPEN_HUBSPOT.into()),
             ],
             clock: Arc::new(SystemClock),
+            control: Arc::new(MemoryControl::new()),
             folder: None,
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
             settings: Settings::default(),
+            tokens: Vec::new(),
+            changes: Vec::new(),
         }
     }
 
@@ -258,6 +312,33 @@ impl House {
     /// `enrichment-agent` on the HubSpot route.
     pub(crate) fn hubspot_agent(&self) -> Client {
         Client::new(self.hubspot, TOKEN)
+    }
+
+    /// The same agent on a CRM's route.
+    pub(crate) fn agent_of(&self, crm: CrmKind) -> Client {
+        match crm {
+            CrmKind::Salesforce => self.agent(),
+            CrmKind::HubSpot => self.hubspot_agent(),
+        }
+    }
+
+    /// `sdr-agent` on the Salesforce route.
+    pub(crate) fn other_agent(&self) -> Client {
+        Client::new(self.salesforce, OTHER_TOKEN)
+    }
+
+    /// Serves the operators' side, until this runtime ends.
+    pub(crate) async fn operators(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = writegate::admin::router(Arc::clone(&self.app));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+
+    /// Returns when no write is under way.
+    pub(crate) async fn idle(&self) {
+        self.app.inflight.counter().none().await;
     }
 
     /// The newest entries, newest first.
