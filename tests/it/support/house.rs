@@ -1,7 +1,7 @@
 //! A sandbox CRM, a real proxy before it, and what a test wants to know of both.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -11,7 +11,7 @@ use writegate::app::{App, Parts};
 use writegate::clock::{Clock, SystemClock, SystemEntropy};
 use writegate::config::{
     Admin, Config, ControlStore, Fingerprint, LedgerStore, Mode, Operator, Role, Route, Secret,
-    ServiceAccount, UnknownCallers,
+    ServiceAccount, Tls, UnknownCallers,
 };
 use writegate::control::memory::MemoryControl;
 use writegate::journal::read::{Entry, EntryState};
@@ -22,6 +22,7 @@ use writegate::policy::RuleSet;
 use writegate::sandbox::{Options, Running, Sandbox, Token};
 use writegate::server::proxied::{self, Proxied};
 use writegate::server::{self, Settings, Trigger};
+use writegate::tls;
 
 use super::client::Client;
 use super::faulty::FaultyLedger;
@@ -36,6 +37,9 @@ pub(crate) const KEY: &str = "wg_canary-key-of-scoring";
 pub(crate) const BROKER: &str = "00Dxx!canary-broker-credential";
 /// The operator's token.
 pub(crate) const OPERATOR: &str = "canary-token-of-dana";
+
+/// The file of the CA in a house's folder.
+const CA: &str = "ca.pem";
 
 /// Rules that let the sandbox be written to in every way that is taken apart.
 pub(crate) const OPEN_RULES: &str = "
@@ -60,6 +64,8 @@ pub(crate) struct Builder {
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
     settings: Settings,
+    tls: bool,
+    query_page: usize,
 }
 
 impl Builder {
@@ -98,15 +104,33 @@ impl Builder {
         self
     }
 
+    /// Routes with TLS, under a CA of their own ([`House::ca`]).
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// So many rows per page of a Salesforce query.
+    pub(crate) fn query_page(mut self, rows: usize) -> Self {
+        self.query_page = rows;
+        self
+    }
+
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox().await;
+        let sandbox = sandbox(self.query_page).await;
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
         let upstream = self
             .upstream
             .unwrap_or_else(|| sandbox.base_url().parse().unwrap());
-        let config = config(&upstream, self.unknown_callers);
+        let mut config = config(&upstream, self.unknown_callers);
+        if self.tls {
+            let tls = certificates(folder.path());
+            for route in &mut config.routes {
+                route.tls = Some(tls.clone());
+            }
+        }
         let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
         let file = folder.path().join("ledger.db");
@@ -135,13 +159,28 @@ impl Builder {
     }
 }
 
-async fn sandbox() -> Running {
+async fn sandbox(query_page: usize) -> Running {
     let mut options = Options::with_token(TOKEN);
+    options.query_page = query_page;
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
     Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
         .await
         .unwrap()
+}
+
+/// A CA and a listener's certificate of it, valid by the machine's clock: clients look at that one.
+fn certificates(folder: &Path) -> Tls {
+    let made = tls::dev_ca(SystemClock.now()).unwrap();
+    std::fs::write(folder.join(CA), made.ca).unwrap();
+    let (cert, key) = (folder.join("listener.pem"), folder.join("listener.key"));
+    std::fs::write(&cert, made.cert).unwrap();
+    std::fs::write(&key, made.key).unwrap();
+    Tls {
+        cert,
+        key,
+        client_ca: None,
+    }
 }
 
 fn serve(app: &Arc<App>, settings: Settings) -> (Vec<SocketAddr>, Trigger, JoinHandle<()>) {
@@ -247,6 +286,8 @@ impl House {
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
             settings: Settings::default(),
+            tls: false,
+            query_page: 2000,
         }
     }
 
@@ -258,6 +299,11 @@ impl House {
     /// `enrichment-agent` on the HubSpot route.
     pub(crate) fn hubspot_agent(&self) -> Client {
         Client::new(self.hubspot, TOKEN)
+    }
+
+    /// What clients of a house with TLS have to trust.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.folder.path().join(CA)
     }
 
     /// The newest entries, newest first.
