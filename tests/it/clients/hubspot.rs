@@ -1,4 +1,4 @@
-//! hubspot-api-client: host and base_url.
+//! hubspot-api-client: host and `base_url`.
 
 use serde_json::{Value, json};
 use writegate::mutation::CrmKind;

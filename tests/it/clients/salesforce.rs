@@ -1,4 +1,4 @@
-//! simple-salesforce: session id and instance_url.
+//! simple-salesforce: session id and `instance_url`.
 
 use serde_json::{Value, json};
 use writegate::mutation::CrmKind;
