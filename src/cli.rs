@@ -12,6 +12,7 @@ mod entries;
 mod explain;
 mod fingerprint;
 mod key;
+mod ledger;
 mod output;
 mod request;
 mod rules;
@@ -47,6 +48,8 @@ enum Verb {
     Explain(explain::Arguments),
     #[command(subcommand)]
     Entries(entries::Verb),
+    #[command(subcommand)]
+    Ledger(ledger::Verb),
     Status(status::Arguments),
     Kill(switch::KillArguments),
     Resume(switch::ResumeArguments),
@@ -120,6 +123,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Check(arguments) => check::run(&arguments, context),
         Verb::Explain(arguments) => explain::run(&arguments, context),
         Verb::Entries(verb) => entries::run(&verb, context),
+        Verb::Ledger(verb) => ledger::run(&verb, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Kill(arguments) => switch::kill(&arguments, context),
         Verb::Resume(arguments) => switch::resume(&arguments, context),

@@ -162,13 +162,16 @@ pub struct Verified {
 /// Durable, append-only rows; SQLite, or PostgreSQL when replicas share it.
 #[async_trait]
 pub trait Ledger: Send + Sync + fmt::Debug {
-    /// Appends all rows in one transaction and returns when they are durable.
+    /// Appends all rows in one transaction and returns when they are durable. An error that is
+    /// `transient` can pass by itself (a full disk); any other takes a restart, or says that these rows
+    /// are not allowed: an entry is opened once. Whoever stops waiting may find them written all the
+    /// same.
     async fn append(&self, rows: Vec<NewRow>) -> Result<(), StoreError>;
 
     /// Rows that match.
     async fn rows(&self, filter: RowFilter) -> Result<Vec<Row>, StoreError>;
 
-    /// Entries that were opened and neither closed nor reconciled.
+    /// The opened rows of entries that were neither closed nor reconciled since, oldest first.
     async fn unclosed(&self) -> Result<Vec<Row>, StoreError>;
 
     /// The newest row of each writer's chain.

@@ -21,7 +21,7 @@ use crate::config::Role;
 use crate::control::{Switch, SwitchChange, SwitchScope};
 use crate::crm::json;
 use crate::error::StoreError;
-use crate::journal::read;
+use crate::journal::read::{self, EntryState, Which};
 
 /// A page of entries.
 const PAGE: usize = 50;
@@ -49,10 +49,6 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
     let now = app.clock.now();
     let usage = app.control.usage(now).await.map_err(unavailable)?;
-    let tight: Vec<_> = usage
-        .into_iter()
-        .filter(|usage| usage.used * 5 > usage.max * 4)
-        .collect();
     let routes: Vec<Value> = app
         .config
         .routes
@@ -75,18 +71,21 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "rules": app.rules.load().digest(),
             "stopped": app.control.switches().thrown,
             "writes_under_way": app.inflight.of("*"),
+            "holds": 0,
             "in_doubt": app.in_doubt().await.map_err(unavailable)?,
-            "limits": tight,
+            "limits": usage,
             "not_ready": app.not_ready().await,
         }),
     ))
 }
 
+/// `after` is the `next` of the page before.
 #[derive(Debug, Deserialize)]
 struct EntriesQuery {
     service_account: Option<String>,
     since: Option<Timestamp>,
-    before: Option<u64>,
+    state: Option<EntryState>,
+    after: Option<u64>,
     limit: Option<usize>,
 }
 
@@ -97,16 +96,15 @@ async fn entries(
 ) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
-    let ledger = &**app.journal.ledger();
-    let (items, next) = read::entries(
-        ledger,
-        query.service_account,
-        query.since,
-        query.before,
-        limit,
-    )
-    .await
-    .map_err(unavailable)?;
+    let which = Which {
+        service_account: query.service_account,
+        since: query.since,
+        state: query.state,
+        before: query.after,
+    };
+    let found = read::entries(&**app.journal.ledger(), &which, limit).await;
+    let (items, next) = found.map_err(unavailable)?;
+    let next = next.map(|place| place.to_string());
     Ok(answer(
         StatusCode::OK,
         &json!({ "items": items, "next": next }),
@@ -210,9 +208,10 @@ async fn kill(
             "scope": scope,
             "entry": id,
             "recorded": recorded.is_ok(),
-            "replicas": [{ "name": "this", "confirmed": confirmed }],
-            "writes_already_sent": app.inflight.of(&service_account),
-            "holds_kept": 0,
+            "replicas": 1,
+            "confirmed": u8::from(confirmed),
+            "sent": app.inflight.of(&service_account),
+            "holds": 0,
         }),
     ))
 }
@@ -222,6 +221,7 @@ async fn resume(
     State(app): State<Arc<App>>,
     Path(service_account): Path<String>,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Answer {
     let operator = authorised(&app.config, &headers, Role::Admin)?;
     known(&app, &service_account)?;
@@ -237,11 +237,12 @@ async fn resume(
             &format!("{service_account} is not stopped"),
         ));
     };
+    let reason = reason(&object(&body)?);
     let now = app.clock.now();
     let change = SwitchChange::Resume(service_account.clone());
     let id = app.entry_id(now);
     app.journal
-        .switch(&id, &change, &operator.name, "resumed", now)
+        .switch(&id, &change, &operator.name, &reason, now)
         .await
         .map_err(unavailable)?;
     app.control.set_switch(change).await.map_err(unavailable)?;
@@ -251,26 +252,43 @@ async fn resume(
             "service_account": service_account,
             "entry": id,
             "limit_emptied": thrown.limit,
-            "replicas": [{ "name": "this", "confirmed": true }],
+            "replicas": 1,
+            "confirmed": 1,
+            "sent": app.inflight.of(&service_account),
+            "holds": 0,
         }),
     ))
 }
 
-/// What a kill asks for: `{scope: "all" | "writes", reason}`.
+/// What a kill asks for: `{scope: "all" | "writes", reason}`; the reason may be left out.
 fn wish(body: &[u8]) -> Result<(SwitchScope, String), Response> {
-    let unprocessable =
-        |message: &str| failure(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message);
-    let wish = json::parse(body)
-        .map_err(|fault| unprocessable(&format!("the body is not JSON: {fault}")))?;
+    let wish = object(body)?;
     let scope = match wish.get("scope").and_then(Value::as_str) {
         Some("all") => SwitchScope::All,
         Some("writes") => SwitchScope::Writes,
         Some(_) | None => return Err(unprocessable("`scope` is `all` or `writes`")),
     };
-    match wish.get("reason").and_then(Value::as_str).map(str::trim) {
-        Some(reason) if !reason.is_empty() => Ok((scope, reason.to_owned())),
-        Some(_) | None => Err(unprocessable("`reason` says why; it is recorded")),
+    Ok((scope, reason(&wish)))
+}
+
+/// A JSON body; an empty one says nothing.
+fn object(body: &[u8]) -> Result<Value, Response> {
+    if body.is_empty() {
+        return Ok(Value::Null);
     }
+    json::parse(body).map_err(|fault| unprocessable(&format!("the body is not JSON: {fault}")))
+}
+
+fn reason(wish: &Value) -> String {
+    let reason = wish.get("reason").and_then(Value::as_str).map(str::trim);
+    reason
+        .filter(|reason| !reason.is_empty())
+        .unwrap_or("no reason given")
+        .to_owned()
+}
+
+fn unprocessable(message: &str) -> Response {
+    failure(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
 }
 
 /// A switch for a name that nobody has would stop nobody.

@@ -37,7 +37,9 @@ pub(super) struct ListArguments {
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     /// In this state
-    #[arg(long, value_parser = ["refused", "open", "done", "failed", "in_doubt", "held"])]
+    #[arg(long, value_parser = [
+        "refused", "open", "not_sent", "done", "partly", "failed", "in_doubt", "switch",
+    ])]
     state: Option<String>,
     #[command(flatten)]
     admin: AdminArguments,

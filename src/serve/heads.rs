@@ -47,12 +47,15 @@ pub(super) async fn publish_once(app: &App, file: &Path) {
     }
 }
 
-/// Whole or not at all: a reader never sees half a file.
+/// One head a line, whole or not at all: a reader never sees half a file.
 fn write(file: &Path, heads: &[Head]) -> std::io::Result<()> {
     let mut beside = OsString::from(file);
     beside.push(".new");
     let mut new = fs::File::create(&beside)?;
-    new.write_all(&serde_json::to_vec(heads)?)?;
+    for head in heads {
+        new.write_all(&serde_json::to_vec(head)?)?;
+        new.write_all(b"\n")?;
+    }
     new.sync_all()?;
     fs::rename(&beside, file)
 }

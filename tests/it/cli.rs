@@ -6,6 +6,7 @@
 
 mod check;
 mod explain;
+mod ledger;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};

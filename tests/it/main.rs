@@ -1,7 +1,6 @@
 //! Integration tests, one binary; files are named after what is promised.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
@@ -15,6 +14,7 @@ mod config;
 mod control_contract;
 mod framing;
 mod hidden_fields;
+mod ledger_contract;
 mod passthrough;
 mod sandbox;
 mod server;

@@ -12,6 +12,7 @@ use crate::cli::visible::{value, visible};
 use crate::mutation::{
     ChangeSet, Effect, Mutation, Operation, Prior, Reason, ReasonKind, RecordKey, field, same_name,
 };
+use crate::policy::explain::deciders;
 
 /// One line of JSON: the fields and their order are a promise (DESIGN.md section 7).
 #[derive(Debug, Serialize)]
@@ -75,6 +76,10 @@ pub(super) fn plain(judge: &Judge<'_>, judged: &Judged, out: &mut Out) -> io::Re
         judge.route.name,
         out.effect(judged.verdict.effect.word())
     ))?;
+    if judged.verdict.effect == Effect::Hold {
+        let deciders = deciders(&judged.verdict.requirements);
+        out.line(format_args!("waits for {}", visible(&deciders)))?;
+    }
     if let Some(reason) = opaque(&judged.changes) {
         out.line(format_args!(
             "cannot tell what it would change: {}",

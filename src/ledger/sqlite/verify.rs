@@ -3,6 +3,7 @@
 mod raw;
 mod suspects;
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
@@ -173,14 +174,15 @@ impl<'p> Walk<'p> {
         }
     }
 
-    /// Whether it is a row of this chain at all.
+    /// Whether it is a row of the same chain as the one before.
     fn writer(&mut self, raw: &Raw<'_>) {
         let writer = self.writer.get_or_insert_with(|| raw.parts.writer.to_vec());
         if writer.as_slice() != raw.parts.writer {
+            let before = std::mem::replace(writer, raw.parts.writer.to_vec());
             let seq = raw.parts.seq;
             let what = format!(
                 "row {seq}: the chain of writer {} is broken: it is of writer {}",
-                String::from_utf8_lossy(writer),
+                String::from_utf8_lossy(&before),
                 String::from_utf8_lossy(raw.parts.writer)
             );
             self.fault(seq, what);
@@ -218,27 +220,28 @@ impl<'p> Walk<'p> {
         }
     }
 
-    fn finish(mut self) -> Verified {
-        let end = self.last.map_or(0, |(seq, ..)| seq);
-        let mut missing: Vec<(i64, &Head)> = std::mem::take(&mut self.published)
+    /// Published heads that no row was found for.
+    fn heads_without_rows(&mut self) {
+        let first = self.last.map_or(1, |(seq, ..)| seq.saturating_add(1));
+        let mut heads: Vec<(i64, &Head)> = std::mem::take(&mut self.published)
             .into_iter()
             .flat_map(|(seq, heads)| heads.into_iter().map(move |head| (seq, head)))
             .collect();
-        missing.sort_by_key(|(seq, head)| (*seq, head.at));
-        for (seq, head) in missing {
-            let what = if seq > end {
-                format!(
-                    "rows {} to {seq}: cut off; row {seq} was published as head",
-                    end.saturating_add(1)
-                )
-            } else {
-                format!("row {seq}: removed; it was published as head")
+        heads.sort_by_key(|(seq, head)| (*seq, head.at));
+        for (seq, head) in heads {
+            let what = match seq.cmp(&first) {
+                Ordering::Less => format!("row {seq}: removed; it"),
+                Ordering::Equal => format!("row {seq}: cut off; it"),
+                Ordering::Greater => format!("rows {first} to {seq}: cut off; row {seq}"),
             };
-            self.fault(
-                seq,
-                format!("{what} of writer {} at {}", head.writer, head.at),
-            );
+            let (writer, at) = (&head.writer, head.at);
+            let what = format!("{what} was published as head of writer {writer} at {at}");
+            self.fault(seq, what);
         }
+    }
+
+    fn finish(mut self) -> Verified {
+        self.heads_without_rows();
         let head = self.last.map(|(seq, hash, at)| Head {
             writer: String::from_utf8_lossy(&self.writer.unwrap_or_default()).into_owned(),
             seq: u64::try_from(seq).unwrap_or(0),

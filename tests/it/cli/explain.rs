@@ -109,6 +109,38 @@ dealname ? → \"x\"    allow
 }
 
 #[test]
+fn a_hold_says_who_decides_and_an_opaque_write_why_it_is_one() {
+    let folder = folder();
+    let arguments = ["--route", "hubspot", "--as", "sdr-agent", "-"];
+    let held = explain(
+        folder.path(),
+        &arguments,
+        "DELETE /crm/v3/objects/deals/123\n",
+    );
+    assert_eq!(
+        held.out,
+        "\
+write as sdr-agent on hubspot: hold
+waits for Deal Desk
+
+delete deals 123   hold   operation deals.delete (owner RevOps); rule enterprise (Big deals need a person.)
+"
+    );
+    let opaque = explain(folder.path(), &arguments, "POST /crm/frobnicate\n");
+    assert_eq!(
+        (opaque.code, opaque.out.as_str()),
+        (
+            0,
+            "\
+opaque as sdr-agent on hubspot: deny
+cannot tell what it would change: its path has no API version
+deny   endpoint POST /crm/frobnicate (no `endpoints` row names it)
+"
+        )
+    );
+}
+
+#[test]
 fn prior_values_come_from_a_file() {
     let folder = folder();
     let before = folder.path().join("before.json");

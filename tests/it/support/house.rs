@@ -14,7 +14,7 @@ use writegate::config::{
     ServiceAccount, Tls, UnknownCallers,
 };
 use writegate::control::memory::MemoryControl;
-use writegate::journal::read::{Entry, EntryState};
+use writegate::journal::read::{Entry, EntryState, Which};
 use writegate::ledger::Ledger;
 use writegate::ledger::sqlite::SqliteLedger;
 use writegate::mutation::CrmKind;
@@ -308,7 +308,7 @@ impl House {
 
     /// The newest entries, newest first.
     pub(crate) async fn entries(&self) -> Vec<Entry> {
-        writegate::journal::read::entries(&*self.ledger, None, None, None, 500)
+        writegate::journal::read::entries(&*self.ledger, &Which::default(), 500)
             .await
             .unwrap()
             .0
