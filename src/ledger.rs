@@ -16,7 +16,7 @@ use crate::error::StoreError;
 
 /// What a row says of its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum RowKind {
     /// A write was refused; nothing was sent.
     Refused,
@@ -24,6 +24,8 @@ pub enum RowKind {
     Opened,
     /// The write's outcome.
     Closed,
+    /// The outcome of some or all of it is not known; the entry stays open until it is reconciled.
+    InDoubt,
     /// A write waits for a person.
     Held,
     /// A person decided.
@@ -44,6 +46,7 @@ impl RowKind {
             Self::Refused => "refused",
             Self::Opened => "opened",
             Self::Closed => "closed",
+            Self::InDoubt => "in_doubt",
             Self::Held => "held",
             Self::Decided => "decided",
             Self::Reconciled => "reconciled",
@@ -59,6 +62,7 @@ impl RowKind {
             Self::Refused,
             Self::Opened,
             Self::Closed,
+            Self::InDoubt,
             Self::Held,
             Self::Decided,
             Self::Reconciled,

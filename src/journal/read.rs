@@ -174,31 +174,19 @@ pub async fn detail(ledger: &dyn Ledger, id: &EntryId) -> Result<Option<Detail>,
     }))
 }
 
-/// How many entries are in doubt: sent, or maybe sent, with no answer known, and not settled.
+/// The entries in doubt: sent, or maybe sent, with no answer known, and not settled.
 ///
 /// # Errors
 /// The store's.
-pub async fn in_doubt(ledger: &dyn Ledger) -> Result<usize, StoreError> {
-    let kinds = vec![RowKind::Closed, RowKind::Reconciled];
-    let rows = ledger
-        .rows(RowFilter {
-            kinds,
-            ..RowFilter::default()
-        })
-        .await?;
+pub async fn doubted(ledger: &dyn Ledger) -> Result<HashSet<EntryId>, StoreError> {
     let mut doubted = HashSet::new();
-    for row in &rows {
-        let outcomes = part::<Vec<Outcome>>(&row.meta, "outcomes").unwrap_or_default();
-        let unknown = outcomes
-            .iter()
-            .any(|outcome| outcome.state == OutcomeState::Unknown);
-        if row.kind == RowKind::Closed && unknown {
-            doubted.insert(&row.entry);
-        } else {
-            doubted.remove(&row.entry);
+    for open in ledger.unclosed().await? {
+        let rows = of_entry(ledger, &open.entry).await?;
+        if rows.iter().any(|row| row.kind == RowKind::InDoubt) {
+            doubted.insert(open.entry);
         }
     }
-    Ok(doubted.len())
+    Ok(doubted)
 }
 
 async fn of_entry(ledger: &dyn Ledger, id: &EntryId) -> Result<Vec<Row>, StoreError> {
@@ -211,7 +199,7 @@ async fn of_entry(ledger: &dyn Ledger, id: &EntryId) -> Result<Vec<Row>, StoreEr
 }
 
 fn entry(rows: &[Row]) -> Option<Entry> {
-    let first = rows.iter().find(|row| row.kind != RowKind::Closed)?;
+    let first = rows.iter().find(|row| !ends(row))?;
     let text = |whole: &Value, name: &str| {
         whole
             .get(name)
@@ -219,7 +207,7 @@ fn entry(rows: &[Row]) -> Option<Entry> {
             .map(ToOwned::to_owned)
     };
     let verdict = first.meta.get("verdict").cloned().unwrap_or_default();
-    let closed = rows.iter().rev().find(|row| row.kind == RowKind::Closed);
+    let closed = rows.iter().rev().find(|row| ends(row));
     Some(Entry {
         id: first.entry.clone(),
         at: first.at,
@@ -239,6 +227,14 @@ fn entry(rows: &[Row]) -> Option<Entry> {
             .or_else(|| text(&first.meta, "reason")),
         rules: text(&first.meta, "rules"),
     })
+}
+
+/// Whether a row tells an outcome.
+fn ends(row: &Row) -> bool {
+    matches!(
+        row.kind,
+        RowKind::Closed | RowKind::InDoubt | RowKind::Reconciled
+    )
 }
 
 /// A list in a row; empty where there is none.
@@ -288,7 +284,7 @@ fn changes(rows: &[Row]) -> Vec<Change> {
     let outcomes: Vec<Outcome> = rows
         .iter()
         .rev()
-        .find(|row| row.kind == RowKind::Closed)
+        .find(|row| ends(row))
         .and_then(|row| part(&row.meta, "outcomes"))
         .unwrap_or_default();
     mutations

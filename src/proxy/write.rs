@@ -23,7 +23,7 @@ use crate::crm::{Head, Shape};
 use crate::error::{Refusal, RefusalKind, Side};
 use crate::gate::{self, Cause, Decision, Judged};
 use crate::journal::Subject;
-use crate::mutation::{Actor, ChangeSet, Effect, Origin, Snapshot, Verdict};
+use crate::mutation::{Actor, ChangeSet, Charge, Effect, Origin, Snapshot, Verdict};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use judge::Judgement;
@@ -403,15 +403,21 @@ impl Write {
         }
     }
 
-    fn charges(
-        &self,
-        changes: &ChangeSet,
-        snapshot: Option<&Snapshot>,
-    ) -> Vec<crate::mutation::Charge> {
-        match self.question(changes, snapshot) {
-            Ok(question) => self.rules.charges(&question),
-            Err(_) => Vec::new(),
+    /// What the write takes from limits. A record that is yet to be made has no id; the entry's makes
+    /// it different from every other one.
+    fn charges(&self, changes: &ChangeSet, snapshot: Option<&Snapshot>) -> Vec<Charge> {
+        let Ok(question) = self.question(changes, snapshot) else {
+            return Vec::new();
+        };
+        let mut charges = self.rules.charges(&question);
+        let made = charges
+            .iter_mut()
+            .flat_map(|charge| &mut charge.records)
+            .filter(|record| record.contains("/new-"));
+        for record in made {
+            *record = format!("{record}-{}", self.entry);
         }
+        charges
     }
 }
 
