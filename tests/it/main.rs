@@ -12,6 +12,7 @@ mod cli;
 mod clients;
 mod config;
 mod control_contract;
+mod demo;
 mod framing;
 mod hidden_fields;
 mod ledger_contract;
