@@ -45,6 +45,7 @@ async fn an_unmodified_simple_salesforce_session() {
         pass(&clock, 180);
         session.writes("tasks 40", &json!(40)).await;
     }
+    pass(&clock, 180);
     session.writes("tasks 39", &json!(39)).await;
     session.refused(&budget()).await;
     kill(&house, pass(&clock, 60)).await;
@@ -170,7 +171,7 @@ fn stopped(step: &str, reads: usize) -> Raised {
     of_403(
         step,
         &path,
-        "{'message': 'Not written: enrichment-agent was stopped at 14:15 UTC (dana). Only a person \
+        "{'message': 'Not written: enrichment-agent was stopped at 14:18 UTC (dana). Only a person \
          can resume it. Stop working.', 'errorCode': 'WRITEGATE_STOPPED'}",
         reads,
     )
