@@ -9,6 +9,7 @@
 )]
 
 mod cli;
+mod clients;
 mod config;
 mod control_contract;
 mod demo;

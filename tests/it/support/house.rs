@@ -1,7 +1,7 @@
 //! A sandbox CRM, a real proxy before it, and what a test wants to know of both.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -11,7 +11,7 @@ use writegate::app::{App, Parts};
 use writegate::clock::{Clock, SystemClock, SystemEntropy};
 use writegate::config::{
     Admin, Config, ControlStore, Fingerprint, LedgerStore, Mode, Operator, Role, Route, Secret,
-    ServiceAccount, UnknownCallers,
+    ServiceAccount, Tls, UnknownCallers,
 };
 use writegate::control::ControlState;
 use writegate::control::memory::MemoryControl;
@@ -23,6 +23,7 @@ use writegate::policy::RuleSet;
 use writegate::sandbox::{Options, Running, Sandbox, Token};
 use writegate::server::proxied::{self, Proxied};
 use writegate::server::{self, Settings, Trigger};
+use writegate::tls;
 
 use super::client::Client;
 use super::faulty::FaultyLedger;
@@ -42,6 +43,9 @@ pub(crate) const APPROVER: &str = "canary-token-of-ann";
 /// The token of the operator vic, a viewer.
 pub(crate) const VIEWER: &str = "canary-token-of-vic";
 
+/// The file of the CA in a house's folder.
+const CA: &str = "ca.pem";
+
 /// Rules that let the sandbox be written to in every way that is taken apart.
 pub(crate) const OPEN_RULES: &str = "
 crm: salesforce
@@ -57,6 +61,9 @@ objects:
   '*': { create: { agents: allow }, delete: { agents: allow }, associate: { agents: allow } }
 ";
 
+/// A change to the configuration before the proxy opens.
+type ConfigChange = Box<dyn FnOnce(&mut Config)>;
+
 /// How a house is built.
 pub(crate) struct Builder {
     rules: Vec<(String, String)>,
@@ -67,7 +74,9 @@ pub(crate) struct Builder {
     upstream: Option<Uri>,
     settings: Settings,
     tokens: Vec<Token>,
-    changes: Vec<Box<dyn FnOnce(&mut Config)>>,
+    changes: Vec<ConfigChange>,
+    tls: bool,
+    query_page: usize,
 }
 
 impl Builder {
@@ -137,8 +146,20 @@ impl Builder {
         self
     }
 
+    /// Routes with TLS, under a CA of their own ([`House::ca`]).
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// So many rows per page of a Salesforce query.
+    pub(crate) fn query_page(mut self, rows: usize) -> Self {
+        self.query_page = rows;
+        self
+    }
+
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox(self.tokens).await;
+        let sandbox = sandbox(self.tokens, self.query_page).await;
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
@@ -148,6 +169,12 @@ impl Builder {
         let mut config = config(&upstream, self.unknown_callers);
         for change in self.changes {
             change(&mut config);
+        }
+        if self.tls {
+            let tls = certificates(folder.path());
+            for route in &mut config.routes {
+                route.tls = Some(tls.clone());
+            }
         }
         let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
@@ -177,14 +204,29 @@ impl Builder {
     }
 }
 
-async fn sandbox(tokens: Vec<Token>) -> Running {
+async fn sandbox(tokens: Vec<Token>, query_page: usize) -> Running {
     let mut options = Options::with_token(TOKEN);
     options.tokens.extend(tokens);
+    options.query_page = query_page;
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
     Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
         .await
         .unwrap()
+}
+
+/// A CA and a listener's certificate of it, valid by the machine's clock: clients look at that one.
+fn certificates(folder: &Path) -> Tls {
+    let made = tls::dev_ca(SystemClock.now()).unwrap();
+    std::fs::write(folder.join(CA), made.ca).unwrap();
+    let (cert, key) = (folder.join("listener.pem"), folder.join("listener.key"));
+    std::fs::write(&cert, made.cert).unwrap();
+    std::fs::write(&key, made.key).unwrap();
+    Tls {
+        cert,
+        key,
+        client_ca: None,
+    }
 }
 
 fn serve(app: &Arc<App>, settings: Settings) -> (Vec<SocketAddr>, Trigger, JoinHandle<()>) {
@@ -301,6 +343,8 @@ impl House {
             settings: Settings::default(),
             tokens: Vec::new(),
             changes: Vec::new(),
+            tls: false,
+            query_page: 2000,
         }
     }
 
@@ -339,6 +383,11 @@ impl House {
     /// Returns when no write is under way.
     pub(crate) async fn idle(&self) {
         self.app.inflight.counter().none().await;
+    }
+
+    /// What clients of a house with TLS have to trust.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.folder.path().join(CA)
     }
 
     /// The newest entries, newest first.
