@@ -9,12 +9,17 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod budgets;
 mod cli;
 mod config;
 mod control_contract;
 mod framing;
+mod hang_up;
+mod kill_switch;
 mod ledger_contract;
 mod passthrough;
+mod record_locks;
+mod restart;
 mod sandbox;
 mod server;
 mod support;
