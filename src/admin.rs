@@ -2,7 +2,6 @@
 //! route: every path there belongs to the CRM.
 
 mod api;
-mod entries;
 mod operators;
 
 use std::sync::Arc;

@@ -152,7 +152,8 @@ impl App {
     /// # Errors
     /// The ledger's.
     pub async fn in_doubt(&self) -> Result<usize, StoreError> {
-        crate::journal::read::in_doubt(&**self.journal.ledger()).await
+        let doubted = crate::journal::read::doubted(&**self.journal.ledger()).await?;
+        Ok(doubted.len())
     }
 
     /// Returns when no runtime of this process can still send a first byte on an older view of the

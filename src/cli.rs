@@ -8,6 +8,7 @@ mod admin_client;
 mod asked;
 mod check;
 mod completions;
+mod demo;
 mod entries;
 mod explain;
 mod fingerprint;
@@ -43,6 +44,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(demo::Arguments),
     Serve(serve::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
@@ -119,6 +121,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, env: &Environment) -> Exit
 
 fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match verb {
+        Verb::Demo(arguments) => demo::run(&arguments, context),
         Verb::Serve(arguments) => serve::run(&arguments, context),
         Verb::Check(arguments) => check::run(&arguments, context),
         Verb::Explain(arguments) => explain::run(&arguments, context),

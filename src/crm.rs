@@ -86,6 +86,8 @@ pub enum PriorFailure {
     PassOn,
     /// The credential cannot read a field that the write names.
     Unreadable(String),
+    /// The credential cannot read a field that only rules look at: to be asked again without it.
+    Hidden(String),
     /// Anything else; for our log.
     Failed(String),
 }

@@ -183,7 +183,9 @@ impl Journal {
     /// # Errors
     /// The store's.
     pub async fn sweep(&self, now: Timestamp) -> Result<Vec<EntryId>, StoreError> {
-        let open = self.ledger.unclosed().await?;
+        let mut open = self.ledger.unclosed().await?;
+        let doubted = read::doubted(&*self.ledger).await?;
+        open.retain(|row| !doubted.contains(&row.entry));
         let rows: Vec<NewRow> = open
             .iter()
             .map(|row| {

@@ -16,7 +16,7 @@ use crate::error::StoreError;
 
 /// What a row says of its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum RowKind {
     /// A write was refused; nothing was sent.
     Refused,
@@ -24,6 +24,8 @@ pub enum RowKind {
     Opened,
     /// The write's outcome.
     Closed,
+    /// The outcome of some or all of it is not known; the entry stays open until it is reconciled.
+    InDoubt,
     /// A write waits for a person.
     Held,
     /// A person decided.
@@ -44,6 +46,7 @@ impl RowKind {
             Self::Refused => "refused",
             Self::Opened => "opened",
             Self::Closed => "closed",
+            Self::InDoubt => "in_doubt",
             Self::Held => "held",
             Self::Decided => "decided",
             Self::Reconciled => "reconciled",
@@ -59,6 +62,7 @@ impl RowKind {
             Self::Refused,
             Self::Opened,
             Self::Closed,
+            Self::InDoubt,
             Self::Held,
             Self::Decided,
             Self::Reconciled,
@@ -162,13 +166,16 @@ pub struct Verified {
 /// Durable, append-only rows; SQLite, or PostgreSQL when replicas share it.
 #[async_trait]
 pub trait Ledger: Send + Sync + fmt::Debug {
-    /// Appends all rows in one transaction and returns when they are durable.
+    /// Appends all rows in one transaction and returns when they are durable. An error that is
+    /// `transient` can pass by itself (a full disk); any other takes a restart, or says that these rows
+    /// are not allowed: an entry is opened once. Whoever stops waiting may find them written all the
+    /// same.
     async fn append(&self, rows: Vec<NewRow>) -> Result<(), StoreError>;
 
     /// Rows that match.
     async fn rows(&self, filter: RowFilter) -> Result<Vec<Row>, StoreError>;
 
-    /// Entries that were opened and neither closed nor reconciled.
+    /// The opened rows of entries that were neither closed nor reconciled since, oldest first.
     async fn unclosed(&self) -> Result<Vec<Row>, StoreError>;
 
     /// The newest row of each writer's chain.

@@ -14,7 +14,7 @@
 //! | the memory | [`control`], [`journal`], [`ledger`] |
 //! | second thoughts | [`snapshot`] |
 //! | the operators' side | [`admin`] |
-//! | a CRM to try things on | [`sandbox`] |
+//! | a CRM to try things on | [`sandbox`], [`demo`] |
 //!
 //! | to… | open |
 //! |---|---|
@@ -64,6 +64,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod crm;
+pub mod demo;
 pub mod error;
 pub mod gate;
 pub mod journal;

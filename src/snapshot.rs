@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 
 use crate::crm::catalog::Catalog;
 use crate::crm::{Crm, Head, PriorFailure, PriorPlan, ReadCall, Wanted};
-use crate::mutation::{Mutation, Prior, Snapshot};
+use crate::mutation::{Mutation, Prior, Snapshot, same_name};
 use crate::upstream::{Answer, Body, Upstream};
 
 /// How many catalog reads may come before the prior reads: one for each type of a mixed batch.
@@ -40,12 +40,61 @@ pub struct Taking<'a> {
     pub mutations: &'a [Mutation],
 }
 
+/// Why reading stopped.
+enum Stop {
+    /// For good.
+    Failed(Failure),
+    /// These mutations have to be read again without a field.
+    Hidden(Vec<usize>, String),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
 /// Reads the prior values of all mutations. A field that only a rule looks at and that cannot be read
-/// leaves the record's prior unknown.
+/// is hidden: unknown, while the rest of the record is known.
 ///
 /// # Errors
 /// [`Failure`].
 pub async fn take(taking: &Taking<'_>, wanted: &Wanted) -> Result<Snapshot, Failure> {
+    let mut wanted = wanted.clone();
+    let mut hidden: Vec<Vec<String>> = Vec::new();
+    loop {
+        let (places, field) = match read(taking, &wanted).await {
+            Ok(priors) => return Ok(Snapshot { priors, hidden }),
+            Err(Stop::Failed(failure)) => return Err(failure),
+            Err(Stop::Hidden(places, field)) => (places, field),
+        };
+        hidden.resize(taking.mutations.len(), Vec::new());
+        let mut fewer = false;
+        for place in places {
+            fewer |= hide(place, &field, &mut wanted, &mut hidden);
+        }
+        // With each round fewer fields are asked for, so there is a last one.
+        if !fewer {
+            let what = format!("the prior read names {field}, which was not asked for");
+            return Err(Failure::Failed(what));
+        }
+    }
+}
+
+/// Moves a field from what is wanted to what is hidden; in a mixed batch the answer does not say of
+/// which type it is, so it counts for all records of the call.
+fn hide(place: usize, field: &str, wanted: &mut Wanted, hidden: &mut [Vec<String>]) -> bool {
+    let (Some(wanted), Some(hidden)) = (wanted.get_mut(place), hidden.get_mut(place)) else {
+        return false;
+    };
+    let Some(at) = wanted.iter().position(|name| same_name(name, field)) else {
+        return false;
+    };
+    hidden.push(wanted.remove(at));
+    true
+}
+
+async fn read(taking: &Taking<'_>, wanted: &Wanted) -> Result<Vec<Prior>, Stop> {
     let calls = plan(taking, wanted).await?;
     let mut priors: Vec<Prior> = taking.mutations.iter().map(untouched).collect();
     for call in calls {
@@ -53,14 +102,21 @@ pub async fn take(taking: &Taking<'_>, wanted: &Wanted) -> Result<Snapshot, Fail
         let found = taking
             .crm
             .found(&call, taking.mutations, answer.status, &answer.body)
-            .map_err(|failure| failed(failure, answer))?;
+            .map_err(|failure| stop(failure, &call, answer))?;
         for (place, prior) in found {
             if let Some(slot) = priors.get_mut(place) {
                 *slot = prior;
             }
         }
     }
-    Ok(Snapshot { priors })
+    Ok(priors)
+}
+
+fn stop(failure: PriorFailure, call: &ReadCall, answer: Answer) -> Stop {
+    match failure {
+        PriorFailure::Hidden(field) => Stop::Hidden(call.covers.clone(), field),
+        other => Stop::Failed(failed(other, answer)),
+    }
 }
 
 /// What is known without reading: a create has no record before it.
@@ -97,7 +153,7 @@ async fn plan(taking: &Taking<'_>, wanted: &Wanted) -> Result<Vec<ReadCall>, Fai
 fn failed(failure: PriorFailure, answer: Answer) -> Failure {
     match failure {
         PriorFailure::PassOn => Failure::PassOn(Box::new(answer)),
-        PriorFailure::Unreadable(field) => Failure::Unreadable(field),
+        PriorFailure::Unreadable(field) | PriorFailure::Hidden(field) => Failure::Unreadable(field),
         PriorFailure::Failed(detail) => Failure::Failed(detail),
     }
 }

@@ -24,6 +24,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// What is logged unless `WRITEGATE_LOG` or `RUST_LOG` says otherwise.
 const DEFAULT: &str = "info,hyper=warn,rustls=warn,tokio=warn";
 
+/// The same beside a story on standard output, which tells of refusals and switches itself.
+const QUIET: &str = "warn,writegate::proxy=error";
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -58,8 +61,21 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError`] for a filter that cannot be read, or a second call.
 pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
+    init_at(DEFAULT, format)
+}
+
+/// The same for `demo`: only what goes wrong is logged.
+///
+/// # Errors
+/// As [`init`].
+pub fn init_quietly(format: LogFormat) -> Result<(), TelemetryError> {
+    init_at(QUIET, format)
+}
+
+fn init_at(default: &str, format: LogFormat) -> Result<(), TelemetryError> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let filter = filter(set("WRITEGATE_LOG").as_deref(), set("RUST_LOG").as_deref())?;
+    let (ours, usual) = (set("WRITEGATE_LOG"), set("RUST_LOG"));
+    let filter = filter(ours.as_deref(), usual.as_deref(), default)?;
     let look = Look::choose(
         format,
         io::stderr().is_terminal(),
@@ -70,11 +86,15 @@ pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
 }
 
 /// Our own variable before the usual one before the default.
-fn filter(ours: Option<&str>, usual: Option<&str>) -> Result<EnvFilter, TelemetryError> {
+fn filter(
+    ours: Option<&str>,
+    usual: Option<&str>,
+    default: &str,
+) -> Result<EnvFilter, TelemetryError> {
     let (variable, text) = match (ours, usual) {
         (Some(text), _) => ("WRITEGATE_LOG", text),
         (None, Some(text)) => ("RUST_LOG", text),
-        (None, None) => ("the default", DEFAULT),
+        (None, None) => ("the default", default),
     };
     EnvFilter::try_new(text).map_err(|source| TelemetryError::Filter { variable, source })
 }
@@ -147,7 +167,7 @@ mod tests {
             let lines = lines.clone();
             move || lines.clone()
         };
-        let subscriber = subscriber(look, filter(ours, None).unwrap(), writer);
+        let subscriber = subscriber(look, filter(ours, None, DEFAULT).unwrap(), writer);
         tracing::subscriber::with_default(subscriber, event);
         String::from_utf8(lines.0.lock().clone()).unwrap()
     }
@@ -190,7 +210,7 @@ mod tests {
     fn our_variable_wins_and_a_bad_filter_is_named() {
         let quiet = logged(Look::Json, Some("error"), || tracing::info!("hidden"));
         assert_eq!(quiet, "");
-        let error = filter(Some("a=b=c"), Some("info")).unwrap_err();
+        let error = filter(Some("a=b=c"), Some("info"), DEFAULT).unwrap_err();
         assert!(
             error
                 .to_string()

@@ -5,30 +5,38 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
+use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
-use super::{answer, entries, failure};
+use super::{answer, failure};
 use crate::app::App;
+use crate::clock::EntryId;
 use crate::config::Role;
 use crate::control::{Switch, SwitchChange, SwitchScope};
 use crate::crm::json;
 use crate::error::StoreError;
+use crate::journal::read::{self, EntryState, Which};
 
+/// A page of entries.
+const PAGE: usize = 50;
+/// The largest page.
+const PAGE_MOST: usize = 500;
 /// A kill is acknowledged when every runtime confirmed it, or after this (P5).
 const CONFIRM_FOR: Duration = Duration::from_secs(2);
 
-pub(super) type Answer = Result<Response, Response>;
+type Answer = Result<Response, Response>;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/status", get(status))
-        .route("/entries", get(entries::list))
-        .route("/entries/{id}", get(entries::show))
+        .route("/entries", get(entries))
+        .route("/entries/{id}", get(entry))
         .route("/limits", get(limits))
         .route("/switches", get(switches))
         .route(
@@ -41,10 +49,6 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
     let now = app.clock.now();
     let usage = app.control.usage(now).await.map_err(unavailable)?;
-    let tight: Vec<_> = usage
-        .into_iter()
-        .filter(|usage| usage.used * 5 > usage.max * 4)
-        .collect();
     let routes: Vec<Value> = app
         .config
         .routes
@@ -67,13 +71,59 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "rules": app.rules.load().digest(),
             "stopped": app.control.switches().thrown,
             "writes_under_way": app.inflight.of("*"),
-            // Holds are not carried out yet.
             "holds": 0,
             "in_doubt": app.in_doubt().await.map_err(unavailable)?,
-            "limits": tight,
+            "limits": usage,
             "not_ready": app.not_ready().await,
         }),
     ))
+}
+
+/// `after` is the `next` of the page before.
+#[derive(Debug, Deserialize)]
+struct EntriesQuery {
+    service_account: Option<String>,
+    since: Option<Timestamp>,
+    state: Option<EntryState>,
+    after: Option<u64>,
+    limit: Option<usize>,
+}
+
+async fn entries(
+    State(app): State<Arc<App>>,
+    Query(query): Query<EntriesQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    authorised(&app.config, &headers, Role::Viewer)?;
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
+    let which = Which {
+        service_account: query.service_account,
+        since: query.since,
+        state: query.state,
+        before: query.after,
+    };
+    let found = read::entries(&**app.journal.ledger(), &which, limit).await;
+    let (items, next) = found.map_err(unavailable)?;
+    let next = next.map(|place| place.to_string());
+    Ok(answer(
+        StatusCode::OK,
+        &json!({ "items": items, "next": next }),
+    ))
+}
+
+async fn entry(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    authorised(&app.config, &headers, Role::Viewer)?;
+    let found = read::detail(&**app.journal.ledger(), &EntryId::from_text(&id))
+        .await
+        .map_err(unavailable)?;
+    match found {
+        Some(detail) => Ok(answer(StatusCode::OK, &detail)),
+        None => Err(failure(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "no entry has this id",
+        )),
+    }
 }
 
 async fn limits(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
@@ -125,8 +175,7 @@ async fn kill(
 ) -> Answer {
     let operator = authorised(&app.config, &headers, Role::Approver)?;
     known(&app, &service_account)?;
-    let wish = wish(&body)?;
-    let (scope, reason) = (scope(&wish)?, reason(&wish)?);
+    let (scope, reason) = wish(&body)?;
     let now = app.clock.now();
     let switch = Switch {
         service_account: service_account.clone(),
@@ -159,8 +208,8 @@ async fn kill(
             "scope": scope,
             "entry": id,
             "recorded": recorded.is_ok(),
-            "confirmed": u8::from(confirmed),
             "replicas": 1,
+            "confirmed": u8::from(confirmed),
             "sent": app.inflight.of(&service_account),
             "holds": 0,
         }),
@@ -188,10 +237,7 @@ async fn resume(
             &format!("{service_account} is not stopped"),
         ));
     };
-    let reason = match body.as_ref() {
-        [] => "no reason given".to_owned(),
-        body => reason(&wish(body)?)?,
-    };
+    let reason = reason(&object(&body)?);
     let now = app.clock.now();
     let change = SwitchChange::Resume(service_account.clone());
     let id = app.entry_id(now);
@@ -206,33 +252,39 @@ async fn resume(
             "service_account": service_account,
             "entry": id,
             "limit_emptied": thrown.limit,
-            "confirmed": 1,
             "replicas": 1,
+            "confirmed": 1,
             "sent": app.inflight.of(&service_account),
             "holds": 0,
         }),
     ))
 }
 
-/// The body of a change.
-fn wish(body: &[u8]) -> Result<Value, Response> {
+/// What a kill asks for: `{scope: "all" | "writes", reason}`; the reason may be left out.
+fn wish(body: &[u8]) -> Result<(SwitchScope, String), Response> {
+    let wish = object(body)?;
+    let scope = match wish.get("scope").and_then(Value::as_str) {
+        Some("all") => SwitchScope::All,
+        Some("writes") => SwitchScope::Writes,
+        Some(_) | None => return Err(unprocessable("`scope` is `all` or `writes`")),
+    };
+    Ok((scope, reason(&wish)))
+}
+
+/// A JSON body; an empty one says nothing.
+fn object(body: &[u8]) -> Result<Value, Response> {
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
     json::parse(body).map_err(|fault| unprocessable(&format!("the body is not JSON: {fault}")))
 }
 
-/// What a kill asks for: `{scope: "all" | "writes", reason}`.
-fn scope(wish: &Value) -> Result<SwitchScope, Response> {
-    match wish.get("scope").and_then(Value::as_str) {
-        Some("all") => Ok(SwitchScope::All),
-        Some("writes") => Ok(SwitchScope::Writes),
-        Some(_) | None => Err(unprocessable("`scope` is `all` or `writes`")),
-    }
-}
-
-fn reason(wish: &Value) -> Result<String, Response> {
-    match wish.get("reason").and_then(Value::as_str).map(str::trim) {
-        Some(reason) if !reason.is_empty() => Ok(reason.to_owned()),
-        Some(_) | None => Err(unprocessable("`reason` says why; it is recorded")),
-    }
+fn reason(wish: &Value) -> String {
+    let reason = wish.get("reason").and_then(Value::as_str).map(str::trim);
+    reason
+        .filter(|reason| !reason.is_empty())
+        .unwrap_or("no reason given")
+        .to_owned()
 }
 
 fn unprocessable(message: &str) -> Response {
@@ -258,7 +310,7 @@ fn known(app: &App, service_account: &str) -> Result<(), Response> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-pub(super) fn unavailable(error: StoreError) -> Response {
+fn unavailable(error: StoreError) -> Response {
     tracing::error!(%error, "an operator request failed");
     failure(
         StatusCode::SERVICE_UNAVAILABLE,

@@ -128,6 +128,12 @@ impl Out {
         }
     }
 
+    /// Whether a person looks, so that colour helps.
+    #[must_use]
+    pub fn colour(&self) -> bool {
+        self.colour
+    }
+
     /// Writes one line.
     ///
     /// # Errors

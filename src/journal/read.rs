@@ -1,6 +1,6 @@
 //! Entries as people and programs read them: the rows under one id, put together.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,9 @@ use super::rows::part;
 use crate::clock::EntryId;
 use crate::error::StoreError;
 use crate::ledger::{Ledger, Row, RowFilter, RowKind};
-use crate::mutation::{Mutation, Outcome, OutcomeState, Snapshot};
+use crate::mutation::{
+    Mutation, Operation, Outcome, OutcomeState, Prior, RecordKey, Snapshot, field,
+};
 
 /// Where an entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,27 +65,32 @@ pub struct Entry {
     pub rules: Option<String>,
 }
 
-/// One field of one record, before and after.
+/// One mutation with its values.
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
-    /// Which mutation, by its place in the change set.
-    pub mutation: usize,
     /// The object.
     pub object: String,
     /// The operation.
     pub operation: String,
     /// The record, as the request names it; the new id for a create that is done.
-    pub record: Option<String>,
-    /// The field.
-    pub field: String,
-    /// The value before; `null` with `known` false when it is not known.
-    pub before: Value,
-    /// Whether the value before is known.
-    pub known: bool,
-    /// The value that was written.
-    pub after: Value,
+    pub record: Option<RecordKey>,
+    /// Where it stands in a batch.
+    pub row: Option<String>,
     /// What became of it.
     pub outcome: Option<OutcomeState>,
+    /// Field → its values. For a delete or merge, the fields that were there before.
+    pub fields: BTreeMap<String, Values>,
+}
+
+/// A field's values.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Values {
+    /// Before; absent when it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// What was written; absent when nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
 }
 
 /// One entry with everything the ledger has of it.
@@ -92,45 +99,66 @@ pub struct Detail {
     /// The entry.
     #[serde(flatten)]
     pub entry: Entry,
-    /// Field by field.
+    /// Mutation by mutation.
     pub changes: Vec<Change>,
     /// The rows.
     pub rows: Vec<Row>,
 }
 
-/// The newest entries that match, newest first, with the place to go on from.
+/// Which entries.
+#[derive(Clone, Debug, Default)]
+pub struct Which {
+    /// Of this service account.
+    pub service_account: Option<String>,
+    /// Begun at or after this moment.
+    pub since: Option<Timestamp>,
+    /// In this state.
+    pub state: Option<EntryState>,
+    /// Only those before this place.
+    pub before: Option<u64>,
+}
+
+/// The newest entries that match, newest first, at most `limit`, with the place to go on from.
 ///
 /// # Errors
 /// The store's.
 pub async fn entries(
     ledger: &dyn Ledger,
-    service_account: Option<String>,
-    since: Option<Timestamp>,
-    before: Option<u64>,
+    which: &Which,
     limit: usize,
 ) -> Result<(Vec<Entry>, Option<u64>), StoreError> {
-    let filter = RowFilter {
-        kinds: vec![
-            RowKind::Opened,
-            RowKind::Refused,
-            RowKind::Held,
-            RowKind::Switch,
-        ],
-        service_account,
-        since,
-        after: before,
-        newest_first: true,
-        limit,
-        ..RowFilter::default()
-    };
-    let firsts = ledger.rows(filter).await?;
-    let next = (limit > 0 && firsts.len() == limit).then(|| firsts.last().map(|row| row.seq));
-    let mut entries = Vec::with_capacity(firsts.len());
-    for first in firsts {
-        let rows = of_entry(ledger, &first.entry).await?;
-        entries.extend(entry(&rows));
+    let mut entries = Vec::new();
+    let mut before = which.before;
+    loop {
+        let filter = RowFilter {
+            kinds: vec![
+                RowKind::Opened,
+                RowKind::Refused,
+                RowKind::Held,
+                RowKind::Switch,
+            ],
+            service_account: which.service_account.clone(),
+            since: which.since,
+            after: before,
+            newest_first: true,
+            limit,
+            ..RowFilter::default()
+        };
+        let firsts = ledger.rows(filter).await?;
+        for first in &firsts {
+            let rows = of_entry(ledger, &first.entry).await?;
+            entries.extend(
+                entry(&rows).filter(|entry| which.state.is_none_or(|state| state == entry.state)),
+            );
+            before = Some(first.seq);
+            if entries.len() == limit {
+                return Ok((entries, before));
+            }
+        }
+        if firsts.len() < limit {
+            return Ok((entries, None));
+        }
     }
-    Ok((entries, next.flatten()))
 }
 
 /// One entry, whole.
@@ -146,31 +174,19 @@ pub async fn detail(ledger: &dyn Ledger, id: &EntryId) -> Result<Option<Detail>,
     }))
 }
 
-/// How many entries are in doubt: sent, or maybe sent, with no answer known, and not settled.
+/// The entries in doubt: sent, or maybe sent, with no answer known, and not settled.
 ///
 /// # Errors
 /// The store's.
-pub async fn in_doubt(ledger: &dyn Ledger) -> Result<usize, StoreError> {
-    let kinds = vec![RowKind::Closed, RowKind::Reconciled];
-    let rows = ledger
-        .rows(RowFilter {
-            kinds,
-            ..RowFilter::default()
-        })
-        .await?;
+pub async fn doubted(ledger: &dyn Ledger) -> Result<HashSet<EntryId>, StoreError> {
     let mut doubted = HashSet::new();
-    for row in &rows {
-        let outcomes = part::<Vec<Outcome>>(&row.meta, "outcomes").unwrap_or_default();
-        let unknown = outcomes
-            .iter()
-            .any(|outcome| outcome.state == OutcomeState::Unknown);
-        if row.kind == RowKind::Closed && unknown {
-            doubted.insert(&row.entry);
-        } else {
-            doubted.remove(&row.entry);
+    for open in ledger.unclosed().await? {
+        let rows = of_entry(ledger, &open.entry).await?;
+        if rows.iter().any(|row| row.kind == RowKind::InDoubt) {
+            doubted.insert(open.entry);
         }
     }
-    Ok(doubted.len())
+    Ok(doubted)
 }
 
 async fn of_entry(ledger: &dyn Ledger, id: &EntryId) -> Result<Vec<Row>, StoreError> {
@@ -183,7 +199,7 @@ async fn of_entry(ledger: &dyn Ledger, id: &EntryId) -> Result<Vec<Row>, StoreEr
 }
 
 fn entry(rows: &[Row]) -> Option<Entry> {
-    let first = rows.iter().find(|row| row.kind != RowKind::Closed)?;
+    let first = rows.iter().find(|row| !ends(row))?;
     let text = |whole: &Value, name: &str| {
         whole
             .get(name)
@@ -191,8 +207,7 @@ fn entry(rows: &[Row]) -> Option<Entry> {
             .map(ToOwned::to_owned)
     };
     let verdict = first.meta.get("verdict").cloned().unwrap_or_default();
-    let value = |name| first.values.as_ref().and_then(|values| text(values, name));
-    let closed = rows.iter().rev().find(|row| row.kind == RowKind::Closed);
+    let closed = rows.iter().rev().find(|row| ends(row));
     Some(Entry {
         id: first.entry.clone(),
         at: first.at,
@@ -200,15 +215,38 @@ fn entry(rows: &[Row]) -> Option<Entry> {
         route: first.route.clone(),
         state: state(first.kind, closed),
         method: text(&first.meta, "method"),
-        path: value("path"),
-        summary: first.meta.get("mutations").cloned().unwrap_or(Value::Null),
+        path: first
+            .values
+            .as_ref()
+            .and_then(|values| text(values, "path")),
+        summary: list(&first.meta, "mutations"),
         verdict: text(&verdict, "effect"),
-        reasons: verdict.get("reasons").cloned().unwrap_or(Value::Null),
-        message: value("message")
+        reasons: list(&verdict, "reasons"),
+        message: first
+            .values
+            .as_ref()
+            .and_then(|values| text(values, "message"))
             .or_else(|| closed.and_then(|row| text(&row.meta, "note")))
             .or_else(|| text(&first.meta, "reason")),
         rules: text(&first.meta, "rules"),
     })
+}
+
+/// Whether a row tells an outcome.
+fn ends(row: &Row) -> bool {
+    matches!(
+        row.kind,
+        RowKind::Closed | RowKind::InDoubt | RowKind::Reconciled
+    )
+}
+
+/// A list in a row; empty where there is none.
+fn list(whole: &Value, name: &str) -> Value {
+    whole
+        .get(name)
+        .filter(|value| value.is_array())
+        .cloned()
+        .unwrap_or_else(|| Value::Array(Vec::new()))
 }
 
 fn state(kind: RowKind, closed: Option<&Row>) -> EntryState {
@@ -249,51 +287,59 @@ fn changes(rows: &[Row]) -> Vec<Change> {
     let outcomes: Vec<Outcome> = rows
         .iter()
         .rev()
-        .find(|row| row.kind == RowKind::Closed)
+        .find(|row| ends(row))
         .and_then(|row| part(&row.meta, "outcomes"))
         .unwrap_or_default();
     mutations
         .iter()
         .enumerate()
-        .flat_map(|(place, mutation)| of_mutation(mutation, &snapshot, place, outcomes.get(place)))
+        .map(|(place, mutation)| change(mutation, snapshot.prior(place), outcomes.get(place)))
         .collect()
 }
 
-fn of_mutation(
-    mutation: &Mutation,
-    snapshot: &Snapshot,
-    place: usize,
-    outcome: Option<&Outcome>,
-) -> Vec<Change> {
-    use crate::mutation::{Prior, field};
-    let record = outcome
+fn change(mutation: &Mutation, prior: &Prior, outcome: Option<&Outcome>) -> Change {
+    let new_id = outcome
         .and_then(|outcome| outcome.new_id.clone())
-        .or_else(|| mutation.record.as_ref().map(ToString::to_string));
-    let (known, before) = match snapshot.prior(place) {
-        Prior::Found { fields, .. } => (true, Some(fields)),
-        Prior::Absent => (true, None),
-        Prior::Unknown => (false, None),
-    };
-    let change = |name: &str, after: Value| Change {
-        mutation: place,
+        .map(RecordKey::id);
+    Change {
         object: mutation.object.clone(),
         operation: mutation.operation.word().to_owned(),
-        record: record.clone(),
-        field: name.to_owned(),
-        before: before
-            .and_then(|fields| field(fields, name))
-            .cloned()
-            .unwrap_or_default(),
-        known,
-        after,
+        record: new_id.or_else(|| mutation.record.clone()),
+        row: mutation.row.clone(),
         outcome: outcome.map(|outcome| outcome.state),
-    };
-    if mutation.fields.is_empty() {
-        return vec![change("", Value::Null)];
+        fields: fields(mutation, prior),
     }
-    mutation
-        .fields
-        .iter()
-        .map(|(name, after)| change(name, after.clone()))
-        .collect()
+}
+
+fn fields(mutation: &Mutation, prior: &Prior) -> BTreeMap<String, Values> {
+    let before = |name: &str| match prior {
+        Prior::Found { fields, .. } => Some(field(fields, name).cloned().unwrap_or_default()),
+        Prior::Absent => Some(Value::Null),
+        Prior::Unknown => None,
+    };
+    let written = mutation.fields.iter().map(|(name, after)| {
+        (
+            name.clone(),
+            Values {
+                before: before(name),
+                after: Some(after.clone()),
+            },
+        )
+    });
+    let gone = match (prior, mutation.operation) {
+        (Prior::Found { fields, .. }, Operation::Delete | Operation::Purge | Operation::Merge) => {
+            fields.clone()
+        }
+        _ => serde_json::Map::new(),
+    };
+    let gone = gone.into_iter().map(|(name, value)| {
+        (
+            name,
+            Values {
+                before: Some(value),
+                after: None,
+            },
+        )
+    });
+    gone.chain(written).collect()
 }

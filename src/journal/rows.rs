@@ -12,7 +12,9 @@ use crate::control::{Switch, SwitchChange};
 use crate::error::RefusalKind;
 use crate::gate::Permit;
 use crate::ledger::{NewRow, Row, RowKind};
-use crate::mutation::{ChangeSet, Charge, Mutation, Per, RecordKey, Snapshot};
+use crate::mutation::{
+    ChangeSet, Charge, Mutation, Outcome, OutcomeState, Per, RecordKey, Snapshot,
+};
 
 /// A write about to be sent. Values: the mutations, their prior values, the charges (whose keys can
 /// hold an e-mail address), the path (an external id can stand in it).
@@ -54,7 +56,7 @@ pub(super) fn refused(
     row
 }
 
-/// What became of a write.
+/// What became of a write; in doubt where nobody knows.
 pub(super) fn closed(
     entry: &EntryId,
     service_account: &str,
@@ -62,9 +64,15 @@ pub(super) fn closed(
     closing: &Closing,
     now: Timestamp,
 ) -> NewRow {
+    let unknown = |outcome: &Outcome| outcome.state == OutcomeState::Unknown;
+    let doubt = closing.outcomes.iter().any(unknown);
     NewRow {
         entry: entry.clone(),
-        kind: RowKind::Closed,
+        kind: if doubt {
+            RowKind::InDoubt
+        } else {
+            RowKind::Closed
+        },
         at: now,
         service_account: Some(service_account.to_owned()),
         route: Some(route.to_owned()),

@@ -29,9 +29,28 @@ pub enum Prior {
 pub struct Snapshot {
     /// By the mutation's place in the change set.
     pub priors: Vec<Prior>,
+    /// By the mutation's place: fields that only a rule looks at and that could not be read. Shorter
+    /// than the change set: none for the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<Vec<String>>,
 }
 
 impl Snapshot {
+    /// These priors, with nothing hidden.
+    #[must_use]
+    pub fn of(priors: Vec<Prior>) -> Self {
+        Self {
+            priors,
+            hidden: Vec::new(),
+        }
+    }
+
+    /// The fields of one mutation's record that could not be read.
+    #[must_use]
+    pub fn hidden(&self, mutation: usize) -> &[String] {
+        self.hidden.get(mutation).map_or(&[], Vec::as_slice)
+    }
+
     /// The prior of one mutation; unknown where none was taken.
     #[must_use]
     pub fn prior(&self, mutation: usize) -> &Prior {

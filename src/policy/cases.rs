@@ -121,9 +121,7 @@ impl Case {
                 "POST".to_owned(),
                 "/".to_owned(),
                 ChangeSet::Mutations(vec![(**mutation).clone()]),
-                Snapshot {
-                    priors: vec![prior.clone()],
-                },
+                Snapshot::of(vec![prior.clone()]),
             ),
             Write::Request(text, records) => match parse(crm, text) {
                 Ok((method, path, changes)) => {
@@ -187,9 +185,7 @@ fn snapshot(changes: &ChangeSet, records: &[(String, Map<String, Value>)]) -> Sn
             None => Prior::Unknown,
         }
     };
-    Snapshot {
-        priors: changes.mutations().iter().map(prior).collect(),
-    }
+    Snapshot::of(changes.mutations().iter().map(prior).collect())
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use super::matrix::RuleFile;
 use super::rule::Rule;
 use super::scene::{Before, Scene};
 use super::{Evaluation, Question, RuleSet};
-use crate::mutation::{Effect, Mutation, Operation, Origin, Prior, Reason, ReasonKind};
+use crate::mutation::{
+    Effect, Mutation, Operation, Origin, Prior, Reason, ReasonKind, RecordKey, field,
+};
 
 /// What was found of one mutation.
 #[derive(Debug, Default, PartialEq)]
@@ -42,8 +44,10 @@ pub(super) fn evaluate(set: &RuleSet, question: &Question<'_>) -> Evaluation {
     let mut findings = Vec::new();
     let mut wanted = Vec::with_capacity(mutations.len());
     let (mut pending, mut looked) = (false, false);
+    let created: Vec<Option<Mutation>> = mutations.iter().map(as_created).collect();
     for (index, mutation) in mutations.iter().enumerate() {
-        let judgement = court.mutation(index, mutation);
+        let created = created.get(index).and_then(Option::as_ref);
+        let judgement = court.mutation(index, mutation, created.unwrap_or(mutation));
         findings.extend(judgement.findings);
         pending |= judgement.pending;
         looked |= judgement.looked;
@@ -56,6 +60,20 @@ pub(super) fn evaluate(set: &RuleSet, question: &Question<'_>) -> Evaluation {
         verdict: verdict(findings),
         rests_on_prior: looked,
     }
+}
+
+/// An upsert that creates also writes the field it is keyed by.
+fn as_created(mutation: &Mutation) -> Option<Mutation> {
+    let (Operation::Upsert, Some(RecordKey::External { key, value })) =
+        (mutation.operation, &mutation.record)
+    else {
+        return None;
+    };
+    let mut created = mutation.clone();
+    if field(&created.fields, key).is_none() {
+        created.fields.insert(key.clone(), value.clone().into());
+    }
+    Some(created)
 }
 
 fn denied(findings: &[Finding]) -> bool {
@@ -72,16 +90,26 @@ struct Court<'q> {
 }
 
 impl<'q> Court<'q> {
-    /// Judges a mutation; an upsert as what it will come to.
-    fn mutation(&self, index: usize, mutation: &'q Mutation) -> Judgement {
-        let judged = |operation, before| self.judged_as(index, mutation, operation, before);
+    /// Judges a mutation; an upsert as what it will come to, `created` where it makes the record.
+    fn mutation(&self, index: usize, mutation: &'q Mutation, created: &'q Mutation) -> Judgement {
+        let judged = |operation, before| {
+            let what = if operation == Operation::Create {
+                created
+            } else {
+                mutation
+            };
+            self.judged_as(index, what, operation, before)
+        };
         if mutation.operation != Operation::Upsert {
             let before = Before::of(self.question, index, mutation);
             return judged(mutation.operation, before);
         }
         let prior = self.question.snapshot.map(|snapshot| snapshot.prior(index));
         let mut judgement = match prior {
-            Some(Prior::Found { fields, .. }) => judged(Operation::Update, Before::Found(fields)),
+            Some(Prior::Found { .. }) => judged(
+                Operation::Update,
+                Before::of(self.question, index, mutation),
+            ),
             Some(Prior::Absent) => judged(Operation::Create, Before::Blank),
             Some(Prior::Unknown) => both(
                 judged(Operation::Create, Before::Blank),

@@ -19,7 +19,12 @@ pub(super) enum Before<'a> {
     /// There is no record: every field is blank.
     Blank,
     /// These fields; absent ones are blank.
-    Found(&'a Map<String, Value>),
+    Found {
+        /// What was read.
+        fields: &'a Map<String, Value>,
+        /// What was asked for and could not be read.
+        hidden: &'a [String],
+    },
 }
 
 impl<'a> Before<'a> {
@@ -28,11 +33,16 @@ impl<'a> Before<'a> {
         if makes_or_has_no_record(mutation) {
             return Self::Blank;
         }
-        match question.snapshot.map(|snapshot| snapshot.prior(index)) {
-            None => Self::NotRead,
-            Some(Prior::Unknown) => Self::Unknown,
-            Some(Prior::Absent) => Self::Blank,
-            Some(Prior::Found { fields, .. }) => Self::Found(fields),
+        let Some(snapshot) = question.snapshot else {
+            return Self::NotRead;
+        };
+        match snapshot.prior(index) {
+            Prior::Unknown => Self::Unknown,
+            Prior::Absent => Self::Blank,
+            Prior::Found { fields, .. } => Self::Found {
+                fields,
+                hidden: snapshot.hidden(index),
+            },
         }
     }
 }
@@ -119,7 +129,10 @@ impl<'a> Scene<'a> {
                 self.look();
                 Seen::Value(None)
             }
-            Before::Found(fields) => {
+            Before::Found { hidden, .. } if hidden.iter().any(|own| same_name(own, name)) => {
+                Seen::CannotTell
+            }
+            Before::Found { fields, .. } => {
                 self.look();
                 Seen::Value(field(fields, name).map(Cow::Borrowed))
             }

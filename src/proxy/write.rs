@@ -405,11 +405,21 @@ impl Write {
         }
     }
 
+    /// What the write takes from limits. A record that is yet to be made has no id; the entry's makes
+    /// it different from every other one.
     fn charges(&self, changes: &ChangeSet, snapshot: Option<&Snapshot>) -> Vec<Charge> {
-        match self.question(changes, snapshot) {
-            Ok(question) => self.rules.charges(&question),
-            Err(_) => Vec::new(),
+        let Ok(question) = self.question(changes, snapshot) else {
+            return Vec::new();
+        };
+        let mut charges = self.rules.charges(&question);
+        let made = charges
+            .iter_mut()
+            .flat_map(|charge| &mut charge.records)
+            .filter(|record| record.contains("/new-"));
+        for record in made {
+            *record = format!("{record}-{}", self.entry);
         }
+        charges
     }
 }
 

@@ -14,7 +14,7 @@ use crate::ledger::Head;
 /// Heads are published this often (P13).
 const EACH: Duration = Duration::from_secs(60);
 
-/// The file beside the ledger, `writegate.db.head`: a line of JSON for each writer.
+/// The file beside the ledger: `writegate.db.head`.
 pub(super) fn file(ledger: &Path) -> PathBuf {
     let mut name = OsString::from(ledger);
     name.push(".head");
@@ -47,13 +47,13 @@ pub(super) async fn publish_once(app: &App, file: &Path) {
     }
 }
 
-/// Whole or not at all: a reader never sees half a file.
+/// One head a line, whole or not at all: a reader never sees half a file.
 fn write(file: &Path, heads: &[Head]) -> std::io::Result<()> {
     let mut beside = OsString::from(file);
     beside.push(".new");
     let mut new = fs::File::create(&beside)?;
     for head in heads {
-        serde_json::to_writer(&mut new, head)?;
+        new.write_all(&serde_json::to_vec(head)?)?;
         new.write_all(b"\n")?;
     }
     new.sync_all()?;

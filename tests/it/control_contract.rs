@@ -631,13 +631,20 @@ async fn a_clock_that_goes_back_mints_nothing(store: &dyn ControlState) {
         }
         store.settle(&id("1")).await.unwrap();
     }
-    // nor does going forward and back
+    // nor does going forward and back: time stands at the latest moment seen
+    assert!(granted(&admit(store, ask("seen", 300_000, &[])).await));
     assert!(granted(
-        &admit(store, ask("3", 160_000, &[charge(&limits[0], 3)])).await
+        &admit(store, ask("3", 250_000, &[charge(&limits[0], 3)])).await
     ));
-    assert!(!granted(
-        &admit(store, ask("4", 100_000, &[charge(&limits[0], 1)])).await
-    ));
+    for (now, fits) in [
+        (250_000, false),
+        (320_000, false),
+        (359_999, false),
+        (360_000, true),
+    ] {
+        let again = admit(store, ask("4", now, &[charge(&limits[0], 1)])).await;
+        assert_eq!(granted(&again), fits, "{now}");
+    }
 }
 
 async fn a_changed_maximum_keeps_what_is_used(store: &dyn ControlState) {

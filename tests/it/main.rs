@@ -1,7 +1,6 @@
 //! Integration tests, one binary; files are named after what is promised.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
@@ -13,8 +12,10 @@ mod budgets;
 mod cli;
 mod config;
 mod control_contract;
+mod demo;
 mod framing;
 mod hang_up;
+mod hidden_fields;
 mod kill_switch;
 mod ledger_contract;
 mod passthrough;

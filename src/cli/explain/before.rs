@@ -65,9 +65,7 @@ impl Before {
 
     /// The prior of each mutation: what the file says, absent for a create, else unknown.
     pub(super) fn snapshot(&self, mutations: &[Mutation]) -> Snapshot {
-        Snapshot {
-            priors: mutations.iter().map(|m| self.prior(m)).collect(),
-        }
+        Snapshot::of(mutations.iter().map(|m| self.prior(m)).collect())
     }
 
     /// Records that none of the mutations touches, as `OBJECT/ID`: probably misspelt.

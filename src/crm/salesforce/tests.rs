@@ -88,13 +88,11 @@ pub(super) fn mutations(method: &str, target: &str, body: &str) -> Vec<Mutation>
 }
 
 fn stamped(stamp: &str) -> Snapshot {
-    Snapshot {
-        priors: vec![Prior::Found {
-            id: "001000000000001AAA".into(),
-            fields: serde_json::Map::new(),
-            stamp: Some(stamp.into()),
-        }],
-    }
+    Snapshot::of(vec![Prior::Found {
+        id: "001000000000001AAA".into(),
+        fields: serde_json::Map::new(),
+        stamp: Some(stamp.into()),
+    }])
 }
 
 fn row(operation: Operation) -> Shape {

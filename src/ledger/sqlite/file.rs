@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::error::StoreError;
@@ -54,25 +56,35 @@ pub(super) fn lock(path: &Path) -> Result<FileLock, StoreError> {
 /// The connection that writes; makes the file where there is none.
 pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     make(path)?;
-    let connect = || -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(Duration::from_secs(1))?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        // every commit is on the disk before it returns
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "fullfsync", true)?;
-        // SQLite forgets the errors of checkpoints that it makes by itself: the writer makes them
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-        connection.pragma_update(None, "cache_size", -16_384)?;
-        Ok(connection)
-    };
-    let what = || format!("cannot open `{}`", path.display());
-    let connection = connect().map_err(|error| failed(what(), error))?;
-    migrate(path, &connection)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let cannot = |error| failed(format!("cannot open `{}`", path.display()), error);
+    let connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
+    // before anything is changed in a file that may be somebody else's
+    let version = version_to_bring_up(path, &connection)?;
+    let log = prepare_to_write(&connection).map_err(cannot)?;
+    if log != "wal" {
+        let what = format!("`{}` cannot have a write-ahead log here", path.display());
+        return Err(StoreError::new("ledger", what, false));
+    }
+    bring_up(&connection, version).map_err(cannot)?;
+    // SQLite ignores it when this fails
+    sync_folder(path)
+        .map_err(|error| io_error(format!("cannot sync `{}`", path.display()), error))?;
     Ok(connection)
+}
+
+fn prepare_to_write(connection: &Connection) -> rusqlite::Result<String> {
+    connection.busy_timeout(Duration::from_secs(1))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // every commit is on the disk before it returns
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    // SQLite forgets the errors of checkpoints that it makes by itself: the writer makes them
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
 }
 
 /// A connection that only reads; works beside a process that writes.
@@ -96,18 +108,20 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
 
 /// Makes an empty file that only its owner can read: it will hold field values.
 fn make(path: &Path) -> Result<(), StoreError> {
-    let made = owner_only().create_new(true).open(path);
-    let synced = match made {
-        Ok(_) => {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
+    match owner_only().create_new(true).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(io_error(format!("cannot make `{}`", path.display()), error))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    };
-    synced.map_err(|error| io_error(format!("cannot make `{}`", path.display()), error))
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Makes the names of the file and of its log durable.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn owner_only() -> OpenOptions {
@@ -121,25 +135,29 @@ fn owner_only() -> OpenOptions {
     options
 }
 
-fn migrate(path: &Path, connection: &Connection) -> Result<(), StoreError> {
-    let what = || format!("cannot set up `{}`", path.display());
+/// The file's version, where it is a ledger that we can write.
+fn version_to_bring_up(path: &Path, connection: &Connection) -> Result<i64, StoreError> {
     let look = || -> rusqlite::Result<(i64, bool)> {
         let count = "SELECT count(*) FROM sqlite_schema";
         let tables: i64 = connection.query_row(count, [], |row| row.get(0))?;
         Ok((user_version(connection)?, tables == 0))
     };
-    let (version, empty) = look().map_err(|error| failed(what(), error))?;
+    let (version, empty) =
+        look().map_err(|error| failed(format!("cannot read `{}`", path.display()), error))?;
     if !(0..=CURRENT).contains(&version) || (version == 0 && !empty) {
         return Err(unfit(path, version));
     }
+    Ok(version)
+}
+
+/// Runs the scripts that the file has not had, each in a transaction.
+fn bring_up(connection: &Connection, version: i64) -> rusqlite::Result<()> {
     let steps = usize::try_from(version).unwrap_or(usize::MAX);
     for (script, number) in VERSIONS.iter().zip(1_i64..).skip(steps) {
-        let script = format!(
+        connection.execute_batch(&format!(
             "BEGIN IMMEDIATE;\n{script}\nPRAGMA application_id = {APPLICATION_ID};\n\
              PRAGMA user_version = {number};\nCOMMIT;"
-        );
-        let done = connection.execute_batch(&script);
-        done.map_err(|error| failed(what(), error))?;
+        ))?;
     }
     Ok(())
 }

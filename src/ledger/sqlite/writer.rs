@@ -259,6 +259,7 @@ impl Writer {
                 .execute(params![entry])
                 .map(|_| ()),
             RowKind::Refused
+            | RowKind::InDoubt
             | RowKind::Held
             | RowKind::Decided
             | RowKind::Switch

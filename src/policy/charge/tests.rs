@@ -49,7 +49,7 @@ fn charges(changes: &ChangeSet, priors: Option<Vec<Prior>>, at: i64) -> Vec<Char
         service_account: "a".into(),
         claims: Claims::default(),
     };
-    let snapshot = priors.map(|priors| Snapshot { priors });
+    let snapshot = priors.map(Snapshot::of);
     set().charges(&Question {
         crm: CrmKind::HubSpot,
         route: "hs",

@@ -61,9 +61,16 @@ fn range(when: &str, fields: Value, before: Before<'_>) -> Range {
     condition.range(&scene)
 }
 
+fn found(fields: &Map<String, Value>) -> Before<'_> {
+    Before::Found {
+        fields,
+        hidden: &[],
+    }
+}
+
 fn answer(when: &str, fields: Value, before: Value) -> Answer {
     let before = map(before);
-    let range = range(when, fields, Before::Found(&before));
+    let range = range(when, fields, found(&before));
     assert_eq!(range.least, range.most, "all is known: {when}");
     range.most
 }

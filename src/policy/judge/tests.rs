@@ -101,7 +101,7 @@ impl Ask {
             service_account: self.service_account.into(),
             claims: self.claims.clone(),
         };
-        let snapshot = self.priors.clone().map(|priors| Snapshot { priors });
+        let snapshot = self.priors.clone().map(Snapshot::of);
         set.evaluate(&Question {
             crm: self.crm,
             route: self.route,

@@ -125,9 +125,8 @@ impl Write {
         verdict: &Verdict,
     ) -> Result<Snapshot, Box<Refused>> {
         let snapshot = match snapshot {
-            Some(snapshot) if !has_unknown(&snapshot) => snapshot,
-            // A field that only a rule looks at could not be read: without it the rest can.
-            Some(_) | None => match self.snapshot(changes, &Wanted::new()).await {
+            Some(snapshot) => snapshot,
+            None => match self.snapshot(changes, &Wanted::new()).await {
                 Ok(snapshot) => snapshot,
                 Err(failure) => return Err(self.no_snapshot(failure, changes, verdict).await),
             },
@@ -287,14 +286,6 @@ fn one_record_twice(snapshot: &Snapshot, changes: &ChangeSet) -> Option<Refusal>
         }
     }
     None
-}
-
-/// Whether some record's prior values are not known.
-fn has_unknown(snapshot: &Snapshot) -> bool {
-    snapshot
-        .priors
-        .iter()
-        .any(|prior| matches!(prior, Prior::Unknown))
 }
 
 /// A write to a record whose prior values are not known could not be undone: no snapshot, no write.

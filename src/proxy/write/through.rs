@@ -185,14 +185,24 @@ async fn unanswered(
     })
 }
 
-/// The outcome is durable, then the records are free again; what was not sent is not charged.
+/// Returns when the outcome is durable. The records are free again once its row is on its way: the
+/// ledger keeps the order, so a later write's row is never durable without this one. What was not
+/// sent is not charged.
 async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
     let app = &write.worker.app;
-    app.journal.close(journaled, closing, app.clock.now()).await;
-    if !closing.sent {
-        return write.refund().await;
-    }
-    if let Err(error) = app.control.settle(&write.entry).await {
+    let free = async {
+        if closing.sent {
+            app.control.settle(&write.entry).await
+        } else {
+            app.control.refund(&write.entry).await
+        }
+    };
+    let (_, freed) = tokio::join!(
+        biased;
+        app.journal.close(journaled, closing, app.clock.now()),
+        free,
+    );
+    if let Err(error) = freed {
         tracing::error!(%error, entry = %write.entry, "a reservation is not settled");
     }
 }

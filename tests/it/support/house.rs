@@ -16,7 +16,7 @@ use writegate::config::{
 };
 use writegate::control::ControlState;
 use writegate::control::memory::MemoryControl;
-use writegate::journal::read::{Entry, EntryState};
+use writegate::journal::read::{Entry, EntryState, Which};
 use writegate::ledger::Ledger;
 use writegate::ledger::sqlite::SqliteLedger;
 use writegate::mutation::CrmKind;
@@ -347,7 +347,7 @@ impl House {
 
     /// The newest entries, newest first.
     pub(crate) async fn entries(&self) -> Vec<Entry> {
-        writegate::journal::read::entries(&*self.ledger, None, None, None, 500)
+        writegate::journal::read::entries(&*self.ledger, &Which::default(), 500)
             .await
             .unwrap()
             .0

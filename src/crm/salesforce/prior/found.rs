@@ -1,8 +1,6 @@
 //! What the answers to prior reads say.
 //!
-//! Records are matched to mutations by id or external id, never by their place. A field that only a
-//! rule names and that cannot be read makes the priors of that call unknown: the plan is not made
-//! again here.
+//! Records are matched to mutations by id or external id, never by their place.
 
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -27,8 +25,6 @@ enum Kind {
 enum Missing {
     /// The answer says that there is none.
     Absent,
-    /// A field that only a rule names cannot be read.
-    Unknown,
     /// The read did not work.
     Failure(PriorFailure),
 }
@@ -48,12 +44,6 @@ pub(in crate::crm) fn found(
         .iter()
         .filter_map(|place| mutations.get(*place).map(|mutation| (*place, mutation)))
         .collect();
-    let all = |prior: Prior| {
-        covered
-            .iter()
-            .map(|(place, _)| (*place, prior.clone()))
-            .collect()
-    };
     let kind = kind(&call.target);
     match records(&kind, &covered, status, body) {
         Ok(records) if matches!(kind, Kind::Row) => row(&covered, &records),
@@ -61,8 +51,10 @@ pub(in crate::crm) fn found(
             .iter()
             .map(|(place, mutation)| Ok((*place, prior(mutation, &records)?)))
             .collect(),
-        Err(Missing::Absent) => Ok(all(Prior::Absent)),
-        Err(Missing::Unknown) => Ok(all(Prior::Unknown)),
+        Err(Missing::Absent) => Ok(covered
+            .iter()
+            .map(|(place, _)| (*place, Prior::Absent))
+            .collect()),
         Err(Missing::Failure(failure)) => Err(failure),
     }
 }
@@ -196,7 +188,7 @@ fn refused(covered: &[(usize, &Mutation)], status: u16, errors: &Value, whole: b
             Some(name) if same_name(name, STAMP) || same_name(name, "Id") => {
                 failed(format!("{name} cannot be read"))
             }
-            Some(_) => Missing::Unknown,
+            Some(name) => Missing::Failure(PriorFailure::Hidden(name.to_owned())),
         },
         _ => failed(failure),
     }

@@ -358,7 +358,7 @@ fn errors_say_who_answers() {
     );
     assert_eq!(
         ask(&one, 400, &column("OnlyARule__c")),
-        Ok(vec![(0, Prior::Unknown)])
+        Err(PriorFailure::Hidden("OnlyARule__c".into()))
     );
     assert!(matches!(
         ask(&one, 400, &column("LastModifiedDate")),

@@ -278,3 +278,27 @@ fn parts_of_messages_are_judged_with_their_operation() {
     assert_eq!(ask(json!({"body": "x"})), allow());
     assert_eq!(ask(json!({"OwnerId": "x"})), hold(&["field mail.OwnerId"]));
 }
+
+#[test]
+fn an_upsert_that_creates_also_writes_the_field_it_is_keyed_by() {
+    let set = compile(
+        "crm: hubspot\nobjects:\n  contacts:\n    create: { agents: allow }\n    fields:\n      \
+         firstname: { agents: allow }\n      email: { owner: RevOps }\n",
+    );
+    let mut upsert = mutation(Operation::Upsert, "contacts", json!({ "firstname": "Ada" }));
+    upsert.record = Some(RecordKey::External {
+        key: "email".into(),
+        value: "ada@example.com".into(),
+    });
+    let ask = || {
+        let mut ask = Ask::of(vec![upsert.clone()]);
+        ask.crm = CrmKind::HubSpot;
+        ask
+    };
+    let creates = ask().prior(Prior::Absent);
+    assert_eq!(creates.says(&set), deny(&["field contacts.email"]));
+    let updates = ask().prior(found(
+        json!({ "firstname": "", "email": "ada@example.com" }),
+    ));
+    assert_eq!(updates.says(&set), allow());
+}

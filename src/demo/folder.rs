@@ -1,0 +1,135 @@
+//! The demo's files: a folder of its own with configuration, rules, certificates and ledger, which goes
+//! when the demo ends. It is what a user's own folder looks like, so that the other verbs work on it.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::cast::{AGENTS, OPERATOR, Secrets};
+use crate::config::Fingerprint;
+use crate::tls::DevCerts;
+
+/// The shipped packs with their cases, and the demo's own rules.
+const RULES: [(&str, &str); 5] = [
+    (
+        "salesforce.yaml",
+        include_str!("../../rules/salesforce.yaml"),
+    ),
+    (
+        "salesforce.cases.yaml",
+        include_str!("../../rules/salesforce.cases.yaml"),
+    ),
+    ("hubspot.yaml", include_str!("../../rules/hubspot.yaml")),
+    (
+        "hubspot.cases.yaml",
+        include_str!("../../rules/hubspot.cases.yaml"),
+    ),
+    ("demo.yaml", include_str!("demo.yaml")),
+];
+
+/// Where the routes and the operators' side listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listens {
+    pub(super) salesforce: SocketAddr,
+    pub(super) hubspot: SocketAddr,
+    pub(super) admin: SocketAddr,
+}
+
+/// A folder that only its owner can read; removed when dropped.
+#[derive(Debug)]
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    /// A new folder below the system's one for temporary files; `name` is nobody else's.
+    pub(super) fn make(name: &str) -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("writegate-demo-{name}"));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        let folder = Self(path);
+        let rules = folder.0.join("rules");
+        DirBuilder::new().mode(0o700).create(&rules)?;
+        for (name, text) in RULES {
+            write(&rules.join(name), text)?;
+        }
+        Ok(folder)
+    }
+
+    /// Writes the certificates.
+    pub(super) fn certify(&self, certs: &DevCerts) -> io::Result<()> {
+        write(&self.ca(), &certs.ca)?;
+        write(&self.0.join("cert.pem"), &certs.cert)?;
+        write(&self.0.join("key.pem"), &certs.key)
+    }
+
+    /// Writes the configuration.
+    pub(super) fn configure(
+        &self,
+        listens: Listens,
+        sandbox: &str,
+        secrets: &Secrets,
+    ) -> io::Result<()> {
+        write(&self.config(), &yaml(listens, sandbox, secrets))
+    }
+
+    pub(super) fn config(&self) -> PathBuf {
+        self.0.join("writegate.yaml")
+    }
+
+    pub(super) fn ca(&self) -> PathBuf {
+        self.0.join("ca.pem")
+    }
+
+    pub(super) fn ledger(&self) -> PathBuf {
+        self.0.join("ledger.db")
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, folder = %self.0.display(), "the demo's folder stays behind");
+        }
+    }
+}
+
+/// A file that only its owner can read: keys and field values are among them.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    io::Write::write_all(&mut options.open(path)?, text.as_bytes())
+}
+
+/// The configuration, as a user would write it.
+fn yaml(listens: Listens, sandbox: &str, secrets: &Secrets) -> String {
+    let route = |name: &str, listen: SocketAddr| {
+        format!(
+            "  - name: {name}\n    crm: {name}\n    listen: {listen}\n    upstream: {sandbox}\n    \
+             tls: {{ cert: cert.pem, key: key.pem }}\n"
+        )
+    };
+    let agents: String = AGENTS
+        .iter()
+        .map(|agent| {
+            let [salesforce, hubspot] =
+                agent.tokens().map(|token| Fingerprint::of(token.as_bytes()));
+            format!(
+                "  - name: {}\n    owner: kim\n    tokens:\n      - {salesforce}\n      - {hubspot}\n",
+                agent.name
+            )
+        })
+        .collect();
+    format!(
+        "routes:\n{}{}admin: {{ listen: {} }}\ncontrol: memory\nledger: sqlite:ledger.db\nrules: \
+         rules\nservice_accounts:\n{agents}operators:\n  - name: {OPERATOR}\n    roles: [admin]\n    \
+         teams: [RevOps, Sales Ops, Deal Desk, VP Sales]\n    token: {}\n",
+        route("salesforce", listens.salesforce),
+        route("hubspot", listens.hubspot),
+        listens.admin,
+        Fingerprint::of(secrets.operator.as_bytes()),
+    )
+}

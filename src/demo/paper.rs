@@ -1,0 +1,165 @@
+//! What the story is written on: wrapped and aligned text, colour only where a person looks.
+
+use std::io::{self, Write};
+
+/// No line is longer, but for what cannot be broken.
+const WIDTH: usize = 100;
+/// Where the text of a labelled line begins.
+const LABELLED: usize = 17;
+/// Everything below a heading.
+const INDENT: &str = "   ";
+
+/// How a piece of text looks on a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ink {
+    Plain,
+    Bold,
+    Good,
+    Bad,
+}
+
+/// A place to write to.
+pub struct Paper<'a> {
+    to: &'a mut dyn Write,
+    colour: bool,
+}
+
+impl<'a> Paper<'a> {
+    /// Writes to `to`; colours where `colour` says that a person looks.
+    pub fn new(to: &'a mut dyn Write, colour: bool) -> Self {
+        Self { to, colour }
+    }
+
+    /// An empty line.
+    pub(super) fn gap(&mut self) -> io::Result<()> {
+        writeln!(self.to)
+    }
+
+    /// A line at the margin.
+    pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
+        let text = self.inked(text, Ink::Bold);
+        writeln!(self.to, "{text}")
+    }
+
+    /// A paragraph at the margin.
+    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
+        for line in wrapped(text, WIDTH) {
+            writeln!(self.to, "{line}")?;
+        }
+        Ok(())
+    }
+
+    /// A paragraph below a heading.
+    pub(super) fn below(&mut self, text: &str) -> io::Result<()> {
+        for line in wrapped(text, WIDTH - INDENT.len()) {
+            writeln!(self.to, "{INDENT}{line}")?;
+        }
+        Ok(())
+    }
+
+    /// A line as it stands, to be copied.
+    pub(super) fn verbatim(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.to, "{INDENT}{text}")
+    }
+
+    /// `label  text`, the text in a column of its own; an empty label goes on with the one before.
+    pub(super) fn labelled(&mut self, label: &str, text: &str, ink: Ink) -> io::Result<()> {
+        let mut label = label;
+        for line in wrapped(text, WIDTH - LABELLED) {
+            let line = self.inked(&line, ink);
+            let width = LABELLED - INDENT.len();
+            writeln!(self.to, "{INDENT}{label:width$}{line}")?;
+            label = "";
+        }
+        Ok(())
+    }
+
+    /// Sends on what was written.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+
+    fn inked(&self, text: &str, ink: Ink) -> String {
+        let code = match ink {
+            Ink::Bold => "1",
+            Ink::Good => "32",
+            Ink::Bad => "31",
+            Ink::Plain => return text.to_owned(),
+        };
+        if self.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+impl std::fmt::Debug for Paper<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Paper")
+            .field("colour", &self.colour)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lines of at most `width` characters, broken between words; a longer word has a line of its own.
+/// Blanks at the beginning stay, for columns.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let lead: String = text.chars().take_while(|letter| *letter == ' ').collect();
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.trim_start().split(' ') {
+        let length = line.chars().count();
+        if length > 0 && length + 1 + word.chars().count() + lead.len() > width {
+            lines.push(format!("{lead}{line}"));
+            line.clear();
+        } else if length > 0 {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(format!("{lead}{line}").trim_end().to_owned());
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl Fn(&mut Paper<'_>) -> io::Result<()>, colour: bool) -> String {
+        let mut bytes = Vec::new();
+        write(&mut Paper::new(&mut bytes, colour)).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn labelled_text_stays_in_its_column() {
+        let text = "word ".repeat(30);
+        let out = written(
+            |paper| paper.labelled("agent saw", text.trim(), Ink::Plain),
+            false,
+        );
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("   agent saw     word"), "{out}");
+        assert!(lines[1].starts_with("                 word"), "{out}");
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= WIDTH),
+            "{out}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_broken_is_whole() {
+        let long = "x".repeat(200);
+        assert_eq!(wrapped(&format!("a {long} b"), 100), ["a", &long, "b"]);
+        assert_eq!(wrapped("a   b", 100), ["a   b"]);
+    }
+
+    #[test]
+    fn colour_is_only_for_people() {
+        let heading = |paper: &mut Paper<'_>| paper.heading("1. x");
+        assert_eq!(written(heading, false), "1. x\n");
+        assert_eq!(written(heading, true), "\u{1b}[1m1. x\u{1b}[0m\n");
+    }
+}
