@@ -4,6 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod doctored;
 pub(crate) mod faulty;
+pub(crate) mod front;
 pub(crate) mod house;
 pub(crate) mod program;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use http::Uri;
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use writegate::app::{App, Parts};
 use writegate::clock::{Clock, SystemClock, SystemEntropy};
@@ -200,6 +201,7 @@ impl Builder {
             folder,
             trigger,
             server: Some(server),
+            serving: Mutex::default(),
         }
     }
 }
@@ -325,6 +327,7 @@ pub(crate) struct House {
     pub(crate) folder: Arc<TempDir>,
     trigger: Trigger,
     server: Option<JoinHandle<()>>,
+    serving: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
 impl House {
@@ -376,7 +379,8 @@ impl House {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = writegate::admin::router(Arc::clone(&self.app));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        self.serving.lock().push(serving);
         address
     }
 
@@ -425,6 +429,21 @@ impl House {
         );
         let verified = self.ledger.verify(&[]).await.unwrap();
         assert!(verified.faults.is_empty(), "{:?}", verified.faults);
+    }
+
+    /// Ends the proxy the orderly way and lets go of its stores, which the next house may open.
+    pub(crate) async fn close(mut self) -> Arc<TempDir> {
+        self.stop().await;
+        for serving in self.serving.lock().drain(..) {
+            serving.abort();
+        }
+        let (folder, ledger) = (Arc::clone(&self.folder), Arc::downgrade(&self.ledger));
+        drop(self);
+        // Connections of operators end on this runtime.
+        while ledger.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+        folder
     }
 
     /// Ends the proxy the orderly way.
