@@ -9,12 +9,18 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod answers;
 mod cli;
 mod config;
 mod control_contract;
+mod corpora;
 mod framing;
+mod journal_first;
+mod judged_is_sent;
 mod passthrough;
 mod sandbox;
 mod server;
 mod support;
 mod tidy;
+mod unknown_is_opaque;
+mod upstream_hosts;

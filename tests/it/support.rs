@@ -4,6 +4,9 @@
 pub(crate) mod client;
 pub(crate) mod faulty;
 pub(crate) mod house;
+pub(crate) mod shapes;
+pub(crate) mod study;
+pub(crate) mod wire;
 
 /// Whether what would be skipped is an error: set by `tests/run`.
 pub(crate) fn all_tests() -> bool {

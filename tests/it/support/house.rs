@@ -60,6 +60,8 @@ pub(crate) struct Builder {
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
     settings: Settings,
+    tokens: Vec<Token>,
+    changes: Vec<Box<dyn FnOnce(&mut Config)>>,
 }
 
 impl Builder {
@@ -98,15 +100,43 @@ impl Builder {
         self
     }
 
+    /// Timeouts and limits of the proxy's server.
+    pub(crate) fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// One more token that the sandbox takes.
+    pub(crate) fn sandbox_token(mut self, token: &str) -> Self {
+        self.tokens.push(Token::new(token));
+        self
+    }
+
+    /// One more token of `enrichment-agent`, which the sandbox takes too.
+    pub(crate) fn token(self, token: &str) -> Self {
+        let print = Fingerprint::of(token.as_bytes());
+        self.sandbox_token(token)
+            .configure(move |config| config.service_accounts[0].tokens.push(print))
+    }
+
+    /// Changes the configuration before the proxy opens.
+    pub(crate) fn configure(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox().await;
+        let sandbox = sandbox(self.tokens).await;
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
         let upstream = self
             .upstream
             .unwrap_or_else(|| sandbox.base_url().parse().unwrap());
-        let config = config(&upstream, self.unknown_callers);
+        let mut config = config(&upstream, self.unknown_callers);
+        for change in self.changes {
+            change(&mut config);
+        }
         let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
         let file = folder.path().join("ledger.db");
@@ -135,8 +165,9 @@ impl Builder {
     }
 }
 
-async fn sandbox() -> Running {
+async fn sandbox(tokens: Vec<Token>) -> Running {
     let mut options = Options::with_token(TOKEN);
+    options.tokens.extend(tokens);
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
     Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
@@ -247,6 +278,8 @@ impl House {
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
             settings: Settings::default(),
+            tokens: Vec::new(),
+            changes: Vec::new(),
         }
     }
 
@@ -258,6 +291,14 @@ impl House {
     /// `enrichment-agent` on the HubSpot route.
     pub(crate) fn hubspot_agent(&self) -> Client {
         Client::new(self.hubspot, TOKEN)
+    }
+
+    /// The same agent on a CRM's route.
+    pub(crate) fn agent_of(&self, crm: CrmKind) -> Client {
+        match crm {
+            CrmKind::Salesforce => self.agent(),
+            CrmKind::HubSpot => self.hubspot_agent(),
+        }
     }
 
     /// The newest entries, newest first.
