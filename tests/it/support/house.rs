@@ -60,7 +60,7 @@ pub(crate) struct Builder {
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
     settings: Settings,
-    tokens: Vec<Token>,
+    sandbox: Vec<Box<dyn FnOnce(&mut Options)>>,
     changes: Vec<Box<dyn FnOnce(&mut Config)>>,
 }
 
@@ -106,16 +106,17 @@ impl Builder {
         self
     }
 
-    /// One more token that the sandbox takes.
-    pub(crate) fn sandbox_token(mut self, token: &str) -> Self {
-        self.tokens.push(Token::new(token));
+    /// Sets the sandbox up otherwise; its clock is the house's.
+    pub(crate) fn sandbox(mut self, change: impl FnOnce(&mut Options) + 'static) -> Self {
+        self.sandbox.push(Box::new(change));
         self
     }
 
     /// One more token of `enrichment-agent`, which the sandbox takes too.
     pub(crate) fn token(self, token: &str) -> Self {
         let print = Fingerprint::of(token.as_bytes());
-        self.sandbox_token(token)
+        let theirs = Token::new(token);
+        self.sandbox(|options| options.tokens.push(theirs))
             .configure(move |config| config.service_accounts[0].tokens.push(print))
     }
 
@@ -126,7 +127,13 @@ impl Builder {
     }
 
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox(self.tokens).await;
+        let mut options = options(&self.clock);
+        for change in self.sandbox {
+            change(&mut options);
+        }
+        let sandbox = Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
+            .await
+            .unwrap();
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
@@ -165,14 +172,13 @@ impl Builder {
     }
 }
 
-async fn sandbox(tokens: Vec<Token>) -> Running {
+/// A sandbox that takes the tokens of all service accounts.
+pub(crate) fn options(clock: &Arc<dyn Clock>) -> Options {
     let mut options = Options::with_token(TOKEN);
-    options.tokens.extend(tokens);
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
-    Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
-        .await
-        .unwrap()
+    options.clock = Arc::clone(clock);
+    options
 }
 
 fn serve(app: &Arc<App>, settings: Settings) -> (Vec<SocketAddr>, Trigger, JoinHandle<()>) {
@@ -278,7 +284,7 @@ impl House {
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
             settings: Settings::default(),
-            tokens: Vec::new(),
+            sandbox: Vec::new(),
             changes: Vec::new(),
         }
     }
