@@ -98,7 +98,7 @@ async fn decide(house: &House, to: SocketAddr, message: Vec<u8>) -> Decision {
     let mut mutations: Vec<Mutation> = governed(house)
         .await
         .get(rows)
-        .map(|row| mutations(row))
+        .map(mutations)
         .unwrap_or_default();
     for mutation in &mut mutations {
         mutation.row = None;
@@ -115,7 +115,6 @@ async fn governed(house: &House) -> Vec<Value> {
     rows.into_iter().filter_map(|row| row.values).collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "rows of our own")]
 fn mutations(values: &Value) -> Vec<Mutation> {
     serde_json::from_value(values["mutations"].clone()).unwrap()
 }

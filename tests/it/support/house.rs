@@ -52,6 +52,9 @@ objects:
   '*': { create: { agents: allow }, delete: { agents: allow }, associate: { agents: allow } }
 ";
 
+/// Something to be set otherwise before the house opens.
+type Change<T> = Box<dyn FnOnce(&mut T)>;
+
 /// How a house is built.
 pub(crate) struct Builder {
     rules: Vec<(String, String)>,
@@ -60,8 +63,8 @@ pub(crate) struct Builder {
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
     settings: Settings,
-    sandbox: Vec<Box<dyn FnOnce(&mut Options)>>,
-    changes: Vec<Box<dyn FnOnce(&mut Config)>>,
+    sandbox: Vec<Change<Options>>,
+    changes: Vec<Change<Config>>,
 }
 
 impl Builder {
