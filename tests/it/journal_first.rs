@@ -21,7 +21,6 @@ fn opened() -> RowFilter {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "rows of our own")]
 fn part<T: serde::de::DeserializeOwned>(row: &Row, name: &str) -> T {
     serde_json::from_value(row.values.as_ref().unwrap()[name].clone()).unwrap()
 }

@@ -13,6 +13,7 @@ use super::support::house::{House, OTHER_TOKEN};
 
 /// A sample that stands without the tables: paths, methods, encodings and bodies that are not known.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn what_is_not_known_is_denied() {
     let house = House::builder().build().await;
     let row = format!("/services/data/v60.0/sobjects/Account/{}", seed::ACME);

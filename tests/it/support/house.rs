@@ -62,10 +62,8 @@ objects:
   '*': { create: { agents: allow }, delete: { agents: allow }, associate: { agents: allow } }
 ";
 
-/// A change to the sandbox before it starts.
-type SandboxChange = Box<dyn FnOnce(&mut Options)>;
-/// A change to the configuration before the proxy opens.
-type ConfigChange = Box<dyn FnOnce(&mut Config)>;
+/// Something to be set otherwise before the house opens.
+type Change<T> = Box<dyn FnOnce(&mut T)>;
 
 /// How a house is built.
 pub(crate) struct Builder {
@@ -76,8 +74,8 @@ pub(crate) struct Builder {
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
     settings: Settings,
-    sandbox: Vec<SandboxChange>,
-    changes: Vec<ConfigChange>,
+    sandbox: Vec<Change<Options>>,
+    changes: Vec<Change<Config>>,
     tls: bool,
 }
 

@@ -191,13 +191,6 @@ impl Link {
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.unwrap();
     }
-
-    /// Whether the other end has closed: waits for it, and nothing more may come before.
-    pub(crate) async fn closed(mut self) -> bool {
-        let mut rest = Vec::new();
-        drop(self.0.read_to_end(&mut rest).await);
-        rest.is_empty()
-    }
 }
 
 /// An upstream that gives every request the same answer and notes the requests' bytes.
