@@ -145,7 +145,7 @@ impl Journal {
         }
     }
 
-    /// Writes down a refusal.
+    /// Writes down a refusal, and what it takes from limits that count refusals.
     ///
     /// # Errors
     /// The store's: then the caller is told that nothing can be recorded.
@@ -154,9 +154,10 @@ impl Journal {
         subject: &Subject<'_>,
         kind: crate::error::RefusalKind,
         message: &str,
+        charges: &[Charge],
     ) -> Result<(), StoreError> {
         self.ledger
-            .append(vec![rows::refused(subject, kind, message)])
+            .append(vec![rows::refused(subject, kind, message, charges)])
             .await
     }
 
@@ -225,7 +226,12 @@ impl Journal {
         };
         let since = now.checked_sub(longest).unwrap_or(Timestamp::UNIX_EPOCH);
         let charged = RowFilter {
-            kinds: vec![RowKind::Opened, RowKind::Closed, RowKind::Held],
+            kinds: vec![
+                RowKind::Opened,
+                RowKind::Closed,
+                RowKind::Held,
+                RowKind::Refused,
+            ],
             since: Some(since),
             ..RowFilter::default()
         };
@@ -233,9 +239,11 @@ impl Journal {
             kinds: vec![RowKind::Started],
             ..RowFilter::default()
         };
+        let switches = self.ledger.rows(switches).await?;
+        let charged = self.ledger.rows(charged).await?;
         Ok(Rebuild {
-            thrown: rows::thrown(&self.ledger.rows(switches).await?),
-            charges: rows::charges(&self.ledger.rows(charged).await?),
+            thrown: rows::thrown(&switches),
+            charges: rows::charges(&charged, &rows::emptied(&switches)),
             // Nothing waits for a person yet, so no gauge counts.
             waiting: Vec::new(),
             epoch: self.ledger.rows(starts).await?.len() as u64 + 1,

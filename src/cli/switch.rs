@@ -52,6 +52,8 @@ struct Switched {
     sent: u64,
     /// Holds that stay as they are.
     holds: u64,
+    /// Whether it is in the ledger; only then it outlives a restart.
+    recorded: Option<bool>,
 }
 
 pub(super) fn kill(arguments: &KillArguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
@@ -114,6 +116,12 @@ fn told(
         "confirmed by {} of {} replicas · {} writes already sent · {} holds kept",
         switched.confirmed, switched.replicas, switched.sent, switched.holds
     ))?;
+    if switched.recorded == Some(false) {
+        context.out.line(
+            "not recorded: the ledger cannot write, so a restart would lift it; kill again later",
+        )?;
+        return Ok(Exit::Found);
+    }
     // P5: unconfirmed replicas refuse writes once their view is 2 s old; say it, and fail the script.
     if switched.confirmed < switched.replicas {
         return Ok(Exit::Found);

@@ -222,7 +222,10 @@ fn entry(rows: &[Row]) -> Option<Entry> {
         summary: list(&first.meta, "mutations"),
         verdict: text(&verdict, "effect"),
         reasons: list(&verdict, "reasons"),
-        message: text(&first.meta, "message")
+        message: first
+            .values
+            .as_ref()
+            .and_then(|values| text(values, "message"))
             .or_else(|| closed.and_then(|row| text(&row.meta, "note")))
             .or_else(|| text(&first.meta, "reason")),
         rules: text(&first.meta, "rules"),

@@ -1,6 +1,6 @@
 //! The rows of the journal: what each kind holds in its `meta` (no field values) and its `values`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,9 @@ use crate::control::{Switch, SwitchChange};
 use crate::error::RefusalKind;
 use crate::gate::Permit;
 use crate::ledger::{NewRow, Row, RowKind};
-use crate::mutation::{ChangeSet, Charge, Mutation, Outcome, OutcomeState, RecordKey, Snapshot};
+use crate::mutation::{
+    ChangeSet, Charge, Mutation, Outcome, OutcomeState, Per, RecordKey, Snapshot,
+};
 
 /// A write about to be sent. Values: the mutations, their prior values, the charges (whose keys can
 /// hold an e-mail address), the path (an external id can stand in it).
@@ -34,12 +36,22 @@ pub(super) fn opened(
     row
 }
 
-/// A refusal.
-pub(super) fn refused(subject: &Subject<'_>, kind: RefusalKind, message: &str) -> NewRow {
+/// A refusal. Its message stands with the values: it can name a path, and a path an external id.
+pub(super) fn refused(
+    subject: &Subject<'_>,
+    kind: RefusalKind,
+    message: &str,
+    charges: &[Charge],
+) -> NewRow {
     let mut row = governed(subject, RowKind::Refused);
     if let Value::Object(meta) = &mut row.meta {
         meta.insert("refusal".into(), kind.code().into());
-        meta.insert("message".into(), message.into());
+    }
+    if let Some(Value::Object(values)) = &mut row.values {
+        values.insert("message".into(), message.into());
+        if !charges.is_empty() {
+            values.insert("charges".into(), json!(charges));
+        }
     }
     row
 }
@@ -184,8 +196,51 @@ pub(super) fn thrown(rows: &[Row]) -> Vec<Switch> {
     thrown
 }
 
-/// The charges that still count: taken, and not given back because nothing was sent.
-pub(super) fn charges(rows: &[Row]) -> Vec<(Timestamp, Charge)> {
+/// A limit that a resume emptied: charges in rows before it do not count any more.
+#[derive(Debug)]
+pub(super) struct Emptied {
+    before: u64,
+    limit: String,
+    service_account: String,
+}
+
+impl Emptied {
+    fn covers(&self, row: &Row, charge: &Charge) -> bool {
+        let theirs = !charge.limit.per.contains(&Per::ServiceAccount)
+            || charge.key.split('/').next() == Some(self.service_account.as_str());
+        row.seq < self.before && charge.limit.name == self.limit && theirs
+    }
+}
+
+/// The limits that were emptied, by the switch rows in their order: a resume empties the limit that
+/// tripped, also where a person threw the switch again after it.
+pub(super) fn emptied(rows: &[Row]) -> Vec<Emptied> {
+    let mut tripped: HashMap<String, String> = HashMap::new();
+    let mut emptied = Vec::new();
+    for row in rows {
+        match part::<SwitchChange>(&row.meta, "change") {
+            Some(SwitchChange::Throw(switch)) => {
+                if let Some(limit) = switch.limit {
+                    tripped.insert(switch.service_account, limit);
+                }
+            }
+            Some(SwitchChange::Resume(service_account)) => {
+                if let Some(limit) = tripped.remove(&service_account) {
+                    emptied.push(Emptied {
+                        before: row.seq,
+                        limit,
+                        service_account,
+                    });
+                }
+            }
+            None => {}
+        }
+    }
+    emptied
+}
+
+/// The charges that still count: taken, not given back because nothing was sent, and not emptied.
+pub(super) fn charges(rows: &[Row], emptied: &[Emptied]) -> Vec<(Timestamp, Charge)> {
     let refunded: HashSet<&EntryId> = rows
         .iter()
         .filter(|row| row.kind == RowKind::Closed)
@@ -202,6 +257,7 @@ pub(super) fn charges(rows: &[Row]) -> Vec<(Timestamp, Charge)> {
             charges
                 .unwrap_or_else(Vec::new)
                 .into_iter()
+                .filter(|charge| !emptied.iter().any(|emptied| emptied.covers(row, charge)))
                 .map(|charge| (row.at, charge))
         })
         .collect()

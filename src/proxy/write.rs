@@ -331,8 +331,9 @@ impl Write {
     ) -> Box<Refused> {
         let subject = self.subject(changes, verdict);
         let journal = &self.worker.app.journal;
+        let charges = self.refusal_charges(refusal.kind);
         let refusal = match journal
-            .refused(&subject, refusal.kind, &refusal.message)
+            .refused(&subject, refusal.kind, &refusal.message, &charges)
             .await
         {
             Ok(()) => refusal,
@@ -345,7 +346,7 @@ impl Write {
                 });
             }
         };
-        self.count_refusal(refusal.kind).await;
+        self.count_refusal(charges).await;
         Box::new(Refused {
             refusal,
             entry: Some(self.entry.clone()),
@@ -355,28 +356,29 @@ impl Write {
 
     /// Refusals are limited too (`count: refusals`): an agent that probes is stopped. What is not the
     /// agent's doing, and what tells it to wait, does not count.
-    async fn count_refusal(&self, kind: RefusalKind) {
+    fn refusal_charges(&self, kind: RefusalKind) -> Vec<Charge> {
         let waits = matches!(
             kind,
             RefusalKind::Held | RefusalKind::InDoubt | RefusalKind::Stopped
         );
         let theirs = matches!(kind.side(), Side::Caller | Side::Policy);
-        let Some(service_account) = self.caller.service_account.as_deref() else {
-            return;
-        };
-        if waits || !theirs {
-            return;
+        let known = self.caller.service_account.as_deref();
+        match (known, self.state()) {
+            (Some(name), Ok(state)) if theirs && !waits => {
+                self.rules
+                    .refusal_charges(state.route.crm, &state.route.name, name)
+            }
+            _ => Vec::new(),
         }
-        let Ok(state) = self.state() else { return };
-        let charges =
-            self.rules
-                .refusal_charges(state.route.crm, &state.route.name, service_account);
+    }
+
+    async fn count_refusal(&self, charges: Vec<Charge>) {
         if charges.is_empty() {
             return;
         }
         let ask = Ask {
             reservation: self.entry.clone(),
-            service_account: service_account.to_owned(),
+            service_account: self.actor.service_account.clone(),
             locks: Vec::new(),
             charges,
             patience: gate::PATIENCE,

@@ -8,15 +8,21 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod budgets;
 mod cli;
 mod clients;
 mod config;
 mod control_contract;
 mod demo;
 mod framing;
+mod hang_up;
 mod hidden_fields;
+mod kill_switch;
 mod ledger_contract;
 mod passthrough;
+mod readme;
+mod record_locks;
+mod restart;
 mod sandbox;
 mod server;
 mod support;

@@ -2,8 +2,11 @@
 //! own, and clients. Everything on port 0; nothing is shared between tests.
 
 pub(crate) mod client;
+pub(crate) mod doctored;
 pub(crate) mod faulty;
+pub(crate) mod front;
 pub(crate) mod house;
+pub(crate) mod program;
 
 /// Whether what would be skipped is an error: set by `tests/run`.
 pub(crate) fn all_tests() -> bool {

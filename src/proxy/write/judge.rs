@@ -68,13 +68,7 @@ impl Write {
             }
             Evaluation::NeedsPrior(wanted) => wanted,
         };
-        self.lock(changes).await?;
-        let snapshot = match self.snapshot(changes, &wanted).await {
-            Ok(snapshot) => snapshot,
-            Err(failure) => {
-                return Err(self.no_snapshot(failure, changes, &Verdict::allow()).await);
-            }
-        };
+        let snapshot = self.locked_snapshot(changes, &wanted).await?;
         if let Some(refusal) = one_record_twice(&snapshot, changes) {
             return Err(self.give_back(refusal, changes, &Verdict::allow()).await);
         }
@@ -143,8 +137,38 @@ impl Write {
         }
     }
 
-    async fn lock(&self, changes: &ChangeSet) -> Result<(), Box<Refused>> {
-        let locks = self.locks(changes, None);
+    /// Prior values that stay as they are until this write is closed, as far as it is ours to say. A
+    /// record that is named by another key is known by its id only after the first look; another write
+    /// may have had it under that id meanwhile, so it is locked by its id and looked at again.
+    async fn locked_snapshot(
+        &self,
+        changes: &ChangeSet,
+        wanted: &Wanted,
+    ) -> Result<Snapshot, Box<Refused>> {
+        let named = self.locks(changes, None);
+        self.lock(changes, named.clone()).await?;
+        let first = self.look(changes, wanted).await?;
+        let all = self.locks(changes, Some(&first));
+        if all == named {
+            return Ok(first);
+        }
+        self.lock(changes, all.clone()).await?;
+        let second = self.look(changes, wanted).await?;
+        if self.locks(changes, Some(&second)) == all {
+            return Ok(second);
+        }
+        let refusal = words::moved();
+        Err(self.give_back(refusal, changes, &Verdict::allow()).await)
+    }
+
+    async fn look(&self, changes: &ChangeSet, wanted: &Wanted) -> Result<Snapshot, Box<Refused>> {
+        match self.snapshot(changes, wanted).await {
+            Ok(snapshot) => Ok(snapshot),
+            Err(failure) => Err(self.no_snapshot(failure, changes, &Verdict::allow()).await),
+        }
+    }
+
+    async fn lock(&self, changes: &ChangeSet, locks: Vec<String>) -> Result<(), Box<Refused>> {
         let control = &*self.worker.app.control;
         match gate::lock(
             control,

@@ -106,16 +106,15 @@ async fn answered(
     conditional: bool,
 ) -> Result<Response<Body>, Box<Refused>> {
     let outcomes = outcomes(write, sending, &answer);
-    let moved = conditional && answer.status == StatusCode::PRECONDITION_FAILED;
+    let refusal = unlike_success(write, &answer, &outcomes, conditional);
     let closing = Closing {
         status: Some(answer.status.as_u16()),
         sent: true,
         outcomes,
-        note: moved.then(|| "the record moved between the look at it and the write".into()),
+        note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
     };
     close(write, journaled, &closing).await;
-    if moved {
-        let refusal = words::moved();
+    if let Some(refusal) = refusal {
         return Err(Box::new(Refused {
             refusal,
             entry: Some(write.entry.clone()),
@@ -130,6 +129,30 @@ async fn answered(
         .headers_mut()
         .insert(VERDICT, HeaderValue::from_static("allow"));
     Ok(response)
+}
+
+/// Why the CRM's answer is not the caller's: our own condition failed, of which the caller knows
+/// nothing; or it looks like success and says of no record what became of it, as the page of a
+/// middlebox does (INVARIANT: nobody gets a success-shaped answer for a write that did not happen).
+fn unlike_success(
+    write: &Write,
+    answer: &Answer,
+    outcomes: &[Outcome],
+    conditional: bool,
+) -> Option<Refusal> {
+    if conditional && answer.status == StatusCode::PRECONDITION_FAILED {
+        let detail = "the record moved between the look at it and the write";
+        return Some(words::moved().detail(detail));
+    }
+    let unknown = |outcome: &Outcome| outcome.state == OutcomeState::Unknown;
+    let nothing_said = !outcomes.is_empty() && outcomes.iter().all(unknown);
+    (answer.status.is_success() && nothing_said).then(|| {
+        let detail = format!(
+            "the CRM's answer ({}) is not one to this write",
+            answer.status
+        );
+        words::unknown_outcome(false, &write.entry, &detail)
+    })
 }
 
 /// What became of each mutation; an opaque request has one outcome, told by its status.
@@ -178,9 +201,6 @@ async fn unanswered(
         note: Some(detail),
     };
     close(write, journaled, &closing).await;
-    if !sent {
-        write.refund().await;
-    }
     Box::new(Refused {
         refusal,
         entry: Some(entry),
@@ -188,11 +208,24 @@ async fn unanswered(
     })
 }
 
-/// The outcome is durable, then the records are free again.
+/// Returns when the outcome is durable. The records are free again once its row is on its way: the
+/// ledger keeps the order, so a later write's row is never durable without this one. What was not
+/// sent is not charged.
 async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
     let app = &write.worker.app;
-    app.journal.close(journaled, closing, app.clock.now()).await;
-    if let Err(error) = app.control.settle(&write.entry).await {
+    let free = async {
+        if closing.sent {
+            app.control.settle(&write.entry).await
+        } else {
+            app.control.refund(&write.entry).await
+        }
+    };
+    let (_, freed) = tokio::join!(
+        biased;
+        app.journal.close(journaled, closing, app.clock.now()),
+        free,
+    );
+    if let Err(error) = freed {
         tracing::error!(%error, entry = %write.entry, "a reservation is not settled");
     }
 }

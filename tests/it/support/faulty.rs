@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use writegate::error::StoreError;
 use writegate::ledger::{Head, Ledger, NewRow, Row, RowFilter, RowKind, Verified};
 
@@ -16,6 +16,29 @@ pub(crate) struct FaultyLedger {
     inner: Arc<dyn Ledger>,
     broken: AtomicBool,
     waits: Mutex<Option<(RowKind, Arc<Wait>)>>,
+    dam: Mutex<Option<(RowKind, Dam)>>,
+}
+
+/// A place where all rows of one kind wait before they are written. Clones are the same dam.
+#[derive(Clone, Debug)]
+pub(crate) struct Dam(Arc<(watch::Sender<usize>, watch::Sender<bool>)>);
+
+impl Dam {
+    /// Returns once so many have come.
+    pub(crate) async fn arrived(&self, count: usize) {
+        let mut arrived = self.0.0.subscribe();
+        arrived.wait_for(|&arrived| arrived >= count).await.unwrap();
+    }
+
+    /// Lets all through, from now on.
+    pub(crate) fn open(&self) {
+        self.0.1.send_replace(true);
+    }
+
+    async fn pass(&self) {
+        self.0.0.send_modify(|arrived| *arrived += 1);
+        self.0.1.subscribe().wait_for(|&open| open).await.unwrap();
+    }
 }
 
 /// A place where rows of one kind wait before they are written.
@@ -41,6 +64,7 @@ impl FaultyLedger {
             inner,
             broken: AtomicBool::new(false),
             waits: Mutex::new(None),
+            dam: Mutex::new(None),
         }
     }
 
@@ -59,6 +83,13 @@ impl FaultyLedger {
         wait
     }
 
+    /// All rows of this kind wait before they are written.
+    pub(crate) fn hold_all(&self, kind: RowKind) -> Dam {
+        let dam = Dam(Arc::new((watch::Sender::new(0), watch::Sender::new(false))));
+        *self.dam.lock() = Some((kind, dam.clone()));
+        dam
+    }
+
     fn waiting(&self, rows: &[NewRow]) -> Option<Arc<Wait>> {
         let mut waits = self.waits.lock();
         let kind = waits.as_ref().map(|(kind, _)| *kind)?;
@@ -74,6 +105,12 @@ impl Ledger for FaultyLedger {
         if let Some(wait) = self.waiting(&rows) {
             wait.arrived.notify_one();
             wait.open.notified().await;
+        }
+        let dam = self.dam.lock().clone();
+        if let Some((kind, dam)) = dam
+            && rows.iter().any(|row| row.kind == kind)
+        {
+            dam.pass().await;
         }
         self.available()?;
         self.inner.append(rows).await

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use http::Uri;
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use writegate::app::{App, Parts};
 use writegate::clock::{Clock, SystemClock, SystemEntropy};
@@ -13,6 +14,7 @@ use writegate::config::{
     Admin, Config, ControlStore, Fingerprint, LedgerStore, Mode, Operator, Role, Route, Secret,
     ServiceAccount, Tls, UnknownCallers,
 };
+use writegate::control::ControlState;
 use writegate::control::memory::MemoryControl;
 use writegate::journal::read::{Entry, EntryState, Which};
 use writegate::ledger::Ledger;
@@ -35,8 +37,12 @@ pub(crate) const OTHER_TOKEN: &str = "00Dxx!canary-token-of-sdr";
 pub(crate) const KEY: &str = "wg_canary-key-of-scoring";
 /// What the sandbox takes in place of that key.
 pub(crate) const BROKER: &str = "00Dxx!canary-broker-credential";
-/// The operator's token.
+/// The token of the operator dana, an admin.
 pub(crate) const OPERATOR: &str = "canary-token-of-dana";
+/// The token of the operator ann, an approver.
+pub(crate) const APPROVER: &str = "canary-token-of-ann";
+/// The token of the operator vic, a viewer.
+pub(crate) const VIEWER: &str = "canary-token-of-vic";
 
 /// The file of the CA in a house's folder.
 const CA: &str = "ca.pem";
@@ -56,14 +62,20 @@ objects:
   '*': { create: { agents: allow }, delete: { agents: allow }, associate: { agents: allow } }
 ";
 
+/// A change to the configuration before the proxy opens.
+type ConfigChange = Box<dyn FnOnce(&mut Config)>;
+
 /// How a house is built.
 pub(crate) struct Builder {
     rules: Vec<(String, String)>,
     clock: Arc<dyn Clock>,
+    control: Arc<dyn ControlState>,
     folder: Option<Arc<TempDir>>,
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
     settings: Settings,
+    tokens: Vec<Token>,
+    changes: Vec<ConfigChange>,
     tls: bool,
     query_page: usize,
 }
@@ -87,6 +99,12 @@ impl Builder {
         self
     }
 
+    /// Control state that a test can look into and tamper with.
+    pub(crate) fn control(mut self, control: Arc<dyn ControlState>) -> Self {
+        self.control = control;
+        self
+    }
+
     /// The stores of an earlier house: a restart.
     pub(crate) fn folder(mut self, folder: &Arc<TempDir>) -> Self {
         self.folder = Some(Arc::clone(folder));
@@ -104,6 +122,31 @@ impl Builder {
         self
     }
 
+    /// Timeouts and limits of the proxy's server.
+    pub(crate) fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// One more token that the sandbox takes.
+    pub(crate) fn sandbox_token(mut self, token: &str) -> Self {
+        self.tokens.push(Token::new(token));
+        self
+    }
+
+    /// One more token of `enrichment-agent`, which the sandbox takes too.
+    pub(crate) fn token(self, token: &str) -> Self {
+        let print = Fingerprint::of(token.as_bytes());
+        self.sandbox_token(token)
+            .configure(move |config| config.service_accounts[0].tokens.push(print))
+    }
+
+    /// Changes the configuration before the proxy opens.
+    pub(crate) fn configure(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
     /// Routes with TLS, under a CA of their own ([`House::ca`]).
     pub(crate) fn tls(mut self) -> Self {
         self.tls = true;
@@ -117,7 +160,7 @@ impl Builder {
     }
 
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox(self.query_page).await;
+        let sandbox = sandbox(self.tokens, self.query_page).await;
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
@@ -125,6 +168,9 @@ impl Builder {
             .upstream
             .unwrap_or_else(|| sandbox.base_url().parse().unwrap());
         let mut config = config(&upstream, self.unknown_callers);
+        for change in self.changes {
+            change(&mut config);
+        }
         if self.tls {
             let tls = certificates(folder.path());
             for route in &mut config.routes {
@@ -139,7 +185,7 @@ impl Builder {
         let parts = Parts {
             config,
             rules,
-            control: Arc::new(MemoryControl::new()),
+            control: self.control,
             ledger: ledger.clone(),
             clock: self.clock,
             entropy,
@@ -155,12 +201,14 @@ impl Builder {
             folder,
             trigger,
             server: Some(server),
+            serving: Mutex::default(),
         }
     }
 }
 
-async fn sandbox(query_page: usize) -> Running {
+async fn sandbox(tokens: Vec<Token>, query_page: usize) -> Running {
     let mut options = Options::with_token(TOKEN);
+    options.tokens.extend(tokens);
     options.query_page = query_page;
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
@@ -252,12 +300,20 @@ fn config(upstream: &Uri, unknown_callers: UnknownCallers) -> Config {
             account("sdr-agent", &[OTHER_TOKEN], &[]),
             account("scoring-agent", &[], &[KEY]),
         ],
-        operators: vec![Operator {
-            name: "dana".into(),
-            roles: vec![Role::Admin],
-            teams: vec!["Sales Ops".into()],
-            token: Fingerprint::of(OPERATOR.as_bytes()),
-        }],
+        operators: vec![
+            operator("dana", Role::Admin, OPERATOR),
+            operator("ann", Role::Approver, APPROVER),
+            operator("vic", Role::Viewer, VIEWER),
+        ],
+    }
+}
+
+fn operator(name: &str, role: Role, token: &str) -> Operator {
+    Operator {
+        name: name.into(),
+        roles: vec![role],
+        teams: vec!["Sales Ops".into()],
+        token: Fingerprint::of(token.as_bytes()),
     }
 }
 
@@ -271,6 +327,7 @@ pub(crate) struct House {
     pub(crate) folder: Arc<TempDir>,
     trigger: Trigger,
     server: Option<JoinHandle<()>>,
+    serving: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
 impl House {
@@ -282,10 +339,13 @@ impl House {
                 ("hubspot.yaml".into(), OPEN_HUBSPOT.into()),
             ],
             clock: Arc::new(SystemClock),
+            control: Arc::new(MemoryControl::new()),
             folder: None,
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
             settings: Settings::default(),
+            tokens: Vec::new(),
+            changes: Vec::new(),
             tls: false,
             query_page: 2000,
         }
@@ -299,6 +359,34 @@ impl House {
     /// `enrichment-agent` on the HubSpot route.
     pub(crate) fn hubspot_agent(&self) -> Client {
         Client::new(self.hubspot, TOKEN)
+    }
+
+    /// The same agent on a CRM's route.
+    pub(crate) fn agent_of(&self, crm: CrmKind) -> Client {
+        match crm {
+            CrmKind::Salesforce => self.agent(),
+            CrmKind::HubSpot => self.hubspot_agent(),
+        }
+    }
+
+    /// `sdr-agent` on the Salesforce route.
+    pub(crate) fn other_agent(&self) -> Client {
+        Client::new(self.salesforce, OTHER_TOKEN)
+    }
+
+    /// Serves the operators' side, until this runtime ends.
+    pub(crate) async fn operators(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = writegate::admin::router(Arc::clone(&self.app));
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        self.serving.lock().push(serving);
+        address
+    }
+
+    /// Returns when no write is under way.
+    pub(crate) async fn idle(&self) {
+        self.app.inflight.counter().none().await;
     }
 
     /// What clients of a house with TLS have to trust.
@@ -341,6 +429,21 @@ impl House {
         );
         let verified = self.ledger.verify(&[]).await.unwrap();
         assert!(verified.faults.is_empty(), "{:?}", verified.faults);
+    }
+
+    /// Ends the proxy the orderly way and lets go of its stores, which the next house may open.
+    pub(crate) async fn close(mut self) -> Arc<TempDir> {
+        self.stop().await;
+        for serving in self.serving.lock().drain(..) {
+            serving.abort();
+        }
+        let (folder, ledger) = (Arc::clone(&self.folder), Arc::downgrade(&self.ledger));
+        drop(self);
+        // Connections of operators end on this runtime.
+        while ledger.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+        folder
     }
 
     /// Ends the proxy the orderly way.

@@ -1,0 +1,93 @@
+//! Control state that a test can look into: who waits for a lock, and a view of the switches of the
+//! test's own.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use writegate::clock::EntryId;
+use writegate::control::memory::MemoryControl;
+use writegate::control::{
+    Admission, Ask, ControlState, Rebuild, Switch, SwitchChange, Switches, Usage,
+};
+use writegate::error::StoreError;
+
+/// Control state in memory, under observation.
+#[derive(Debug)]
+pub(crate) struct Doctored {
+    inner: MemoryControl,
+    view: Mutex<Option<Switches>>,
+    waiting: watch::Sender<usize>,
+}
+
+impl Doctored {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryControl::new(),
+            view: Mutex::new(None),
+            waiting: watch::Sender::new(0),
+        })
+    }
+
+    /// The view of the switches from now on, in place of the true one.
+    pub(crate) fn show(&self, view: Switches) {
+        *self.view.lock() = Some(view);
+    }
+
+    /// Returns once so many asks had to wait for a lock.
+    pub(crate) async fn waiting(&self, count: usize) {
+        let mut waiting = self.waiting.subscribe();
+        waiting.wait_for(|&waiting| waiting >= count).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl ControlState for Doctored {
+    async fn admit(&self, ask: Ask) -> Result<Admission, StoreError> {
+        let mut admitted = pin!(self.inner.admit(ask));
+        let first = poll_fn(|context| Poll::Ready(admitted.as_mut().poll(context))).await;
+        match first {
+            Poll::Ready(admission) => admission,
+            Poll::Pending => {
+                self.waiting.send_modify(|waiting| *waiting += 1);
+                admitted.await
+            }
+        }
+    }
+
+    async fn charge(&self, ask: Ask) -> Result<Option<Switch>, StoreError> {
+        self.inner.charge(ask).await
+    }
+
+    async fn settle(&self, reservation: &EntryId) -> Result<(), StoreError> {
+        self.inner.settle(reservation).await
+    }
+
+    async fn refund(&self, reservation: &EntryId) -> Result<(), StoreError> {
+        self.inner.refund(reservation).await
+    }
+
+    fn switches(&self) -> Arc<Switches> {
+        match &*self.view.lock() {
+            Some(view) => Arc::new(view.clone()),
+            None => self.inner.switches(),
+        }
+    }
+
+    async fn set_switch(&self, change: SwitchChange) -> Result<Arc<Switches>, StoreError> {
+        self.inner.set_switch(change).await
+    }
+
+    async fn usage(&self, now: Timestamp) -> Result<Vec<Usage>, StoreError> {
+        self.inner.usage(now).await
+    }
+
+    async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError> {
+        self.inner.rebuild(from).await
+    }
+}
