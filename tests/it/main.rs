@@ -8,15 +8,19 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod answers;
 mod budgets;
 mod cli;
 mod clients;
 mod config;
 mod control_contract;
+mod corpora;
 mod demo;
 mod framing;
 mod hang_up;
 mod hidden_fields;
+mod journal_first;
+mod judged_is_sent;
 mod kill_switch;
 mod ledger_contract;
 mod passthrough;
@@ -27,3 +31,5 @@ mod sandbox;
 mod server;
 mod support;
 mod tidy;
+mod unknown_is_opaque;
+mod upstream_hosts;

@@ -102,9 +102,9 @@ async fn without_rules_that_look_the_snapshots_follow_each_other_too() {
         .await
         .unwrap()
         .unwrap();
-    let values = &detail.changes[0].fields["Industry"];
+    let industry = &detail.changes[0].fields["Industry"];
     assert_eq!(
-        (&values.before, &values.after),
+        (&industry.before, &industry.after),
         (&Some(json!("Energy")), &Some(json!("Retail")))
     );
     house.finish().await;

@@ -7,6 +7,9 @@ pub(crate) mod faulty;
 pub(crate) mod front;
 pub(crate) mod house;
 pub(crate) mod program;
+pub(crate) mod shapes;
+pub(crate) mod study;
+pub(crate) mod wire;
 
 /// Whether what would be skipped is an error: set by `tests/run`.
 pub(crate) fn all_tests() -> bool {

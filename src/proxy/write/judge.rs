@@ -288,23 +288,31 @@ fn one_record_twice(snapshot: &Snapshot, changes: &ChangeSet) -> Option<Refusal>
     None
 }
 
+/// The rows whose prior values are not known, of those that can lose some: a new link takes nothing
+/// from the record at its far end, which is read only where a rule looks at it.
+fn unknown<'a>(
+    snapshot: &'a Snapshot,
+    changes: &'a ChangeSet,
+) -> impl Iterator<Item = &'a Mutation> {
+    let mutations = changes.mutations().iter().enumerate();
+    mutations
+        .filter(|(place, mutation)| {
+            mutation.record.is_some()
+                && mutation.operation != Operation::Associate
+                && *snapshot.prior(*place) == Prior::Unknown
+        })
+        .map(|(_, mutation)| mutation)
+}
+
 /// A write to a record whose prior values are not known could not be undone: no snapshot, no write.
 fn incomplete(snapshot: &Snapshot, changes: &ChangeSet, entry: &EntryId) -> Option<Refusal> {
-    changes
-        .mutations()
-        .iter()
-        .enumerate()
-        .find_map(|(place, mutation)| {
-            let unknown = mutation.record.is_some() && *snapshot.prior(place) == Prior::Unknown;
-            unknown.then(|| {
-                let row = mutation
-                    .row
-                    .as_deref()
-                    .map(|row| format!("{row}: "))
-                    .unwrap_or_default();
-                let mut refusal = words::unreadable(&format!("{row}{}", mutation.object), entry);
-                refusal.rows = mutation.row.iter().cloned().collect();
-                refusal
-            })
-        })
+    let mutation = unknown(snapshot, changes).next()?;
+    let row = mutation
+        .row
+        .as_deref()
+        .map(|row| format!("{row}: "))
+        .unwrap_or_default();
+    let mut refusal = words::unreadable(&format!("{row}{}", mutation.object), entry);
+    refusal.rows = mutation.row.iter().cloned().collect();
+    Some(refusal)
 }

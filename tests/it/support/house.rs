@@ -62,6 +62,8 @@ objects:
   '*': { create: { agents: allow }, delete: { agents: allow }, associate: { agents: allow } }
 ";
 
+/// A change to the sandbox before it starts.
+type SandboxChange = Box<dyn FnOnce(&mut Options)>;
 /// A change to the configuration before the proxy opens.
 type ConfigChange = Box<dyn FnOnce(&mut Config)>;
 
@@ -74,10 +76,9 @@ pub(crate) struct Builder {
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
     settings: Settings,
-    tokens: Vec<Token>,
+    sandbox: Vec<SandboxChange>,
     changes: Vec<ConfigChange>,
     tls: bool,
-    query_page: usize,
 }
 
 impl Builder {
@@ -128,9 +129,26 @@ impl Builder {
         self
     }
 
+    /// Sets the sandbox up otherwise; its clock is the house's.
+    pub(crate) fn sandbox(mut self, change: impl FnOnce(&mut Options) + 'static) -> Self {
+        self.sandbox.push(Box::new(change));
+        self
+    }
+
     /// One more token that the sandbox takes.
-    pub(crate) fn sandbox_token(mut self, token: &str) -> Self {
-        self.tokens.push(Token::new(token));
+    pub(crate) fn sandbox_token(self, token: &str) -> Self {
+        let theirs = Token::new(token);
+        self.sandbox(|options| options.tokens.push(theirs))
+    }
+
+    /// So many rows per page of a Salesforce query.
+    pub(crate) fn query_page(self, rows: usize) -> Self {
+        self.sandbox(move |options| options.query_page = rows)
+    }
+
+    /// Routes with TLS, under a CA of their own ([`House::ca`]).
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 
@@ -147,20 +165,14 @@ impl Builder {
         self
     }
 
-    /// Routes with TLS, under a CA of their own ([`House::ca`]).
-    pub(crate) fn tls(mut self) -> Self {
-        self.tls = true;
-        self
-    }
-
-    /// So many rows per page of a Salesforce query.
-    pub(crate) fn query_page(mut self, rows: usize) -> Self {
-        self.query_page = rows;
-        self
-    }
-
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox(self.tokens, self.query_page).await;
+        let mut options = options(&self.clock);
+        for change in self.sandbox {
+            change(&mut options);
+        }
+        let sandbox = Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
+            .await
+            .unwrap();
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
@@ -206,15 +218,13 @@ impl Builder {
     }
 }
 
-async fn sandbox(tokens: Vec<Token>, query_page: usize) -> Running {
+/// A sandbox that takes the tokens of all service accounts.
+pub(crate) fn options(clock: &Arc<dyn Clock>) -> Options {
     let mut options = Options::with_token(TOKEN);
-    options.tokens.extend(tokens);
-    options.query_page = query_page;
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
-    Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
-        .await
-        .unwrap()
+    options.clock = Arc::clone(clock);
+    options
 }
 
 /// A CA and a listener's certificate of it, valid by the machine's clock: clients look at that one.
@@ -344,10 +354,9 @@ impl House {
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
             settings: Settings::default(),
-            tokens: Vec::new(),
+            sandbox: Vec::new(),
             changes: Vec::new(),
             tls: false,
-            query_page: 2000,
         }
     }
 
