@@ -101,9 +101,9 @@ impl Request {
     /// A claim that is given twice, too long or no text.
     pub(super) fn claims(&self) -> Result<Claims, String> {
         actor::claims(&self.headers).map_err(|refusal| {
-            let what = refusal.message;
+            let what = refusal.message.trim_end_matches('.');
             what.strip_prefix("Not written: ")
-                .unwrap_or(&what)
+                .unwrap_or(what)
                 .to_owned()
         })
     }
