@@ -51,7 +51,7 @@ async fn kill(house: &House, at: Timestamp) {
 }
 
 async fn resume(house: &House) {
-    let change = SwitchChange::Resume("enrichment-agent".into());
+    let change = crate::support::resume_of(&*house.app.control, "enrichment-agent");
     house.app.control.set_switch(change).await.unwrap();
 }
 

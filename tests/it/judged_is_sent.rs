@@ -352,19 +352,30 @@ async fn a_verdict_that_rests_on_prior_values_holds_the_record_still() {
     assert_eq!(reply.status, 204, "{}", reply.text());
     let condition = one_write(&house).headers["if-unmodified-since"].clone();
     assert_eq!(condition, "Mon, 12 Jan 2026 09:00:00 GMT");
-    // Where it does not rest on them, no condition is added; the agent's own stays as it is.
-    let mine = "Fri, 01 Jan 2100 00:00:00 GMT";
-    let agent = house.agent().with("if-unmodified-since", mine);
-    for (body, expected) in [
-        (json!({ "Phone": "1" }), Some(mine)),
-        (json!({ "Industry": "Software" }), Some(mine)),
+    // Where it does not rest on them, no condition is added and the agent's own stays as it is; where it
+    // does, the earlier moment holds, so that a later one of the agent's switches nothing off.
+    let later = "Fri, 01 Jan 2100 00:00:00 GMT";
+    let agent = house.agent().with("if-unmodified-since", later);
+    for (body, theirs) in [
+        (json!({ "Phone": "1" }), true),
+        (json!({ "Industry": "Software" }), false),
     ] {
         let reply = agent.patch(&target, &body).await;
         assert_eq!(reply.status, 204, "{}", reply.text());
         let writes = house.sandbox.writes();
-        let sent = writes.last().unwrap().headers.get("if-unmodified-since");
-        assert_eq!(sent.map(|value| value.to_str().unwrap()), expected);
+        let sent = &writes.last().unwrap().headers["if-unmodified-since"];
+        assert_eq!(sent == later, theirs, "{sent:?}");
     }
+    let earlier = "Mon, 01 Jan 2001 00:00:00 GMT";
+    let agent = house.agent().with("if-unmodified-since", earlier);
+    let reply = agent
+        .patch(&target, &json!({ "Industry": "Software" }))
+        .await;
+    assert_eq!(reply.status, 412, "{}", reply.text());
+    assert_eq!(
+        house.sandbox.writes().last().unwrap().headers["if-unmodified-since"],
+        earlier
+    );
     let reply = house.agent().patch(&target, &json!({ "Phone": "2" })).await;
     assert_eq!(reply.status, 204, "{}", reply.text());
     let writes = house.sandbox.writes();

@@ -29,6 +29,7 @@ mod record_locks;
 mod restart;
 mod sandbox;
 mod server;
+mod slow_arrivals;
 mod support;
 mod tidy;
 mod unknown_is_opaque;

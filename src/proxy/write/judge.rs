@@ -8,7 +8,7 @@ use crate::crm::Wanted;
 use crate::error::Refusal;
 use crate::gate;
 use crate::mutation::{
-    ChangeSet, Mutation, Operation, Origin, Prior, RecordKey, Snapshot, Verdict,
+    ChangeSet, CrmKind, Mutation, Operation, Origin, Prior, RecordKey, Snapshot, Verdict,
 };
 use crate::policy::{Evaluation, Question};
 use crate::proxy::{Refused, answer_of, words};
@@ -57,7 +57,11 @@ impl Write {
                 if !passes(&verdict) {
                     return Err(self.denied(changes, &verdict).await);
                 }
-                if !changes.mutations().iter().any(named_by_key) {
+                if !changes
+                    .mutations()
+                    .iter()
+                    .any(|mutation| self.may_have_another_id(mutation))
+                {
                     return Ok(Judgement {
                         verdict,
                         rests_on_prior,
@@ -90,6 +94,18 @@ impl Write {
                 let refusal = Refusal::unavailable("the rules asked for prior values twice");
                 Err(self.give_back(refusal, changes, &Verdict::allow()).await)
             }
+        }
+    }
+
+    /// Whether the read can name the record otherwise than the request does: limits, locks and blocks
+    /// go by that id. An older id of a merged HubSpot record still leads to it.
+    fn may_have_another_id(&self, mutation: &Mutation) -> bool {
+        match &mutation.record {
+            Some(RecordKey::External { .. }) => true,
+            Some(RecordKey::Id { .. }) => self
+                .state()
+                .is_ok_and(|state| state.route.crm == CrmKind::HubSpot),
+            None => false,
         }
     }
 
@@ -259,10 +275,6 @@ impl Write {
             }
         }
     }
-}
-
-fn named_by_key(mutation: &Mutation) -> bool {
-    matches!(mutation.record, Some(RecordKey::External { .. }))
 }
 
 /// Two rows that name one record by different keys: which value wins is the CRM's to choose.

@@ -205,7 +205,7 @@ default: allow
         let reply = house.agent_of(crm).get(&target).await;
         stopped.clone().verdict(None).check(&reply, crm);
         stopped.check(&write(&house, crm).await, crm);
-        let resume = SwitchChange::Resume("enrichment-agent".into());
+        let resume = crate::support::resume_of(&**control, "enrichment-agent");
         control.set_switch(resume).await.unwrap();
         assert!(write(&house, crm).await.status.is_success());
     }

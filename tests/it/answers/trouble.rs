@@ -98,7 +98,6 @@ impl Wrong {
 
 fn ambiguous() -> Vec<Wrong> {
     let (sf, hs) = BOTH.into();
-    let early = |what: &str| malformed(what).verdict(None);
     vec![
         wrong(
             sf,
@@ -142,19 +141,19 @@ fn ambiguous() -> Vec<Wrong> {
         wrong(
             sf,
             r#"{"Phone":"1"}"#,
-            early("segment 5 of the path is a dot segment"),
+            malformed("segment 5 of the path is a dot segment"),
         )
         .target("/services/data/v60.0/sobjects/../Account"),
         wrong(
             sf,
             r#"{"Phone":"1"}"#,
-            early("more than one credential is given; send `Authorization` alone"),
+            malformed("more than one credential is given; send `Authorization` alone"),
         )
         .header("x-sfdc-session", TOKEN),
         wrong(
             hs,
             r#"{"properties":{"phone":"1"}}"#,
-            early("a credential in the query is not attributed to anybody; send `Authorization` alone"),
+            malformed("a credential in the query is not attributed to anybody; send `Authorization` alone"),
         )
         .target("/crm/v3/objects/companies/52000000001?hapikey=1"),
         wrong(
