@@ -9,6 +9,7 @@
 )]
 
 mod budgets;
+mod chain;
 mod cli;
 mod config;
 mod control_contract;
@@ -24,6 +25,7 @@ mod passthrough;
 mod record_locks;
 mod restart;
 mod sandbox;
+mod secrets;
 mod server;
 mod shutdown;
 mod support;
