@@ -94,8 +94,7 @@ async fn what_was_not_touched_is_whole() {
     let told = program
         .log()
         .into_iter()
-        .filter(|line| line.contains("ledger head"))
-        .next_back();
+        .rfind(|line| line.contains("ledger head"));
     let hash = &published[published.find("\"hash\":\"").unwrap() + 8..][..64];
     assert!(told.unwrap().contains(hash));
     let by_config = program.folder.path().join("writegate.yaml");

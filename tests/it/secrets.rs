@@ -249,7 +249,6 @@ async fn logins(program: &Program) -> Vec<Reply> {
 /// Writes that are allowed, denied, refused by the CRM, malformed, opaque, lost.
 async fn writes(sandbox: &Running, program: &Program) -> Vec<Reply> {
     let agent = program.agent();
-    let hubspot = Client::new(program.hubspot, TOKEN);
     let account = |key: &str| format!("/services/data/v60.0/sobjects/Account/{key}");
     let acme = account(seed::ACME);
     for field in ["Industry", "NextStep__c"] {
@@ -297,6 +296,15 @@ async fn writes(sandbox: &Running, program: &Program) -> Vec<Reply> {
     replies.push(agent.patch(&key, &json!({ "Name": VALUES[0] })).await);
     replies.push(agent.patch(&key, &json!({ "Industry": VALUES[1] })).await);
     replies.push(agent.delete(&key).await);
+    replies.extend(stranger_writes(sandbox, program).await);
+    replies
+}
+
+/// Writes that are opaque, to the other CRM, or lost on the way.
+async fn stranger_writes(sandbox: &Running, program: &Program) -> Vec<Reply> {
+    let (agent, hubspot) = (program.agent(), Client::new(program.hubspot, TOKEN));
+    let acme = format!("/services/data/v60.0/sobjects/Account/{}", seed::ACME);
+    let mut replies = Vec::new();
     let opaque = json!({ "note": VALUES[8] });
     replies.push(agent.post("/services/apexrest/notes", &opaque).await);
     let unknown = format!(
@@ -369,11 +377,7 @@ async fn told(program: &Program) -> Vec<String> {
 fn columns(program: &Program) -> BTreeMap<String, String> {
     let connection = Connection::open(&program.ledger).unwrap();
     let mut statement = connection.prepare("SELECT * FROM rows").unwrap();
-    let names: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(Into::into)
-        .collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut columns: BTreeMap<String, String> = BTreeMap::new();
     let mut rows = statement.query([]).unwrap();
     while let Some(row) = rows.next().unwrap() {

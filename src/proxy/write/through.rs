@@ -9,7 +9,7 @@ use crate::error::Refusal;
 use crate::gate::Permit;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{ChangeSet, Charge, Outcome, OutcomeState, Snapshot, Verdict};
-use crate::proxy::{ENTRY, Refused, VERDICT, answer_of, target, words};
+use crate::proxy::{ENTRY, Refused, SHOULD_RETRY, VERDICT, answer_of, target, words};
 use crate::upstream::{Answer, Body, SendError};
 
 /// What is sent, and what it rests on.
@@ -46,6 +46,11 @@ pub(super) async fn through(
                 .await);
         }
     };
+    let upstream = write
+        .worker
+        .upstreams
+        .get(write.place)
+        .ok_or_else(super::super::no_upstream)?;
     // 8 durable before anything is sent
     let subject = write.subject(Some(&sending.changes), Some(&sending.verdict));
     let opened = app
@@ -55,16 +60,14 @@ pub(super) async fn through(
     let journaled = match opened {
         Ok(journaled) => journaled,
         Err((_permit, error)) => {
-            write.refund().await;
-            return Err(Refusal::unavailable(error.to_string()).into());
+            let refusal = Refusal::unavailable(error.to_string());
+            return Err(write
+                .give_back(refusal, &sending.changes, &sending.verdict)
+                .await);
         }
     };
+    let _sent = app.inflight.sending(&write.actor.service_account);
     // 9 one dispatch
-    let upstream = write
-        .worker
-        .upstreams
-        .get(write.place)
-        .ok_or_else(super::super::no_upstream)?;
     let last_look = |journaled: &Journaled| {
         journaled
             .permit()
@@ -88,13 +91,22 @@ fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Re
         }
         Some(_) | None => None,
     };
-    // A condition of the agent's own stays; ours would replace it.
-    let ours = condition.filter(|(name, _)| !request.headers().contains_key(name));
+    // Of two conditions the earlier moment holds: the agent's own must not switch ours off.
+    let ours = condition.filter(|(name, ours)| !earlier(request.headers().get(name), ours));
     let conditional = ours.is_some();
     if let Some((name, value)) = ours {
         request.headers_mut().insert(name, value);
     }
     Ok((request, conditional))
+}
+
+/// Whether the agent's own `If-Unmodified-Since` (RFC 9110 13.1.4) names a moment before ours.
+fn earlier(theirs: Option<&HeaderValue>, ours: &HeaderValue) -> bool {
+    let moment = |value: &HeaderValue| jiff::fmt::rfc2822::parse(value.to_str().ok()?).ok();
+    match (theirs.and_then(moment), moment(ours)) {
+        (Some(theirs), Some(ours)) => theirs < ours,
+        _ => false,
+    }
 }
 
 /// 10 to 12: the CRM answered.
@@ -107,6 +119,9 @@ async fn answered(
 ) -> Result<Response<Body>, Box<Refused>> {
     let outcomes = outcomes(write, sending, &answer);
     let refusal = unlike_success(write, &answer, &outcomes, conditional);
+    let doubt = outcomes
+        .iter()
+        .any(|outcome| outcome.state == OutcomeState::Unknown);
     let closing = Closing {
         status: Some(answer.status.as_u16()),
         sent: true,
@@ -125,9 +140,12 @@ async fn answered(
     if let Ok(entry) = HeaderValue::from_str(write.entry.as_str()) {
         response.headers_mut().insert(ENTRY, entry);
     }
-    response
-        .headers_mut()
-        .insert(VERDICT, HeaderValue::from_static("allow"));
+    let headers = response.headers_mut();
+    headers.insert(VERDICT, HeaderValue::from_static("allow"));
+    if doubt {
+        // An SDK that resends on its own would write a second time.
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
     Ok(response)
 }
 
@@ -157,7 +175,8 @@ fn unlike_success(
 
 /// What became of each mutation; an opaque request has one outcome, told by its status.
 fn outcomes(write: &Write, sending: &Sending, answer: &Answer) -> Vec<Outcome> {
-    let Some((shape, state)) = sending.shape.as_ref().zip(write.state().ok()) else {
+    let parsed = sending.shape.as_ref().zip(write.state().ok());
+    let Some((shape, state)) = parsed.filter(|_| !sending.changes.mutations().is_empty()) else {
         let state = match answer.status.as_u16() {
             200..=299 => OutcomeState::Done,
             400..=499 => OutcomeState::Failed,

@@ -1,7 +1,7 @@
 //! A sandbox CRM, a real proxy before it, and what a test wants to know of both.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -12,7 +12,7 @@ use writegate::app::{App, Parts};
 use writegate::clock::{Clock, SystemClock, SystemEntropy};
 use writegate::config::{
     Admin, Config, ControlStore, Fingerprint, LedgerStore, Mode, Operator, Role, Route, Secret,
-    ServiceAccount, UnknownCallers,
+    ServiceAccount, Tls, UnknownCallers,
 };
 use writegate::control::ControlState;
 use writegate::control::memory::MemoryControl;
@@ -24,6 +24,7 @@ use writegate::policy::RuleSet;
 use writegate::sandbox::{Options, Running, Sandbox, Token};
 use writegate::server::proxied::{self, Proxied};
 use writegate::server::{self, Settings, Trigger};
+use writegate::tls;
 
 use super::client::Client;
 use super::faulty::FaultyLedger;
@@ -43,6 +44,9 @@ pub(crate) const APPROVER: &str = "canary-token-of-ann";
 /// The token of the operator vic, a viewer.
 pub(crate) const VIEWER: &str = "canary-token-of-vic";
 
+/// The file of the CA in a house's folder.
+const CA: &str = "ca.pem";
+
 /// Rules that let the sandbox be written to in every way that is taken apart.
 pub(crate) const OPEN_RULES: &str = "
 crm: salesforce
@@ -58,6 +62,9 @@ objects:
   '*': { create: { agents: allow }, delete: { agents: allow }, associate: { agents: allow } }
 ";
 
+/// Something to be set otherwise before the house opens.
+type Change<T> = Box<dyn FnOnce(&mut T)>;
+
 /// How a house is built.
 pub(crate) struct Builder {
     rules: Vec<(String, String)>,
@@ -67,8 +74,9 @@ pub(crate) struct Builder {
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
     settings: Settings,
-    tokens: Vec<Token>,
-    changes: Vec<Box<dyn FnOnce(&mut Config)>>,
+    sandbox: Vec<Change<Options>>,
+    changes: Vec<Change<Config>>,
+    tls: bool,
 }
 
 impl Builder {
@@ -119,9 +127,26 @@ impl Builder {
         self
     }
 
+    /// Sets the sandbox up otherwise; its clock is the house's.
+    pub(crate) fn sandbox(mut self, change: impl FnOnce(&mut Options) + 'static) -> Self {
+        self.sandbox.push(Box::new(change));
+        self
+    }
+
     /// One more token that the sandbox takes.
-    pub(crate) fn sandbox_token(mut self, token: &str) -> Self {
-        self.tokens.push(Token::new(token));
+    pub(crate) fn sandbox_token(self, token: &str) -> Self {
+        let theirs = Token::new(token);
+        self.sandbox(|options| options.tokens.push(theirs))
+    }
+
+    /// So many rows per page of a Salesforce query.
+    pub(crate) fn query_page(self, rows: usize) -> Self {
+        self.sandbox(move |options| options.query_page = rows)
+    }
+
+    /// Routes with TLS, under a CA of their own ([`House::ca`]).
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 
@@ -139,7 +164,13 @@ impl Builder {
     }
 
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox(self.tokens).await;
+        let mut options = options(&self.clock);
+        for change in self.sandbox {
+            change(&mut options);
+        }
+        let sandbox = Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
+            .await
+            .unwrap();
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
@@ -149,6 +180,12 @@ impl Builder {
         let mut config = config(&upstream, self.unknown_callers);
         for change in self.changes {
             change(&mut config);
+        }
+        if self.tls {
+            let tls = certificates(folder.path());
+            for route in &mut config.routes {
+                route.tls = Some(tls.clone());
+            }
         }
         let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
@@ -179,14 +216,27 @@ impl Builder {
     }
 }
 
-async fn sandbox(tokens: Vec<Token>) -> Running {
+/// A sandbox that takes the tokens of all service accounts.
+pub(crate) fn options(clock: &Arc<dyn Clock>) -> Options {
     let mut options = Options::with_token(TOKEN);
-    options.tokens.extend(tokens);
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
-    Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
-        .await
-        .unwrap()
+    options.clock = Arc::clone(clock);
+    options
+}
+
+/// A CA and a listener's certificate of it, valid by the machine's clock: clients look at that one.
+fn certificates(folder: &Path) -> Tls {
+    let made = tls::dev_ca(SystemClock.now()).unwrap();
+    std::fs::write(folder.join(CA), made.ca).unwrap();
+    let (cert, key) = (folder.join("listener.pem"), folder.join("listener.key"));
+    std::fs::write(&cert, made.cert).unwrap();
+    std::fs::write(&key, made.key).unwrap();
+    Tls {
+        cert,
+        key,
+        client_ca: None,
+    }
 }
 
 fn serve(app: &Arc<App>, settings: Settings) -> (Vec<SocketAddr>, Trigger, JoinHandle<()>) {
@@ -302,8 +352,9 @@ impl House {
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
             settings: Settings::default(),
-            tokens: Vec::new(),
+            sandbox: Vec::new(),
             changes: Vec::new(),
+            tls: false,
         }
     }
 
@@ -343,6 +394,11 @@ impl House {
     /// Returns when no write is under way.
     pub(crate) async fn idle(&self) {
         self.app.inflight.counter().none().await;
+    }
+
+    /// What clients of a house with TLS have to trust.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.folder.path().join(CA)
     }
 
     /// The newest entries, newest first.
