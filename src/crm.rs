@@ -228,6 +228,18 @@ impl Crm {
         }
     }
 
+    /// A path as it may be written down: HubSpot's OAuth API has tokens in paths
+    /// (`/oauth/v1/refresh-tokens/{token}`), so of those the start stands for all.
+    #[must_use]
+    pub fn told_path(self, path: &CanonicalPath) -> String {
+        match path.segments() {
+            [first, version, kind, _, ..] if first == "oauth" => {
+                format!("/{first}/{version}/{kind}/…")
+            }
+            _ => path.as_str().to_owned(),
+        }
+    }
+
     /// A refusal in the CRM's own error shape, so that SDKs raise their usual exception.
     /// `entry` is the ledger entry, `correlation` a version 4 UUID.
     #[must_use]

@@ -30,6 +30,14 @@ use crate::upstream::Body;
 use judge::Judgement;
 use through::Sending;
 
+/// What may be written down of a target; tokens stand in some paths and queries.
+#[derive(Debug)]
+struct Told {
+    path: String,
+    /// Names only.
+    query: Option<String>,
+}
+
 /// One write on its way.
 #[derive(Debug)]
 pub(super) struct Write {
@@ -41,6 +49,8 @@ pub(super) struct Write {
     caller: Caller,
     parts: Parts,
     path: CanonicalPath,
+    /// The path and the query as they may be written down.
+    told: Told,
     /// The rules in force when it came; a reload in between does not change them.
     rules: Arc<RuleSet>,
 }
@@ -68,6 +78,10 @@ impl Write {
                 claims,
             },
             caller,
+            told: Told {
+                path: call.state.crm.told_path(&path),
+                query: parts.uri.query().map(names),
+            },
             parts,
             path,
             rules: call.worker.app.rules.load_full(),
@@ -256,7 +270,7 @@ impl Write {
             service_account: &self.actor.service_account,
             entry: &self.entry,
             method: self.parts.method.as_str(),
-            path: self.path.as_str(),
+            path: &self.told.path,
             changes,
             verdict,
             now: self.now,
@@ -274,8 +288,12 @@ impl Write {
             origin: Origin::Agent,
             route: self.route(),
             method: self.parts.method.as_str(),
-            path: self.path.as_str(),
-            query: self.parts.uri.query(),
+            path: &self.told.path,
+            // A query that was understood names records and options; any other can hold anything.
+            query: match changes {
+                Some(ChangeSet::Mutations(_)) => self.parts.uri.query(),
+                Some(ChangeSet::Opaque { .. }) | None => self.told.query.as_deref(),
+            },
             changes,
             verdict,
             rules: self.rules.digest(),
@@ -416,6 +434,15 @@ impl Write {
         }
         Ok(charges)
     }
+}
+
+/// A query without its values: `token=…&format=…`.
+fn names(query: &str) -> String {
+    let name = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) => format!("{name}=…"),
+        None => "…".to_owned(),
+    };
+    query.split('&').map(name).collect::<Vec<_>>().join("&")
 }
 
 /// Whether the rules let a verdict through to the gate.

@@ -10,6 +10,7 @@
 
 mod answers;
 mod budgets;
+mod chain;
 mod cli;
 mod clients;
 mod config;
@@ -30,6 +31,7 @@ mod readme;
 mod record_locks;
 mod restart;
 mod sandbox;
+mod secrets;
 mod server;
 mod shutdown;
 mod slow_arrivals;
