@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 
-use super::Write;
+use super::{Write, again};
 use crate::crm::Shape;
+use crate::doubt::{Launch, Seat};
 use crate::error::Refusal;
 use crate::gate::Permit;
 use crate::journal::{Closing, Journaled};
@@ -36,6 +37,7 @@ pub(super) async fn through(
     write: &Write,
     permit: Permit,
     sending: &Sending,
+    seat: &Seat,
 ) -> Result<Response<Body>, Box<Refused>> {
     let app = &write.worker.app;
     let (request, conditional) = match request(write, sending) {
@@ -44,6 +46,17 @@ pub(super) async fn through(
             return Err(write
                 .give_back(refusal, &sending.changes, &sending.verdict)
                 .await);
+        }
+    };
+    let flight = match seat.launch(&write.entry).await {
+        Launch::Flight(flight) => flight,
+        Launch::Landed(landed) => {
+            write.refund().await;
+            return again::reply(&landed);
+        }
+        Launch::Lost(entry) => {
+            write.refund().await;
+            return Err(again::lost(entry));
         }
     };
     // 8 durable before anything is sent
@@ -55,6 +68,7 @@ pub(super) async fn through(
     let journaled = match opened {
         Ok(journaled) => journaled,
         Err((_permit, error)) => {
+            flight.abort();
             write.refund().await;
             return Err(Refusal::unavailable(error.to_string()).into());
         }
@@ -70,10 +84,12 @@ pub(super) async fn through(
             .permit()
             .still_good(&app.control.switches(), app.clock.now())
     };
-    match upstream.send(&journaled, request, last_look).await {
+    let answer = match upstream.send(&journaled, request, last_look).await {
         Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
         Err(error) => Err(unanswered(write, sending, journaled, &error).await),
-    }
+    };
+    flight.land(again::landed(&answer));
+    answer
 }
 
 /// The request as it goes out; the flag says whether we put a condition on it.
@@ -113,7 +129,7 @@ async fn answered(
         outcomes,
         note: moved.then(|| "the record moved between the look at it and the write".into()),
     };
-    close(write, journaled, &closing).await;
+    close(write, sending, journaled, &closing).await;
     if moved {
         let refusal = words::moved();
         return Err(Box::new(Refused {
@@ -177,7 +193,7 @@ async fn unanswered(
         outcomes: vec![Outcome::of(state); count],
         note: Some(detail),
     };
-    close(write, journaled, &closing).await;
+    close(write, sending, journaled, &closing).await;
     Box::new(Refused {
         refusal,
         entry: Some(entry),
@@ -188,8 +204,15 @@ async fn unanswered(
 /// Returns when the outcome is durable. The records are free again once its row is on its way: the
 /// ledger keeps the order, so a later write's row is never durable without this one. What was not
 /// sent is not charged.
-async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
+async fn close(write: &Write, sending: &Sending, journaled: Journaled, closing: &Closing) {
     let app = &write.worker.app;
+    let now = app.clock.now();
+    // before the records are free: who waits for them is told
+    let mut outcomes = closing.outcomes.iter();
+    if outcomes.any(|outcome| outcome.state == OutcomeState::Unknown) {
+        app.doubts
+            .doubted(again::in_doubt(write, sending, closing, now), now);
+    }
     let free = async {
         if closing.sent {
             app.control.settle(&write.entry).await
@@ -199,7 +222,7 @@ async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
     };
     let (_, freed) = tokio::join!(
         biased;
-        app.journal.close(journaled, closing, app.clock.now()),
+        app.journal.close(journaled, closing, now),
         free,
     );
     if let Err(error) = freed {
