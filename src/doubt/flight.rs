@@ -54,7 +54,13 @@ type Slot = watch::Sender<State>;
 
 /// What is under way, by digest.
 #[derive(Clone, Debug, Default)]
-pub struct Flights(Arc<Mutex<HashMap<String, Arc<Slot>>>>);
+pub struct Flights(Arc<Tower>);
+
+#[derive(Debug, Default)]
+struct Tower {
+    slots: Mutex<HashMap<String, Arc<Slot>>>,
+    waiting: watch::Sender<usize>,
+}
 
 /// What a request finds when it comes.
 #[derive(Debug)]
@@ -104,10 +110,16 @@ impl Flights {
 
     async fn arrive_within(&self, digest: &str, patience: Duration) -> Arrival {
         let until = Instant::now() + patience;
-        let slot = Arc::clone(self.0.lock().entry(digest.to_owned()).or_insert_with(|| {
-            let (slot, _) = watch::channel(State::Ground);
-            Arc::new(slot)
-        }));
+        let slot = Arc::clone(
+            self.0
+                .slots
+                .lock()
+                .entry(digest.to_owned())
+                .or_insert_with(|| {
+                    let (slot, _) = watch::channel(State::Ground);
+                    Arc::new(slot)
+                }),
+        );
         let mut seat = Seat {
             flights: self.clone(),
             digest: digest.to_owned(),
@@ -125,9 +137,9 @@ impl Flights {
                 State::Ground => {}
                 State::Landed(landed) => return Arrival::Landed(landed),
                 State::Lost(entry) => return Arrival::Lost(entry),
-                State::Flying(_) => changed(&mut states).await,
+                State::Flying(_) => self.changed(&mut states).await,
                 State::Taxiing => {
-                    if timeout_at(until, changed(&mut states)).await.is_err() {
+                    if timeout_at(until, self.changed(&mut states)).await.is_err() {
                         return Arrival::Go(seat);
                     }
                 }
@@ -135,19 +147,44 @@ impl Flights {
         }
     }
 
+    /// How many requests wait for the answer to the same one.
+    #[must_use]
+    pub fn waiting(&self) -> watch::Receiver<usize> {
+        self.0.waiting.subscribe()
+    }
+
+    /// Returns when the state is another one. The slot outlives its seats, so it cannot close.
+    async fn changed(&self, states: &mut watch::Receiver<State>) {
+        let counted = Counted::new(&self.0.waiting);
+        if states.changed().await.is_err() {
+            tracing::error!("a flight's slot closed");
+        }
+        drop(counted);
+    }
+
     /// Takes a slot out, so that whoever comes later begins anew.
     fn forget(&self, digest: &str, slot: &Arc<Slot>) {
-        let mut slots = self.0.lock();
+        let mut slots = self.0.slots.lock();
         if slots.get(digest).is_some_and(|own| Arc::ptr_eq(own, slot)) {
             slots.remove(digest);
         }
     }
 }
 
-/// Returns when the state is another one. The slot outlives its seats, so it cannot close.
-async fn changed(states: &mut watch::Receiver<State>) {
-    if states.changed().await.is_err() {
-        tracing::error!("a flight's slot closed");
+/// One that waits; counted until dropped.
+struct Counted<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Counted<'a> {
+    fn new(waiting: &'a watch::Sender<usize>) -> Self {
+        waiting.send_modify(|waiting| *waiting += 1);
+        Self(waiting)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0
+            .send_modify(|waiting| *waiting = waiting.saturating_sub(1));
     }
 }
 
@@ -169,7 +206,7 @@ impl Seat {
             match state {
                 State::Landed(landed) => return Launch::Landed(landed),
                 State::Lost(entry) => return Launch::Lost(entry),
-                State::Flying(_) => changed(&mut states).await,
+                State::Flying(_) => self.flights.changed(&mut states).await,
                 State::Ground | State::Taxiing => {}
             }
         }
@@ -201,7 +238,7 @@ impl Drop for Seat {
                 mine
             });
         }
-        let mut slots = self.flights.0.lock();
+        let mut slots = self.flights.0.slots.lock();
         let idle = matches!(*self.slot.borrow(), State::Ground);
         // this seat and the map: nobody else knows it
         if idle
@@ -262,14 +299,14 @@ mod tests {
     async fn go(flights: &Flights) -> Seat {
         match flights.arrive("d").await {
             Arrival::Go(seat) => seat,
-            other => panic!("{other:?}"),
+            Arrival::Landed(_) | Arrival::Lost(_) => panic!("the same is under way"),
         }
     }
 
     async fn fly(seat: &Seat, entry: &str) -> Flight {
         match seat.launch(&id(entry)).await {
             Launch::Flight(flight) => flight,
-            other => panic!("{other:?}"),
+            Launch::Landed(_) | Launch::Lost(_) => panic!("the same was sent"),
         }
     }
 
@@ -284,7 +321,7 @@ mod tests {
         drop(seat);
         let later = go(&flights).await;
         drop(later);
-        assert!(flights.0.lock().is_empty());
+        assert!(flights.0.slots.lock().is_empty());
     }
 
     #[tokio::test]
@@ -294,7 +331,7 @@ mod tests {
         let (next, ()) = tokio::join!(biased; flights.arrive("d"), async { drop(seat) });
         assert!(matches!(next, Arrival::Go(_)), "{next:?}");
         drop(next);
-        assert!(flights.0.lock().is_empty());
+        assert!(flights.0.slots.lock().is_empty());
     }
 
     #[tokio::test]
@@ -305,8 +342,8 @@ mod tests {
             panic!("the second does not go on");
         };
         let flight = fly(&second, "two").await;
-        let (late, ()) =
-            tokio::join!(biased; first.launch(&id("one")), async { flight.land(answer()) });
+        let one = id("one");
+        let (late, ()) = tokio::join!(biased; first.launch(&one), async { flight.land(answer()) });
         assert!(matches!(late, Launch::Landed(_)), "{late:?}");
     }
 

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use http::Uri;
 use tempfile::TempDir;
-use writegate::app::{App, Parts};
+use writegate::app::{App, Parts, Worker};
 use writegate::clock::{Clock, SystemClock, SystemEntropy};
 use writegate::config::{
     Admin, Config, ControlStore, Fingerprint, LedgerStore, Mode, Operator, Role, Route, Secret,
@@ -138,7 +138,7 @@ impl Builder {
     }
 
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox(self.tokens).await;
+        let sandbox = sandbox(self.tokens, &self.clock).await;
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
@@ -177,8 +177,10 @@ impl Builder {
     }
 }
 
-async fn sandbox(tokens: Vec<Token>) -> Running {
+/// The sandbox has the proxy's clock, so that its stamps can be compared with the proxy's moments.
+async fn sandbox(tokens: Vec<Token>, clock: &Arc<dyn Clock>) -> Running {
     let mut options = Options::with_token(TOKEN);
+    options.clock = Arc::clone(clock);
     options.tokens.extend(tokens);
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
@@ -334,6 +336,12 @@ impl House {
         let router = writegate::admin::router(Arc::clone(&self.app));
         tokio::spawn(async move { axum::serve(listener, router).await });
         address
+    }
+
+    /// A worker on the test's own runtime: what the clockwork uses.
+    pub(crate) fn worker(&self) -> Worker {
+        let destinations = proxied::destinations(&self.app.config.routes).unwrap();
+        Worker::new(Arc::clone(&self.app), &destinations)
     }
 
     /// Returns when no write is under way.
