@@ -49,6 +49,10 @@ pub struct App {
     pub doubts: Book,
     /// What a crash left open, found at the start: in doubt.
     pub found_open: Vec<EntryId>,
+    /// How much of what nobody we know asks for is recorded.
+    pub strangers: Strangers,
+    /// Throwing, resuming and their rows, one at a time.
+    pub switching: tokio::sync::Mutex<()>,
     /// The runtimes that send, for [`App::confirm`].
     runtimes: RwLock<Vec<Handle>>,
 }
@@ -103,9 +107,15 @@ impl App {
         control
             .rebuild(journal.rebuild(now, longest_window(&rules)).await?)
             .await?;
-        journal
-            .started(&clock::entry_id(now, &*entropy), now)
-            .await?;
+        // A clock behind the ledger stops writes (P9), not the start.
+        match journal.writable(now) {
+            Ok(()) => {
+                journal
+                    .started(&clock::entry_id(now, &*entropy), now)
+                    .await?
+            }
+            Err(error) => tracing::error!(%error, "writes are refused"),
+        }
         let routes = config
             .routes
             .iter()
@@ -126,6 +136,8 @@ impl App {
             inflight: Inflight::default(),
             doubts,
             found_open,
+            strangers: Strangers::default(),
+            switching: tokio::sync::Mutex::default(),
             runtimes: RwLock::default(),
             config,
         })
@@ -214,18 +226,23 @@ pub struct Inflight {
     by_account: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
-/// One write under way; counted until dropped.
+/// One write that is being sent; counted until dropped.
 #[derive(Debug)]
 pub struct Underway {
     service_account: String,
     by_account: Arc<Mutex<BTreeMap<String, usize>>>,
-    _counted: InflightGuard,
 }
 
 impl Inflight {
-    /// Counts one more of a service account.
+    /// Counts one more write under way, from its first lock to its closing row.
     #[must_use]
-    pub fn enter(&self, service_account: &str) -> Underway {
+    pub fn enter(&self) -> InflightGuard {
+        self.all.guard()
+    }
+
+    /// Counts one more that is being sent, or was and waits for its answer.
+    #[must_use]
+    pub fn sending(&self, service_account: &str) -> Underway {
         *self
             .by_account
             .lock()
@@ -234,16 +251,16 @@ impl Inflight {
         Underway {
             service_account: service_account.to_owned(),
             by_account: Arc::clone(&self.by_account),
-            _counted: self.all.guard(),
         }
     }
 
-    /// How many there are of a service account; `*`: of all.
+    /// How many of a service account are being sent; `*`: of all.
     #[must_use]
     pub fn of(&self, service_account: &str) -> usize {
+        let counts = self.by_account.lock();
         match service_account {
-            "*" => self.all.count(),
-            name => self.by_account.lock().get(name).copied().unwrap_or(0),
+            "*" => counts.values().sum(),
+            name => counts.get(name).copied().unwrap_or(0),
         }
     }
 
@@ -263,5 +280,48 @@ impl Drop for Underway {
                 counts.remove(&self.service_account);
             }
         }
+    }
+}
+
+/// Refusals of callers nobody knows are recorded too, but not as fast as anybody can send them: so many
+/// at once, and so many more each second.
+#[derive(Debug, Default)]
+pub struct Strangers(Mutex<Option<(Timestamp, i64)>>);
+
+impl Strangers {
+    const AT_ONCE: i64 = 100;
+    const PER_SECOND: i64 = 10;
+
+    /// Whether one more is recorded at `now`; else the log has to do.
+    pub fn may_record(&self, now: Timestamp) -> bool {
+        let mut state = self.0.lock();
+        let (since, left) = state.unwrap_or((now, Self::AT_ONCE));
+        let seconds = now.duration_since(since).as_secs().max(0);
+        let left = left
+            .saturating_add(seconds.saturating_mul(Self::PER_SECOND))
+            .min(Self::AT_ONCE);
+        let since = if seconds > 0 { now } else { since };
+        *state = Some((since, (left - 1).max(0)));
+        left > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_fill_no_ledger() {
+        let strangers = Strangers::default();
+        let at = |seconds: i64| Timestamp::from_second(1_700_000_000 + seconds).unwrap();
+        let recorded = |seconds: i64| {
+            (0..1000)
+                .filter(|_| strangers.may_record(at(seconds)))
+                .count()
+        };
+        assert_eq!(recorded(0), 100);
+        assert_eq!(recorded(0), 0);
+        assert_eq!(recorded(3), 30);
+        assert_eq!(recorded(3600), 100);
     }
 }

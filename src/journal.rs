@@ -19,8 +19,8 @@ use crate::mutation::{Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, S
 
 /// A clock this far behind the newest row is not to be trusted; less is two cores reading it at once.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(5);
-/// A closing row that cannot be written is tried again after this, doubling up to a minute.
-const CLOSE_AGAIN: Duration = Duration::from_millis(200);
+/// A row about what happened already, which cannot be written, is tried again after this, doubling up to a minute.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// A write whose entry and snapshot are durable. Only [`Journal::open`] makes one.
 #[derive(Debug)]
@@ -158,11 +158,17 @@ impl Journal {
             closing,
             now,
         );
-        if let Err(error) = self.ledger.append(vec![row.clone()]).await {
-            tracing::error!(%error, entry = %journaled.entry(), "an outcome is not recorded yet");
-            let ledger = Arc::clone(&self.ledger);
-            tokio::spawn(async move { close_again(&*ledger, row).await });
-        }
+        self.append_in_the_end(row).await;
+    }
+
+    async fn append_in_the_end(&self, row: NewRow) -> bool {
+        let Err(error) = self.ledger.append(vec![row.clone()]).await else {
+            return true;
+        };
+        tracing::error!(%error, entry = %row.entry, kind = row.kind.word(), "not recorded yet");
+        let ledger = Arc::clone(&self.ledger);
+        tokio::spawn(async move { append_again(&*ledger, row).await });
+        false
     }
 
     /// Writes down a refusal, and what it takes from limits that count refusals.
@@ -210,6 +216,19 @@ impl Journal {
         self.ledger
             .append(vec![rows::switch(entry, change, by, reason, now)])
             .await
+    }
+
+    /// The same for a switch that acts already: what the ledger cannot take now is tried again in the
+    /// background until it can. Returns whether it is durable now.
+    pub async fn switch_in_the_end(
+        &self,
+        entry: &EntryId,
+        change: &SwitchChange,
+        (by, reason): (&str, &str),
+        now: Timestamp,
+    ) -> bool {
+        let row = rows::switch(entry, change, by, reason, now);
+        self.append_in_the_end(row).await
     }
 
     /// Marks what a crash left open as in doubt; returns the entries. Call once, before serving.
@@ -319,14 +338,14 @@ impl Journal {
     }
 }
 
-async fn close_again(ledger: &dyn Ledger, row: NewRow) {
-    let mut pause = CLOSE_AGAIN;
+async fn append_again(ledger: &dyn Ledger, row: NewRow) {
+    let mut pause = AGAIN;
     loop {
         tokio::time::sleep(pause).await;
         match ledger.append(vec![row.clone()]).await {
             Ok(()) => return,
             Err(error) => {
-                tracing::error!(%error, entry = %row.entry, "an outcome is still not recorded");
+                tracing::error!(%error, entry = %row.entry, "still not recorded");
             }
         }
         pause = (pause * 2).min(Duration::from_secs(60));

@@ -4,6 +4,7 @@
 pub mod actor;
 pub mod body;
 pub mod decode;
+mod early;
 pub mod headers;
 pub mod words;
 mod write;
@@ -95,14 +96,10 @@ pub async fn handle(
 async fn run(call: Call<'_>, request: Request<Incoming>) -> Result<Response<Body>, Box<Refused>> {
     let (parts, incoming) = request.into_parts();
     // 1 route and actor
-    headers::check(&parts.headers)?;
-    let path = canonical_path(call.state, parts.uri.path())?;
-    let caller = call.worker.app.callers.identify(
-        &call.worker.app.config,
-        &call.state.route.name,
-        &parts.headers,
-        parts.uri.query(),
-    )?;
+    let (path, caller) = match meet(call, &parts) {
+        Ok(met) => met,
+        Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
+    };
     // 2 what it is
     let head = Head {
         method: &parts.method,
@@ -110,20 +107,35 @@ async fn run(call: Call<'_>, request: Request<Incoming>) -> Result<Response<Body
         query: parts.uri.query(),
         headers: &parts.headers,
     };
-    match call.state.crm.classify(&head) {
-        Class::Read => read(call, parts, &path, &caller, incoming).await,
-        Class::Auth => Err(login_refused().into()),
-        Class::Opaque(reason) => {
-            write::Write::begin(call, parts, path, caller)?
-                .opaque(reason, incoming)
-                .await
-        }
-        Class::Write(shape) => {
-            write::Write::begin(call, parts, path, caller)?
-                .govern(shape, incoming)
-                .await
-        }
+    let class = call.state.crm.classify(&head);
+    let account = caller.service_account.as_deref();
+    let (shape, reason) = match class {
+        Class::Read => return read(call, parts, &path, &caller, incoming).await,
+        Class::Auth => return Err(early::refused(call, &parts, account, login_refused()).await),
+        Class::Opaque(reason) => (None, reason),
+        Class::Write(shape) => (Some(shape), String::new()),
+    };
+    let claims = match actor::claims(&parts.headers) {
+        Ok(claims) => claims,
+        Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),
+    };
+    let write = write::Write::begin(call, parts, path, caller, claims);
+    match shape {
+        Some(shape) => write.govern(shape, incoming).await,
+        None => write.opaque(reason, incoming).await,
     }
+}
+
+/// The path in its one form, and who is calling.
+fn meet(call: Call<'_>, parts: &Parts) -> Result<(CanonicalPath, Caller), Refusal> {
+    headers::check(&parts.headers)?;
+    let path = canonical_path(call.state, parts.uri.path())?;
+    let app = &call.worker.app;
+    let route = &call.state.route.name;
+    let caller = app
+        .callers
+        .identify(&app.config, route, &parts.headers, parts.uri.query())?;
+    Ok((path, caller))
 }
 
 /// A read streams through, both ways.
@@ -228,6 +240,8 @@ fn answer(worker: &Worker, state: &RouteState, refused: Refused) -> Response<Bod
         detail = refusal.detail.as_deref(),
         "refused"
     );
+    // The CRM's own answer to a prior read is no verdict of ours.
+    let governed = entry.is_some() && instead.is_none();
     let mut response = match instead {
         Some(instead) => *instead,
         None => refusal_response(worker, state, &refusal, entry.as_ref()),
@@ -235,6 +249,8 @@ fn answer(worker: &Worker, state: &RouteState, refused: Refused) -> Response<Bod
     let headers = response.headers_mut();
     if let Some(value) = entry.and_then(|entry| HeaderValue::from_str(entry.as_str()).ok()) {
         headers.insert(ENTRY, value);
+    }
+    if governed {
         headers.insert(
             VERDICT,
             HeaderValue::from_static(verdict_word(refusal.kind)),

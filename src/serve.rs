@@ -55,7 +55,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// [`ServeError`].
-pub fn open(config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
+pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     tls::install_provider();
     let configured = |error: &dyn std::fmt::Display| ServeError::Config(error.to_string());
     let ledger = ledger_file(&config)?;
@@ -63,6 +63,10 @@ pub fn open(config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     let destinations = proxied::destinations(&config.routes).map_err(ServeError::Config)?;
     let started = |error: &dyn std::fmt::Display| ServeError::Start(error.to_string());
     let bound = server::bind(endpoints, Settings::default()).map_err(|error| started(&error))?;
+    // Port 0 asks for a free one: from here on the configuration says which.
+    for (route, address) in config.routes.iter_mut().zip(bound.addresses()) {
+        route.listen = address;
+    }
     let admin = bind_admin(config.admin.listen)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Arc::new(SystemEntropy::default());

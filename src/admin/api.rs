@@ -177,6 +177,7 @@ async fn kill(
     let operator = authorised(&app.config, &headers, Role::Approver)?;
     known(&app, &service_account)?;
     let (scope, reason) = wish(&body)?;
+    let _one_at_a_time = app.switching.lock().await;
     let now = app.clock.now();
     let switch = Switch {
         service_account: service_account.clone(),
@@ -195,20 +196,15 @@ async fn kill(
         .await
         .is_ok();
     let id = app.entry_id(now);
-    let recorded = app
-        .journal
-        .switch(&id, &change, &operator.name, &reason, now)
-        .await;
-    if let Err(error) = &recorded {
-        tracing::error!(%error, %service_account, "a kill acts but is not recorded");
-    }
+    let by = (operator.name.as_str(), reason.as_str());
+    let recorded = app.journal.switch_in_the_end(&id, &change, by, now).await;
     Ok(answer(
         StatusCode::OK,
         &json!({
             "service_account": service_account,
             "scope": scope,
             "entry": id,
-            "recorded": recorded.is_ok(),
+            "recorded": recorded,
             "replicas": 1,
             "confirmed": u8::from(confirmed),
             "sent": app.inflight.of(&service_account),
@@ -226,6 +222,7 @@ async fn resume(
 ) -> Answer {
     let operator = authorised(&app.config, &headers, Role::Admin)?;
     known(&app, &service_account)?;
+    let _one_at_a_time = app.switching.lock().await;
     let view = app.control.switches();
     let thrown = view
         .thrown
@@ -240,7 +237,10 @@ async fn resume(
     };
     let reason = reason(&object(&body)?);
     let now = app.clock.now();
-    let change = SwitchChange::Resume(service_account.clone());
+    let change = SwitchChange::Resume {
+        service_account: service_account.clone(),
+        thrown_at: thrown.at,
+    };
     let id = app.entry_id(now);
     app.journal
         .switch(&id, &change, &operator.name, &reason, now)

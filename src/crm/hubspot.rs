@@ -68,10 +68,10 @@ const ACTING_PARAMETERS: [&str; 5] = [
     "x-http-method-override",
 ];
 
-/// Request headers that pass on a write. All else is dropped.
-const PASSING_HEADERS: [&str; 6] = [
+/// Request headers that pass on a write. All else is dropped; `accept-encoding` too, because the answer
+/// is read for its outcome.
+const PASSING_HEADERS: [&str; 5] = [
     "accept",
-    "accept-encoding",
     "accept-language",
     "authorization",
     "content-type",

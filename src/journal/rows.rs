@@ -117,7 +117,9 @@ pub(super) fn switch(
 ) -> NewRow {
     let service_account = match change {
         SwitchChange::Throw(switch) => &switch.service_account,
-        SwitchChange::Resume(service_account) => service_account,
+        SwitchChange::Resume {
+            service_account, ..
+        } => service_account,
     };
     NewRow {
         entry: entry.clone(),
@@ -205,13 +207,16 @@ pub(super) fn thrown(rows: &[Row]) -> Vec<Switch> {
         .iter()
         .filter_map(|row| part::<SwitchChange>(&row.meta, "change"))
     {
-        let gone = match &change {
-            SwitchChange::Throw(switch) => switch.service_account.clone(),
-            SwitchChange::Resume(service_account) => service_account.clone(),
-        };
-        thrown.retain(|switch| switch.service_account != gone);
-        if let SwitchChange::Throw(switch) = change {
-            thrown.push(switch);
+        match change {
+            SwitchChange::Throw(switch) => {
+                thrown.retain(|known| known.service_account != switch.service_account);
+                thrown.push(switch);
+            }
+            SwitchChange::Resume {
+                service_account,
+                thrown_at,
+            } => thrown
+                .retain(|known| known.service_account != service_account || known.at != thrown_at),
         }
     }
     thrown
@@ -245,7 +250,9 @@ pub(super) fn emptied(rows: &[Row]) -> Vec<Emptied> {
                     tripped.insert(switch.service_account, limit);
                 }
             }
-            Some(SwitchChange::Resume(service_account)) => {
+            Some(SwitchChange::Resume {
+                service_account, ..
+            }) => {
                 if let Some(limit) = tripped.remove(&service_account) {
                     emptied.push(Emptied {
                         before: row.seq,

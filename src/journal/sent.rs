@@ -33,7 +33,7 @@ pub struct Sent {
     pub snapshot: Snapshot,
     /// What is known of each mutation; one where there are none.
     pub outcomes: Vec<Outcome>,
-    /// When the request came: nothing of it happened before.
+    /// When it was about to be sent: nothing of it happened before.
     pub at: Timestamp,
     /// When its outcome was found to be unknown.
     pub doubted: Timestamp,

@@ -13,26 +13,24 @@ use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use super::actor::{self, Caller};
+use super::actor::Caller;
+use super::early::NOBODY;
 use super::words::{self, About};
 use super::{Call, Refused, body, headers};
 use crate::app::{RouteState, Worker};
 use crate::clock::EntryId;
-use crate::control::{Ask, Switch};
+use crate::control::{Ask, Switch, SwitchChange};
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Head, Shape};
 use crate::error::{Refusal, RefusalKind, Side};
 use crate::gate::{self, Cause, Decision, Judged};
 use crate::journal::Subject;
-use crate::mutation::{Actor, ChangeSet, Charge, Effect, Origin, Snapshot, Verdict};
+use crate::mutation::{Actor, ChangeSet, Charge, Claims, Effect, Origin, Snapshot, Verdict};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
 use judge::Judgement;
 use through::Sending;
-
-/// The name under which requests of nobody we know are recorded.
-const NOBODY: &str = "(unknown)";
 
 /// One write on its way.
 #[derive(Debug)]
@@ -52,19 +50,19 @@ pub(super) struct Write {
 }
 
 impl Write {
-    /// A write of a caller; its claims are read, nothing is decided.
+    /// A write of a caller; nothing is decided.
     pub(super) fn begin(
         call: Call<'_>,
         parts: Parts,
         path: CanonicalPath,
         caller: Caller,
-    ) -> Result<Self, Refusal> {
-        let claims = actor::claims(&parts.headers)?;
+        claims: Claims,
+    ) -> Self {
         let service_account = caller
             .service_account
             .clone()
             .unwrap_or_else(|| NOBODY.to_owned());
-        Ok(Self {
+        Self {
             worker: Arc::clone(call.worker),
             place: call.place,
             now: call.now,
@@ -78,7 +76,7 @@ impl Write {
             path,
             rules: call.worker.app.rules.load_full(),
             digest: String::new(),
-        })
+        }
     }
 
     /// A request that cannot be taken apart: `endpoints` rows decide, else it is denied. Its body is
@@ -126,7 +124,7 @@ impl Write {
     ) -> Result<Response<Body>, Box<Refused>> {
         let app = Arc::clone(&self.worker.app);
         let entry = self.entry.clone();
-        let underway = app.inflight.enter(&self.actor.service_account);
+        let underway = app.inflight.enter();
         let task = tokio::spawn(async move {
             let answer = self.judge_and_send(shape, bytes, changes).await;
             drop(underway);
@@ -166,7 +164,7 @@ impl Write {
             },
         };
         // 6 the gate
-        let charges = self.charges(&changes, judgement.snapshot.as_ref());
+        let charges = self.charges(&changes, judgement.snapshot.as_ref())?;
         let judged = Judged {
             entry: &self.entry,
             service_account: &self.actor.service_account,
@@ -202,6 +200,7 @@ impl Write {
             rests_on_prior,
             snapshot,
             charges,
+            at: self.worker.app.clock.now(),
         };
         through::through(&self, permit, &sending, &seat).await
     }
@@ -295,7 +294,8 @@ impl Write {
             verdict,
             rules: self.rules.digest(),
             digest: (!self.digest.is_empty()).then_some(self.digest.as_str()),
-            now: self.now,
+            // The row's own time: a slow body or prior read must not put it behind the ledger's newest.
+            now: self.worker.app.clock.now(),
         }
     }
 
@@ -343,29 +343,26 @@ impl Write {
         changes: Option<&ChangeSet>,
         verdict: Option<&Verdict>,
     ) -> Box<Refused> {
-        let subject = self.subject(changes, verdict);
-        let journal = &self.worker.app.journal;
+        let app = &self.worker.app;
+        let stranger = self.caller.service_account.is_none();
+        if stranger && !app.strangers.may_record(self.now) {
+            return refusal.into();
+        }
         let charges = self.refusal_charges(refusal.kind);
-        let refusal = match journal
+        self.count_refusal(charges.clone()).await;
+        let subject = self.subject(changes, verdict);
+        let recorded = app
+            .journal
             .refused(&subject, refusal.kind, &refusal.message, &charges)
-            .await
-        {
-            Ok(()) => refusal,
-            Err(error) => {
-                let refusal = Refusal::unavailable(error.to_string());
-                return Box::new(Refused {
-                    refusal,
-                    entry: None,
-                    instead: None,
-                });
-            }
-        };
-        self.count_refusal(charges).await;
-        Box::new(Refused {
-            refusal,
-            entry: Some(self.entry.clone()),
-            instead: None,
-        })
+            .await;
+        match recorded {
+            Ok(()) => Box::new(Refused {
+                refusal,
+                entry: Some(self.entry.clone()),
+                instead: None,
+            }),
+            Err(error) => Refusal::unavailable(error.to_string()).into(),
+        }
     }
 
     /// Refusals are limited too (`count: refusals`): an agent that probes is stopped. What is not the
@@ -408,24 +405,23 @@ impl Write {
     /// A tripped switch is a ledger row too, so that a restart does not lift it.
     async fn record_trip(&self, switch: &Switch) {
         tracing::warn!(service_account = %switch.service_account, by = %switch.by, "kill switch tripped");
-        let change = crate::control::SwitchChange::Throw(switch.clone());
-        let entry = self.worker.app.entry_id(self.now);
-        let journal = &self.worker.app.journal;
-        if let Err(error) = journal
-            .switch(&entry, &change, &switch.by, &switch.reason, self.now)
-            .await
-        {
-            tracing::error!(%error, "a tripped switch is not recorded");
-        }
+        let app = &self.worker.app;
+        let change = SwitchChange::Throw(switch.clone());
+        let by = (switch.by.as_str(), switch.reason.as_str());
+        let entry = app.entry_id(self.now);
+        app.journal
+            .switch_in_the_end(&entry, &change, by, app.clock.now())
+            .await;
     }
 
     /// What the write takes from limits. A record that is yet to be made has no id; the entry's makes
     /// it different from every other one.
-    fn charges(&self, changes: &ChangeSet, snapshot: Option<&Snapshot>) -> Vec<Charge> {
-        let Ok(question) = self.question(changes, snapshot) else {
-            return Vec::new();
-        };
-        let mut charges = self.rules.charges(&question);
+    fn charges(
+        &self,
+        changes: &ChangeSet,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<Vec<Charge>, Refusal> {
+        let mut charges = self.rules.charges(&self.question(changes, snapshot)?);
         let made = charges
             .iter_mut()
             .flat_map(|charge| &mut charge.records)
@@ -433,7 +429,7 @@ impl Write {
         for record in made {
             *record = format!("{record}-{}", self.entry);
         }
-        charges
+        Ok(charges)
     }
 }
 

@@ -8,16 +8,30 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod answers;
+mod budgets;
 mod cli;
+mod clients;
 mod config;
 mod control_contract;
+mod corpora;
 mod demo;
 mod framing;
+mod hang_up;
 mod hidden_fields;
 mod in_doubt;
+mod journal_first;
+mod judged_is_sent;
+mod kill_switch;
 mod ledger_contract;
 mod passthrough;
+mod readme;
+mod record_locks;
+mod restart;
 mod sandbox;
 mod server;
+mod slow_arrivals;
 mod support;
 mod tidy;
+mod unknown_is_opaque;
+mod upstream_hosts;

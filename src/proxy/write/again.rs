@@ -278,7 +278,7 @@ pub(super) fn in_doubt(
         mutations: sending.changes.mutations().to_vec(),
         snapshot: sending.snapshot.clone(),
         outcomes: closing.outcomes.clone(),
-        at: write.now,
+        at: sending.at,
         doubted: now,
     }
 }

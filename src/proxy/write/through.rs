@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
+use jiff::Timestamp;
 
 use super::{Write, again};
 use crate::crm::Shape;
@@ -10,7 +11,7 @@ use crate::error::Refusal;
 use crate::gate::Permit;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{ChangeSet, Charge, Outcome, OutcomeState, Snapshot, Verdict};
-use crate::proxy::{ENTRY, Refused, VERDICT, answer_of, target, words};
+use crate::proxy::{ENTRY, Refused, SHOULD_RETRY, VERDICT, answer_of, target, words};
 use crate::upstream::{Answer, Body, SendError};
 
 /// What is sent, and what it rests on.
@@ -30,6 +31,8 @@ pub(super) struct Sending {
     pub(super) snapshot: Snapshot,
     /// What was taken from limits.
     pub(super) charges: Vec<Charge>,
+    /// Nothing of it happened before this moment.
+    pub(super) at: Timestamp,
 }
 
 /// Journals, sends, closes, replies.
@@ -48,6 +51,11 @@ pub(super) async fn through(
                 .await);
         }
     };
+    let upstream = write
+        .worker
+        .upstreams
+        .get(write.place)
+        .ok_or_else(super::super::no_upstream)?;
     let flight = match seat.launch(&write.entry).await {
         Launch::Flight(flight) => flight,
         Launch::Landed(landed) => {
@@ -69,16 +77,14 @@ pub(super) async fn through(
         Ok(journaled) => journaled,
         Err((_permit, error)) => {
             flight.abort();
-            write.refund().await;
-            return Err(Refusal::unavailable(error.to_string()).into());
+            let refusal = Refusal::unavailable(error.to_string());
+            return Err(write
+                .give_back(refusal, &sending.changes, &sending.verdict)
+                .await);
         }
     };
+    let _sent = app.inflight.sending(&write.actor.service_account);
     // 9 one dispatch
-    let upstream = write
-        .worker
-        .upstreams
-        .get(write.place)
-        .ok_or_else(super::super::no_upstream)?;
     let last_look = |journaled: &Journaled| {
         journaled
             .permit()
@@ -104,13 +110,22 @@ fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Re
         }
         Some(_) | None => None,
     };
-    // A condition of the agent's own stays; ours would replace it.
-    let ours = condition.filter(|(name, _)| !request.headers().contains_key(name));
+    // Of two conditions the earlier moment holds: the agent's own must not switch ours off.
+    let ours = condition.filter(|(name, ours)| !earlier(request.headers().get(name), ours));
     let conditional = ours.is_some();
     if let Some((name, value)) = ours {
         request.headers_mut().insert(name, value);
     }
     Ok((request, conditional))
+}
+
+/// Whether the agent's own `If-Unmodified-Since` (RFC 9110 13.1.4) names a moment before ours.
+fn earlier(theirs: Option<&HeaderValue>, ours: &HeaderValue) -> bool {
+    let moment = |value: &HeaderValue| jiff::fmt::rfc2822::parse(value.to_str().ok()?).ok();
+    match (theirs.and_then(moment), moment(ours)) {
+        (Some(theirs), Some(ours)) => theirs < ours,
+        _ => false,
+    }
 }
 
 /// 10 to 12: the CRM answered.
@@ -122,16 +137,18 @@ async fn answered(
     conditional: bool,
 ) -> Result<Response<Body>, Box<Refused>> {
     let outcomes = outcomes(write, sending, &answer);
-    let moved = conditional && answer.status == StatusCode::PRECONDITION_FAILED;
+    let refusal = unlike_success(write, &answer, &outcomes, conditional);
+    let doubt = outcomes
+        .iter()
+        .any(|outcome| outcome.state == OutcomeState::Unknown);
     let closing = Closing {
         status: Some(answer.status.as_u16()),
         sent: true,
         outcomes,
-        note: moved.then(|| "the record moved between the look at it and the write".into()),
+        note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
     };
     close(write, sending, journaled, &closing).await;
-    if moved {
-        let refusal = words::moved();
+    if let Some(refusal) = refusal {
         return Err(Box::new(Refused {
             refusal,
             entry: Some(write.entry.clone()),
@@ -142,15 +159,43 @@ async fn answered(
     if let Ok(entry) = HeaderValue::from_str(write.entry.as_str()) {
         response.headers_mut().insert(ENTRY, entry);
     }
-    response
-        .headers_mut()
-        .insert(VERDICT, HeaderValue::from_static("allow"));
+    let headers = response.headers_mut();
+    headers.insert(VERDICT, HeaderValue::from_static("allow"));
+    if doubt {
+        // An SDK that resends on its own would write a second time.
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
     Ok(response)
+}
+
+/// Why the CRM's answer is not the caller's: our own condition failed, of which the caller knows
+/// nothing; or it looks like success and says of no record what became of it, as the page of a
+/// middlebox does (INVARIANT: nobody gets a success-shaped answer for a write that did not happen).
+fn unlike_success(
+    write: &Write,
+    answer: &Answer,
+    outcomes: &[Outcome],
+    conditional: bool,
+) -> Option<Refusal> {
+    if conditional && answer.status == StatusCode::PRECONDITION_FAILED {
+        let detail = "the record moved between the look at it and the write";
+        return Some(words::moved().detail(detail));
+    }
+    let unknown = |outcome: &Outcome| outcome.state == OutcomeState::Unknown;
+    let nothing_said = !outcomes.is_empty() && outcomes.iter().all(unknown);
+    (answer.status.is_success() && nothing_said).then(|| {
+        let detail = format!(
+            "the CRM's answer ({}) is not one to this write",
+            answer.status
+        );
+        words::unknown_outcome(false, &write.entry, &detail)
+    })
 }
 
 /// What became of each mutation; an opaque request has one outcome, told by its status.
 fn outcomes(write: &Write, sending: &Sending, answer: &Answer) -> Vec<Outcome> {
-    let Some((shape, state)) = sending.shape.as_ref().zip(write.state().ok()) else {
+    let parsed = sending.shape.as_ref().zip(write.state().ok());
+    let Some((shape, state)) = parsed.filter(|_| !sending.changes.mutations().is_empty()) else {
         let state = match answer.status.as_u16() {
             200..=299 => OutcomeState::Done,
             400..=499 => OutcomeState::Failed,

@@ -1,17 +1,18 @@
 //! A sandbox CRM, a real proxy before it, and what a test wants to know of both.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use http::Uri;
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use writegate::app::{App, Parts, Worker};
 use writegate::clock::{Clock, SystemClock, SystemEntropy};
 use writegate::config::{
     Admin, Config, ControlStore, Fingerprint, LedgerStore, Mode, Operator, Role, Route, Secret,
-    ServiceAccount, UnknownCallers,
+    ServiceAccount, Tls, UnknownCallers,
 };
 use writegate::control::ControlState;
 use writegate::control::memory::MemoryControl;
@@ -23,6 +24,7 @@ use writegate::policy::RuleSet;
 use writegate::sandbox::{Options, Running, Sandbox, Token};
 use writegate::server::proxied::{self, Proxied};
 use writegate::server::{self, Settings, Trigger};
+use writegate::tls;
 
 use super::client::Client;
 use super::faulty::FaultyLedger;
@@ -42,6 +44,9 @@ pub(crate) const APPROVER: &str = "canary-token-of-ann";
 /// The token of the operator vic, a viewer.
 pub(crate) const VIEWER: &str = "canary-token-of-vic";
 
+/// The file of the CA in a house's folder.
+const CA: &str = "ca.pem";
+
 /// Rules that let the sandbox be written to in every way that is taken apart.
 pub(crate) const OPEN_RULES: &str = "
 crm: salesforce
@@ -57,6 +62,9 @@ objects:
   '*': { create: { agents: allow }, delete: { agents: allow }, associate: { agents: allow } }
 ";
 
+/// Something to be set otherwise before the house opens.
+type Change<T> = Box<dyn FnOnce(&mut T)>;
+
 /// How a house is built.
 pub(crate) struct Builder {
     rules: Vec<(String, String)>,
@@ -66,8 +74,9 @@ pub(crate) struct Builder {
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
     settings: Settings,
-    tokens: Vec<Token>,
-    changes: Vec<Box<dyn FnOnce(&mut Config)>>,
+    sandbox: Vec<Change<Options>>,
+    changes: Vec<Change<Config>>,
+    tls: bool,
 }
 
 impl Builder {
@@ -118,9 +127,26 @@ impl Builder {
         self
     }
 
+    /// Sets the sandbox up otherwise; its clock is the house's.
+    pub(crate) fn sandbox(mut self, change: impl FnOnce(&mut Options) + 'static) -> Self {
+        self.sandbox.push(Box::new(change));
+        self
+    }
+
     /// One more token that the sandbox takes.
-    pub(crate) fn sandbox_token(mut self, token: &str) -> Self {
-        self.tokens.push(Token::new(token));
+    pub(crate) fn sandbox_token(self, token: &str) -> Self {
+        let theirs = Token::new(token);
+        self.sandbox(|options| options.tokens.push(theirs))
+    }
+
+    /// So many rows per page of a Salesforce query.
+    pub(crate) fn query_page(self, rows: usize) -> Self {
+        self.sandbox(move |options| options.query_page = rows)
+    }
+
+    /// Routes with TLS, under a CA of their own ([`House::ca`]).
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 
@@ -138,7 +164,13 @@ impl Builder {
     }
 
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox(self.tokens, &self.clock).await;
+        let mut options = options(&self.clock);
+        for change in self.sandbox {
+            change(&mut options);
+        }
+        let sandbox = Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
+            .await
+            .unwrap();
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
@@ -148,6 +180,12 @@ impl Builder {
         let mut config = config(&upstream, self.unknown_callers);
         for change in self.changes {
             change(&mut config);
+        }
+        if self.tls {
+            let tls = certificates(folder.path());
+            for route in &mut config.routes {
+                route.tls = Some(tls.clone());
+            }
         }
         let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
@@ -173,20 +211,32 @@ impl Builder {
             folder,
             trigger,
             server: Some(server),
+            serving: Mutex::default(),
         }
     }
 }
 
-/// The sandbox has the proxy's clock, so that its stamps can be compared with the proxy's moments.
-async fn sandbox(tokens: Vec<Token>, clock: &Arc<dyn Clock>) -> Running {
+/// A sandbox that takes the tokens of all service accounts.
+pub(crate) fn options(clock: &Arc<dyn Clock>) -> Options {
     let mut options = Options::with_token(TOKEN);
-    options.clock = Arc::clone(clock);
-    options.tokens.extend(tokens);
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
-    Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
-        .await
-        .unwrap()
+    options.clock = Arc::clone(clock);
+    options
+}
+
+/// A CA and a listener's certificate of it, valid by the machine's clock: clients look at that one.
+fn certificates(folder: &Path) -> Tls {
+    let made = tls::dev_ca(SystemClock.now()).unwrap();
+    std::fs::write(folder.join(CA), made.ca).unwrap();
+    let (cert, key) = (folder.join("listener.pem"), folder.join("listener.key"));
+    std::fs::write(&cert, made.cert).unwrap();
+    std::fs::write(&key, made.key).unwrap();
+    Tls {
+        cert,
+        key,
+        client_ca: None,
+    }
 }
 
 fn serve(app: &Arc<App>, settings: Settings) -> (Vec<SocketAddr>, Trigger, JoinHandle<()>) {
@@ -285,6 +335,7 @@ pub(crate) struct House {
     pub(crate) folder: Arc<TempDir>,
     trigger: Trigger,
     server: Option<JoinHandle<()>>,
+    serving: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
 impl House {
@@ -301,8 +352,9 @@ impl House {
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
             settings: Settings::default(),
-            tokens: Vec::new(),
+            sandbox: Vec::new(),
             changes: Vec::new(),
+            tls: false,
         }
     }
 
@@ -334,7 +386,8 @@ impl House {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = writegate::admin::router(Arc::clone(&self.app));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        self.serving.lock().push(serving);
         address
     }
 
@@ -347,6 +400,11 @@ impl House {
     /// Returns when no write is under way.
     pub(crate) async fn idle(&self) {
         self.app.inflight.counter().none().await;
+    }
+
+    /// What clients of a house with TLS have to trust.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.folder.path().join(CA)
     }
 
     /// The newest entries, newest first.
@@ -384,6 +442,21 @@ impl House {
         );
         let verified = self.ledger.verify(&[]).await.unwrap();
         assert!(verified.faults.is_empty(), "{:?}", verified.faults);
+    }
+
+    /// Ends the proxy the orderly way and lets go of its stores, which the next house may open.
+    pub(crate) async fn close(mut self) -> Arc<TempDir> {
+        self.stop().await;
+        for serving in self.serving.lock().drain(..) {
+            serving.abort();
+        }
+        let (folder, ledger) = (Arc::clone(&self.folder), Arc::downgrade(&self.ledger));
+        drop(self);
+        // Connections of operators end on this runtime.
+        while ledger.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+        folder
     }
 
     /// Ends the proxy the orderly way.
