@@ -268,6 +268,10 @@ impl Writer {
             | RowKind::InDoubt
             | RowKind::Held
             | RowKind::Decided
+            | RowKind::Drifted
+            | RowKind::Expired
+            | RowKind::Delivered
+            | RowKind::Setting
             | RowKind::Switch
             | RowKind::Started => Ok(()),
         }
