@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod hubspot;
 pub mod json;
+mod overrides;
 pub mod path;
 pub mod salesforce;
 
@@ -13,7 +14,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::error::Refusal;
-use crate::mutation::{ChangeSet, CrmKind, Mutation, Outcome, Prior, Snapshot};
+use crate::mutation::{
+    ChangeSet, CrmKind, Mutation, Opaque, Outcome, OutcomeState, Prior, Snapshot,
+};
 use catalog::Catalog;
 use path::CanonicalPath;
 
@@ -39,8 +42,8 @@ pub enum Class {
     Auth,
     /// A write of a shape whose body we can take apart.
     Write(Shape),
-    /// Cannot be told, or cannot be taken apart; the reason is for people.
-    Opaque(String),
+    /// Cannot be told, or cannot be taken apart.
+    Opaque(Opaque),
 }
 
 /// Which parser takes the body apart.
@@ -50,6 +53,8 @@ pub enum Shape {
     Salesforce(salesforce::Shape),
     /// A HubSpot shape.
     HubSpot(hubspot::Shape),
+    /// The head already has two readings; `parse` refuses it with this text.
+    TwoReadings(String),
 }
 
 /// A body that has more than one reading, or none; what and where, for people.
@@ -135,6 +140,7 @@ impl Crm {
         match shape {
             Shape::Salesforce(shape) => salesforce::parse(shape, head, body, catalog),
             Shape::HubSpot(shape) => hubspot::parse(shape, head, body, catalog),
+            Shape::TwoReadings(what) => Err(Malformed(what.clone())),
         }
     }
 
@@ -199,7 +205,7 @@ impl Crm {
     ) -> Option<(HeaderName, HeaderValue)> {
         match shape {
             Shape::Salesforce(shape) => salesforce::precondition(shape, snapshot),
-            Shape::HubSpot(_) => None,
+            Shape::HubSpot(_) | Shape::TwoReadings(_) => None,
         }
     }
 
@@ -215,6 +221,8 @@ impl Crm {
         match shape {
             Shape::Salesforce(shape) => salesforce::reply::outcome(shape, mutations, status, body),
             Shape::HubSpot(shape) => hubspot::reply::outcome(shape, mutations, status, body),
+            // never sent
+            Shape::TwoReadings(_) => vec![Outcome::of(OutcomeState::Unknown); mutations.len()],
         }
     }
 

@@ -4,6 +4,7 @@
 pub mod read;
 mod rows;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ impl Journaled {
 }
 
 /// What is known of a governed request when a row is written for it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Subject<'a> {
     /// The entry.
     pub entry: &'a EntryId,
@@ -57,9 +58,9 @@ pub struct Subject<'a> {
     /// The method on the request line.
     pub method: &'a str,
     /// The canonical path.
-    pub path: &'a str,
-    /// The raw query.
-    pub query: Option<&'a str>,
+    pub path: Cow<'a, str>,
+    /// The raw query; of an opaque request the parameters' names.
+    pub query: Option<Cow<'a, str>>,
     /// What would change, once it is known.
     pub changes: Option<&'a ChangeSet>,
     /// What the rules said, once they were asked.

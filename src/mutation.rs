@@ -216,11 +216,40 @@ pub struct Mutation {
 pub enum ChangeSet {
     /// Decomposed: never empty.
     Mutations(Vec<Mutation>),
-    /// Not decomposed; denied unless an `endpoints` row names the path.
-    Opaque {
-        /// Why, for people.
-        reason: String,
-    },
+    /// Not decomposed.
+    Opaque(Opaque),
+}
+
+/// A request that could not be decomposed: denied unless it is openable and an `endpoints` row names
+/// its path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opaque {
+    /// Why, for people. Never a value.
+    pub reason: String,
+    /// Whether `endpoints` rows may speak. They never loosen what can be parsed, so not where method,
+    /// path and object are ones that we take apart and only headers, query or body stand against it:
+    /// otherwise a caller could make any write opaque and have a row open it.
+    pub openable: bool,
+}
+
+impl Opaque {
+    /// Method and path fit no shape that is taken apart.
+    #[must_use]
+    pub fn unknown(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            openable: true,
+        }
+    }
+
+    /// Method and path fit a shape that is taken apart, and what else the request holds cannot be told.
+    #[must_use]
+    pub fn unclear(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            openable: false,
+        }
+    }
 }
 
 impl ChangeSet {
@@ -229,7 +258,7 @@ impl ChangeSet {
     pub fn mutations(&self) -> &[Mutation] {
         match self {
             Self::Mutations(mutations) => mutations,
-            Self::Opaque { .. } => &[],
+            Self::Opaque(_) => &[],
         }
     }
 }

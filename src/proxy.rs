@@ -111,9 +111,9 @@ async fn run(call: Call<'_>, request: Request<Incoming>) -> Result<Response<Body
     match call.state.crm.classify(&head) {
         Class::Read => read(call, parts, &path, &caller, incoming).await,
         Class::Auth => Err(login_refused().into()),
-        Class::Opaque(reason) => {
+        Class::Opaque(opaque) => {
             write::Write::begin(call, parts, path, caller)?
-                .opaque(reason, incoming)
+                .opaque(opaque, incoming)
                 .await
         }
         Class::Write(shape) => {

@@ -32,8 +32,6 @@ pub enum Shape {
     Row(Row),
     /// Up to 200 rows through `/composite/sobjects`.
     Collection(Collection),
-    /// The head already has two readings; `parse` refuses it with this text.
-    TwoReadings(String),
 }
 
 /// A write of one row.
@@ -74,7 +72,6 @@ pub(super) fn parse(
     match shape {
         Shape::Row(row) => rest::parse(row, head, body),
         Shape::Collection(collection) => collections::parse(collection, head, body),
-        Shape::TwoReadings(what) => Err(Malformed(what.clone())),
     }
 }
 

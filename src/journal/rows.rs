@@ -128,7 +128,7 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
         .map(ChangeSet::mutations)
         .unwrap_or_default();
     let opaque = match subject.changes {
-        Some(ChangeSet::Opaque { reason }) => Some(reason.as_str()),
+        Some(ChangeSet::Opaque(opaque)) => Some(opaque.reason.as_str()),
         Some(ChangeSet::Mutations(_)) | None => None,
     };
     NewRow {

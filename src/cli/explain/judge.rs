@@ -47,7 +47,7 @@ impl Judge<'_> {
         let verdict = self.evaluate(request, &changes, &snapshot)?;
         let effect = match changes {
             ChangeSet::Mutations(_) => "write",
-            ChangeSet::Opaque { .. } => "opaque",
+            ChangeSet::Opaque(_) => "opaque",
         };
         Ok(Judged {
             effect,

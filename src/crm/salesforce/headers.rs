@@ -14,13 +14,6 @@ pub(super) enum Acting {
     AssignmentRule(String),
 }
 
-/// Method overrides of other servers: Salesforce documents none of them.
-const OVERRIDES: [&str; 3] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-];
-
 /// Whether this request header passes on a write (lower case). `accept-encoding` does not: the answer
 /// is read for its outcome.
 pub(in crate::crm) fn passes_on_write(header: &str) -> bool {
@@ -44,13 +37,6 @@ pub(in crate::crm) fn passes_on_write(header: &str) -> bool {
             | "x-prettyprint"
             | "x-sfdc-session"
     )
-}
-
-/// The name of a method override header, where the request has one.
-pub(super) fn method_override(headers: &HeaderMap) -> Option<&'static str> {
-    OVERRIDES
-        .into_iter()
-        .find(|name| headers.contains_key(*name))
 }
 
 /// Why the acting headers of a write make it opaque, if they do.
@@ -217,15 +203,6 @@ mod tests {
             acting(&headers(&[("Sforce-Auto-Assign", "01Q000000000001")])),
             Ok(Acting::AssignmentRule("01Q000000000001EAA".into()))
         );
-    }
-
-    #[test]
-    fn overrides_are_found() {
-        assert_eq!(
-            method_override(&headers(&[("X-HTTP-Method-Override", "DELETE")])),
-            Some("x-http-method-override")
-        );
-        assert_eq!(method_override(&HeaderMap::new()), None);
     }
 
     #[test]

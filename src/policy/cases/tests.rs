@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::mutation::Opaque;
 use crate::policy::{load, read_cases};
 
 fn nothing(_: CrmKind, _: &str) -> Result<(String, String, ChangeSet), String> {
@@ -52,9 +53,7 @@ fn results(cases: &str) -> Result<Vec<CaseResult>, LoadErrors> {
         "opaque" => Ok((
             "POST".to_owned(),
             "/x".to_owned(),
-            ChangeSet::Opaque {
-                reason: crm.name().to_owned(),
-            },
+            ChangeSet::Opaque(Opaque::unknown(crm.name())),
         )),
         "update" => {
             let mutation = r#"{"object":"Account","operation":"update","record":{"id":"7"},

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, json};
 
 use super::*;
-use crate::mutation::{Actor, ChangeSet, Claims, Origin, Snapshot, Undo};
+use crate::mutation::{Actor, ChangeSet, Claims, Opaque, Origin, Snapshot, Undo};
 
 const LIMITS: &str = "\
 crm: hubspot
@@ -187,7 +187,7 @@ fn every_create_is_a_record_of_its_own() {
 
 #[test]
 fn an_opaque_request_counts_as_one_record() {
-    let opaque = ChangeSet::Opaque { reason: "?".into() };
+    let opaque = ChangeSet::Opaque(Opaque::unknown("?"));
     assert_eq!(
         told(&charges(&opaque, None, 0)),
         ["burst a 1", "hourly a 1", "objects a/ 1", "runaway a/hs 1"]

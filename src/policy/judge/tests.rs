@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::mutation::Actor;
 use crate::mutation::{
-    ChangeSet, Claims, CrmKind, RecordKey, Requirement, Snapshot, Undo, Verdict,
+    ChangeSet, Claims, CrmKind, Opaque, RecordKey, Requirement, Snapshot, Undo, Verdict,
 };
 
 fn compile(text: &str) -> RuleSet {
@@ -78,9 +78,7 @@ impl Ask {
 
     fn opaque(method: &'static str, path: &'static str) -> Self {
         let mut ask = Self::of(Vec::new());
-        ask.changes = ChangeSet::Opaque {
-            reason: "unknown path".into(),
-        };
+        ask.changes = ChangeSet::Opaque(Opaque::unknown("unknown path"));
         ask.method = method;
         ask.path = path;
         ask

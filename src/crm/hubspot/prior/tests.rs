@@ -13,7 +13,7 @@ const HUBSPOT: Crm = Crm(CrmKind::HubSpot);
 fn mutations(request: &Request) -> Vec<Mutation> {
     match request.parse().unwrap() {
         ChangeSet::Mutations(mutations) => mutations,
-        ChangeSet::Opaque { reason } => panic!("{reason}"),
+        ChangeSet::Opaque(opaque) => panic!("{}", opaque.reason),
     }
 }
 

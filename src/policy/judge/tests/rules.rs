@@ -87,7 +87,7 @@ rules:
     );
     assert_eq!(
         ask("/services/APEXREST/x").by("special").says(&set),
-        deny(&["endpoint POST /services/APEXREST/x"]),
+        deny(&["endpoints"]),
         "an allowance for its own only"
     );
     for (method, path) in [
@@ -95,12 +95,18 @@ rules:
         ("POST", "/services/apexrest"),
         ("POST", "/services"),
     ] {
-        let rule = format!("endpoint {method} {path}");
         assert_eq!(
             Ask::opaque(method, path).by("special").says(&set),
-            deny(&[&rule])
+            deny(&["endpoints"])
         );
     }
+    let mut unclear = ask("/services/apexrest/scoring/7").by("special");
+    unclear.changes = ChangeSet::Opaque(Opaque::unclear("a header"));
+    assert_eq!(
+        unclear.says(&set),
+        deny(&["endpoints"]),
+        "a row never opens what can be parsed"
+    );
     let mut unsure = ask("/services/apexrest/x").by("special");
     unsure.claims.confidence = Some("0.49".into());
     assert_eq!(unsure.says(&set), deny(&["rule unsure"]));
