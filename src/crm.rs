@@ -255,5 +255,12 @@ impl Crm {
 /// The fields of a JSON object; `None` for any other value.
 #[must_use]
 pub fn object(value: &Value) -> Option<&Map<String, Value>> {
+/// An error code of a CRM: `INVALID_FIELD`, `VALIDATION_ERROR`. Anything that is not written like one is
+/// left out: it could be a value.
+fn error_code(text: &str) -> Option<&str> {
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    ((1..=80).contains(&text.len()) && text.bytes().all(plain)).then_some(text)
+}
+
     value.as_object()
 }

@@ -9,8 +9,8 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{Batch, Call, Shape};
-use crate::crm::RefusalAnswer;
 use crate::crm::json::parse_answer;
+use crate::crm::{RefusalAnswer, error_code};
 use crate::error::Refusal;
 use crate::mutation::{Mutation, Operation, Outcome, OutcomeState};
 
@@ -61,7 +61,8 @@ fn single(mutations: &[Mutation], record: &Value) -> Vec<Outcome> {
 fn failed(error: Option<&Value>) -> Outcome {
     let category = error
         .and_then(|error| error.get("category"))
-        .and_then(Value::as_str);
+        .and_then(Value::as_str)
+        .and_then(error_code);
     Outcome {
         code: category.map(str::to_owned),
         ..Outcome::of(OutcomeState::Failed)

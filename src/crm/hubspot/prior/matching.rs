@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::{FURTHER_EMAILS, MERGED_IDS, failed};
-use crate::crm::{PriorFailure, ReadCall};
+use crate::crm::{PriorFailure, ReadCall, error_code};
 use crate::mutation::{Mutation, Prior, RecordKey};
 
 /// A record of the answer.
@@ -75,6 +75,7 @@ fn absent(answer: &Value) -> Result<Prior, PriorFailure> {
         error
             .get("category")
             .and_then(Value::as_str)
+            .and_then(error_code)
             .unwrap_or("no category")
     });
     match categories.find(|category| *category != "OBJECT_NOT_FOUND") {

@@ -93,6 +93,15 @@ fn refused_calls_did_nothing() {
         vec![failed(Some("VALIDATION_ERROR")); 3]
     );
     assert_eq!(outcomes(&update(), 477, "<html>"), [failed(None)]);
+    // what is not written like a code could be a value
+    for category in ["jane@example.com", "Jane", "", "A B"] {
+        let body = json!({ "category": category }).to_string();
+        assert_eq!(
+            outcomes(&update(), 400, &body),
+            [failed(None)],
+            "{category}"
+        );
+    }
 }
 
 #[test]
