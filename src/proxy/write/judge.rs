@@ -190,7 +190,7 @@ impl Write {
         for (place, mutation) in changes.mutations().iter().enumerate() {
             let object = mutation.object.to_ascii_lowercase();
             let named = mutation.record.iter().chain(&mutation.others);
-            locks.extend(named.map(|key| format!("{}/{object}/{key}", self.route())));
+            locks.extend(named.map(|key| format!("{}/{object}/{}", self.route(), folded(key))));
             if let Some(Prior::Found { id, .. }) = snapshot.map(|snapshot| snapshot.prior(place)) {
                 locks.push(format!("{}/{object}/{id}", self.route()));
             }
@@ -262,6 +262,16 @@ impl Write {
 }
 
 fn named_by_key(mutation: &Mutation) -> bool {
+/// A key as a lock names it: both CRMs compare external ids without case.
+fn folded(key: &RecordKey) -> String {
+    match key {
+        RecordKey::Id { id } => id.clone(),
+        RecordKey::External { key, value } => {
+            format!("{}={}", key.to_lowercase(), value.to_lowercase())
+        }
+    }
+}
+
     matches!(mutation.record, Some(RecordKey::External { .. }))
 }
 
@@ -315,4 +325,26 @@ fn incomplete(snapshot: &Snapshot, changes: &ChangeSet, entry: &EntryId) -> Opti
     let mut refusal = words::unreadable(&format!("{row}{}", mutation.object), entry);
     refusal.rows = mutation.row.iter().cloned().collect();
     Some(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_external_key_is_one_lock_in_any_case() {
+        let external = |key: &str, value: &str| RecordKey::External {
+            key: key.into(),
+            value: value.into(),
+        };
+        assert_eq!(
+            folded(&external("Ext__c", "ÄB-1")),
+            folded(&external("ext__C", "äb-1"))
+        );
+        // the case of an id is part of it
+        assert_ne!(
+            folded(&RecordKey::id("001a")),
+            folded(&RecordKey::id("001A"))
+        );
+    }
 }
