@@ -11,6 +11,7 @@ pub mod salesforce;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::error::Refusal;
@@ -152,10 +153,11 @@ impl Crm {
         mutations: &[Mutation],
         wanted: &Wanted,
         catalog: &Catalog,
+        now: Timestamp,
     ) -> PriorPlan {
         match self.0 {
             CrmKind::Salesforce => salesforce::prior::plan(head, mutations, wanted, catalog),
-            CrmKind::HubSpot => hubspot::prior::plan(head, mutations, wanted, catalog),
+            CrmKind::HubSpot => hubspot::prior::plan(head, mutations, wanted, catalog, now),
         }
     }
 
@@ -169,12 +171,13 @@ impl Crm {
         status: StatusCode,
         body: &[u8],
         catalog: &Catalog,
+        now: Timestamp,
     ) -> Result<(), PriorFailure> {
         match self.0 {
             CrmKind::Salesforce => Err(PriorFailure::Failed(
                 "Salesforce plans no catalog reads".into(),
             )),
-            CrmKind::HubSpot => hubspot::prior::learn(call, status, body, catalog),
+            CrmKind::HubSpot => hubspot::prior::learn(call, status, body, catalog, now),
         }
     }
 
@@ -252,9 +255,6 @@ impl Crm {
     }
 }
 
-/// The fields of a JSON object; `None` for any other value.
-#[must_use]
-pub fn object(value: &Value) -> Option<&Map<String, Value>> {
 /// An error code of a CRM: `INVALID_FIELD`, `VALIDATION_ERROR`. Anything that is not written like one is
 /// left out: it could be a value.
 fn error_code(text: &str) -> Option<&str> {
@@ -262,5 +262,8 @@ fn error_code(text: &str) -> Option<&str> {
     ((1..=80).contains(&text.len()) && text.bytes().all(plain)).then_some(text)
 }
 
+/// The fields of a JSON object; `None` for any other value.
+#[must_use]
+pub fn object(value: &Value) -> Option<&Map<String, Value>> {
     value.as_object()
 }

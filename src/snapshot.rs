@@ -3,6 +3,7 @@
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use jiff::Timestamp;
 
 use crate::crm::catalog::Catalog;
 use crate::crm::{Crm, Head, PriorFailure, PriorPlan, ReadCall, Wanted};
@@ -38,6 +39,8 @@ pub struct Taking<'a> {
     pub headers: &'a HeaderMap,
     /// What would change.
     pub mutations: &'a [Mutation],
+    /// The request's time.
+    pub now: Timestamp,
 }
 
 /// Why reading stopped.
@@ -133,16 +136,25 @@ fn untouched(mutation: &Mutation) -> Prior {
 /// The prior reads, after as many catalog reads as they need.
 async fn plan(taking: &Taking<'_>, wanted: &Wanted) -> Result<Vec<ReadCall>, Failure> {
     for _ in 0..CATALOG_READS_MOST {
-        match taking
-            .crm
-            .prior(taking.head, taking.mutations, wanted, taking.catalog)
-        {
+        match taking.crm.prior(
+            taking.head,
+            taking.mutations,
+            wanted,
+            taking.catalog,
+            taking.now,
+        ) {
             PriorPlan::Reads(calls) => return Ok(calls),
             PriorPlan::Catalog(call) => {
                 let answer = ask(taking, &call).await?;
                 taking
                     .crm
-                    .learn(&call, answer.status, &answer.body, taking.catalog)
+                    .learn(
+                        &call,
+                        answer.status,
+                        &answer.body,
+                        taking.catalog,
+                        taking.now,
+                    )
                     .map_err(|failure| failed(failure, answer))?;
             }
         }

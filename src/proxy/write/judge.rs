@@ -225,6 +225,7 @@ impl Write {
             head: &self.head(),
             headers: &headers,
             mutations: changes.mutations(),
+            now: self.now,
         };
         snapshot::take(&taking, wanted).await
     }
@@ -261,7 +262,6 @@ impl Write {
     }
 }
 
-fn named_by_key(mutation: &Mutation) -> bool {
 /// A key as a lock names it: both CRMs compare external ids without case.
 fn folded(key: &RecordKey) -> String {
     match key {
@@ -272,6 +272,7 @@ fn folded(key: &RecordKey) -> String {
     }
 }
 
+fn named_by_key(mutation: &Mutation) -> bool {
     matches!(mutation.record, Some(RecordKey::External { .. }))
 }
 
