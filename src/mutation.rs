@@ -205,7 +205,8 @@ pub struct Mutation {
     pub row: Option<String>,
     /// Whether it can be taken back.
     pub undo: Undo,
-    /// The other records this mutation touches: the losers of a merge, the far end of an association.
+    /// The other records this mutation touches: the losers of a merge (each is a delete of its own in
+    /// the change set), the far end of an association.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<RecordKey>,
 }

@@ -288,16 +288,21 @@ async fn told(house: &House) -> Changes {
                 tell(new, "created", fields);
             }
             Operation::Update | Operation::Upsert => tell(named, "updated", fields),
-            Operation::Delete => tell(named, "deleted", BTreeSet::new()),
+            Operation::Delete => {
+                let loser = mutation.record.as_ref().is_some_and(|record| {
+                    mutations.iter().any(|other| {
+                        other.operation == Operation::Merge && other.others.contains(record)
+                    })
+                });
+                let what = if loser { "merged away" } else { "deleted" };
+                tell(named, what, BTreeSet::new());
+            }
             Operation::Purge => tell(named, "purged", BTreeSet::new()),
             Operation::Associate => {
                 // Without a record of its own it is the one that the same input makes.
                 tell(named.or(made.clone()), "linked", BTreeSet::new());
             }
             Operation::Merge => {
-                for loser in &mutation.others {
-                    tell(Some(loser.to_string()), "merged away", BTreeSet::new());
-                }
                 tell(named, "merged away", BTreeSet::new());
                 tell(new, "created", BTreeSet::new());
             }

@@ -234,7 +234,8 @@ fn one_input(
     )])
 }
 
-/// The merge's result has a new id; both old ones keep resolving to it.
+/// The merge's result has a new id; both old ones keep resolving to it. The loser goes with all that
+/// stands in it, so it is a delete of its own: rules, limits and the snapshot see it as one.
 fn merged(object: &'static ObjectType, root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
     root.only(&["primaryObjectId", "objectIdToMerge"])?;
     let survivor = id(root.required("primaryObjectId")?, "primaryObjectId")?;
@@ -242,12 +243,22 @@ fn merged(object: &'static ObjectType, root: &Part<'_>) -> Result<Vec<Mutation>,
     if survivor == loser {
         return malformed("`primaryObjectId` and `objectIdToMerge` are the same record");
     }
-    let survivor = RecordKey::id(survivor);
-    Ok(vec![Mutation {
+    let merge = Mutation {
         undo: Undo::None,
-        others: vec![RecordKey::id(loser)],
-        ..changed(object, Operation::Merge, survivor, Map::new(), None)
-    }])
+        others: vec![RecordKey::id(loser.clone())],
+        ..changed(
+            object,
+            Operation::Merge,
+            RecordKey::id(survivor),
+            Map::new(),
+            None,
+        )
+    };
+    let delete = Mutation {
+        undo: Undo::None,
+        ..archived(object, loser, None)
+    };
+    Ok(vec![merge, delete])
 }
 
 fn purged(object: &'static ObjectType, root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {

@@ -146,15 +146,21 @@ fn the_id_that_the_read_returned_counts() {
 }
 
 #[test]
-fn a_merge_touches_and_deletes_the_others() {
+fn a_merge_counts_each_loser_once() {
     let mut merge = mutation(Operation::Merge, "contacts", Some("1"));
     merge.others = vec![RecordKey::id("2"), RecordKey::id("3")];
-    let told = told(&charges(&of(vec![merge]), None, 0));
+    let delete = |id| mutation(Operation::Delete, "contacts", Some(id));
+    let told = told(&charges(
+        &of(vec![merge, delete("2"), delete("3")]),
+        None,
+        0,
+    ));
     for charge in [
+        "churn contacts/1 1",
         "churn contacts/2 1",
         "runaway a/hs 3",
         "deletes a 2",
-        "hourly a 1",
+        "hourly a 3",
     ] {
         assert!(told.contains(&charge.to_owned()), "{charge} {told:?}");
     }

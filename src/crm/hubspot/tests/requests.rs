@@ -400,7 +400,11 @@ fn merges_and_purges_cannot_be_undone() {
             &json!({"primaryObjectId": first, "objectIdToMerge": second}),
         )
     };
-    let [merged] = mutations(&merge("1", "2")).try_into().unwrap();
+    let [merged, lost] = mutations(&merge("1", "2")).try_into().unwrap();
+    assert_eq!(
+        (lost.operation, lost.undo, lost.record),
+        (Operation::Delete, Undo::None, Some(RecordKey::id("2")))
+    );
     assert_eq!(
         (merged.operation, merged.undo),
         (Operation::Merge, Undo::None)

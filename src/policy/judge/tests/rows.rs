@@ -258,7 +258,17 @@ objects:
     );
     let merge =
         |object, fields| Ask::of(vec![mutation(Operation::Merge, object, fields)]).says(&set);
-    assert_eq!(merge("A", json!({})), deny(&["operation A.delete"]));
+    assert_eq!(
+        merge("A", json!({})),
+        allow(),
+        "the loser is judged by itself"
+    );
+    let both = |object| {
+        let both =
+            [Operation::Merge, Operation::Delete].map(|what| mutation(what, object, json!({})));
+        Ask::of(both.into()).says(&set)
+    };
+    assert_eq!(both("A"), deny(&["operation A.delete"]));
     assert_eq!(merge("B", json!({})), allow());
     assert_eq!(merge("B", json!({"X": 1})), deny(&["field B.X"]));
     let convert = Ask::of(vec![mutation(Operation::Convert, "Lead", json!({}))]);

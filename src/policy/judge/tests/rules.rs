@@ -253,7 +253,10 @@ rules:
         ["rule s"]
     );
     assert_eq!(
-        rules(Ask::of(vec![mutation(Operation::Merge, "A", json!({}))])),
+        rules(Ask::of(vec![
+            mutation(Operation::Merge, "A", json!({})),
+            mutation(Operation::Delete, "A", json!({})),
+        ])),
         ["rule d"]
     );
     let mut routed = Ask::of(vec![update("A", json!({}))]);
