@@ -212,18 +212,22 @@ impl Crm {
         }
     }
 
-    /// What became of each mutation, by the CRM's answer. One for each mutation, in their order.
+    /// What became of each mutation, by the CRM's answer. One for each mutation, in their order. The
+    /// snapshot tells by which id the CRM knows a record.
     #[must_use]
     pub fn outcome(
         self,
         shape: &Shape,
         mutations: &[Mutation],
+        snapshot: &Snapshot,
         status: StatusCode,
         body: &[u8],
     ) -> Vec<Outcome> {
         match shape {
             Shape::Salesforce(shape) => salesforce::reply::outcome(shape, mutations, status, body),
-            Shape::HubSpot(shape) => hubspot::reply::outcome(shape, mutations, status, body),
+            Shape::HubSpot(shape) => {
+                hubspot::reply::outcome(shape, mutations, snapshot, status, body)
+            }
             // never sent
             Shape::TwoReadings(_) => vec![Outcome::of(OutcomeState::Unknown); mutations.len()],
         }

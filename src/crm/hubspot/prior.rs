@@ -1,6 +1,6 @@
 //! Prior values: `batch/read` of up to 100 records of one type by one kind of key, one call each.
 
-mod matching;
+pub(super) mod matching;
 #[cfg(test)]
 mod tests;
 

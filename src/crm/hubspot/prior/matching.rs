@@ -68,6 +68,22 @@ pub(super) fn priors(
     Ok(priors)
 }
 
+/// Whether an answered record is the one that a key names.
+pub(in crate::crm::hubspot) fn is_of(record: &Value, key: &RecordKey) -> bool {
+    let none = Map::new();
+    let properties = record.get("properties").and_then(Value::as_object);
+    record.get("id").and_then(Value::as_str).is_some_and(|id| {
+        let properties = properties.unwrap_or(&none);
+        let stamp = None;
+        Record {
+            id,
+            properties,
+            stamp,
+        }
+        .has(key)
+    })
+}
+
 /// What a record is that is not in the answer: absent, unless HubSpot names another reason.
 fn absent(answer: &Value) -> Result<Prior, PriorFailure> {
     let errors = answer.get("errors").and_then(Value::as_array);
