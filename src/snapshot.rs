@@ -58,7 +58,9 @@ impl From<Failure> for Stop {
 }
 
 /// Reads the prior values of all mutations. A field that only a rule looks at and that cannot be read
-/// is hidden: unknown, while the rest of the record is known.
+/// is hidden: unknown, while the rest of the record is known. A record that an update or delete names
+/// and no read returns is unknown ([`Prior::not_returned`]), so the write is refused; where the CRM
+/// answers the read of a single row with 404, that is the caller's answer.
 ///
 /// # Errors
 /// [`Failure`].
@@ -107,8 +109,12 @@ async fn read(taking: &Taking<'_>, wanted: &Wanted) -> Result<Vec<Prior>, Stop> 
             .found(&call, taking.mutations, answer.status, &answer.body)
             .map_err(|failure| stop(failure, &call, answer))?;
         for (place, prior) in found {
-            if let Some(slot) = priors.get_mut(place) {
-                *slot = prior;
+            let slot = priors.get_mut(place).zip(taking.mutations.get(place));
+            if let Some((slot, mutation)) = slot {
+                *slot = match prior {
+                    Prior::Absent => Prior::not_returned(mutation.operation),
+                    Prior::Found { .. } | Prior::Unknown => prior,
+                };
             }
         }
     }

@@ -37,8 +37,8 @@ impl<'a> Before<'a> {
             return Self::NotRead;
         };
         match snapshot.prior(index) {
-            Prior::Unknown => Self::Unknown,
-            Prior::Absent => Self::Blank,
+            // What may create its record is judged as that before anybody looks here.
+            Prior::Unknown | Prior::Absent => Self::Unknown,
             Prior::Found { fields, .. } => Self::Found {
                 fields,
                 hidden: snapshot.hidden(index),
