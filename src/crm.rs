@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Refusal;
 use crate::mutation::{
-    ChangeSet, CrmKind, Mutation, Opaque, Outcome, OutcomeState, Prior, Snapshot,
+    Acting, ChangeSet, CrmKind, Mutation, Opaque, Outcome, OutcomeState, Prior, Snapshot,
 };
 use catalog::Catalog;
 use path::CanonicalPath;
@@ -241,6 +241,33 @@ impl Crm {
             CrmKind::Salesforce => salesforce::passes_on_write(header),
             CrmKind::HubSpot => hubspot::passes_on_write(header),
         }
+    }
+
+    /// Whether this request header (lower case) acts on a write beside its body, of those that pass.
+    #[must_use]
+    pub fn acts(self, header: &str) -> bool {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::acts(header),
+            // none of HubSpot's headers that pass does
+            CrmKind::HubSpot => false,
+        }
+    }
+
+    /// The headers of a request that act. A value that stands twice is joined by commas, as servers do.
+    #[must_use]
+    pub fn acting(self, headers: &HeaderMap) -> Acting {
+        let mut acting = Acting::new();
+        for (name, value) in headers.iter().filter(|(name, _)| self.acts(name.as_str())) {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            acting
+                .entry(name.as_str().to_owned())
+                .and_modify(|all: &mut String| {
+                    all.push_str(", ");
+                    all.push_str(&value);
+                })
+                .or_insert_with(|| value.clone().into_owned());
+        }
+        acting
     }
 
     /// A refusal in the CRM's own error shape, so that SDKs raise their usual exception.

@@ -15,7 +15,9 @@ use crate::control::{Rebuild, SwitchChange};
 use crate::error::StoreError;
 use crate::gate::Permit;
 use crate::ledger::{Ledger, NewRow, RowFilter, RowKind};
-use crate::mutation::{Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict};
+use crate::mutation::{
+    Acting, Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict,
+};
 
 /// A clock this far behind the newest row is not to be trusted; less is two cores reading it at once.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(5);
@@ -61,6 +63,8 @@ pub struct Subject<'a> {
     pub path: Cow<'a, str>,
     /// The raw query; of an opaque request the parameters' names.
     pub query: Option<Cow<'a, str>>,
+    /// The headers that act on the write beside its body.
+    pub acting: &'a Acting,
     /// What would change, once it is known.
     pub changes: Option<&'a ChangeSet>,
     /// What the rules said, once they were asked.

@@ -5,6 +5,7 @@ mod limit;
 mod snapshot;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -263,6 +264,10 @@ impl ChangeSet {
         }
     }
 }
+
+/// The request headers that act on a write beside its body, by name in lower case: duplicate rules,
+/// conditions, idempotency. They belong to the change set.
+pub type Acting = BTreeMap<String, String>;
 
 /// Where a write comes from; rules can name it (`applies: { origin: revert }`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ use super::{Head, Malformed};
 use crate::crm::catalog::Catalog;
 use crate::mutation::{ChangeSet, Operation, Prior, RecordKey, Snapshot};
 
-pub(super) use headers::passes_on_write;
+pub(super) use headers::{acts, passes_on_write};
 pub(super) use route::classify;
 
 /// Which parser takes the body apart.

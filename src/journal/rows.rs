@@ -141,6 +141,7 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
             "actor": subject.actor,
             "origin": subject.origin,
             "method": subject.method,
+            "acting": subject.acting,
             "opaque": opaque,
             "mutations": mutations.iter().map(outline).collect::<Vec<_>>(),
             "verdict": subject.verdict,

@@ -24,7 +24,9 @@ use crate::crm::{Head, Shape};
 use crate::error::{Refusal, RefusalKind, Side};
 use crate::gate::{self, Cause, Decision, Judged};
 use crate::journal::Subject;
-use crate::mutation::{Actor, ChangeSet, Charge, Effect, Opaque, Origin, Snapshot, Verdict};
+use crate::mutation::{
+    Acting, Actor, ChangeSet, Charge, Effect, Opaque, Origin, Snapshot, Verdict,
+};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use judge::Judgement;
@@ -44,6 +46,8 @@ pub(super) struct Write {
     caller: Caller,
     parts: Parts,
     path: CanonicalPath,
+    /// The headers that act on the write beside its body.
+    acting: Acting,
     /// The rules in force when it came; a reload in between does not change them.
     rules: Arc<RuleSet>,
 }
@@ -71,6 +75,7 @@ impl Write {
                 claims,
             },
             caller,
+            acting: call.state.crm.acting(&parts.headers),
             parts,
             path,
             rules: call.worker.app.rules.load_full(),
@@ -279,6 +284,7 @@ impl Write {
             method: self.parts.method.as_str(),
             path: self.recorded_path(changes),
             query: self.recorded_query(changes),
+            acting: &self.acting,
             changes,
             verdict,
             rules: self.rules.digest(),

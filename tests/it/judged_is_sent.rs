@@ -400,6 +400,21 @@ async fn headers_that_act_pass_or_stop_the_write() {
     for (name, value) in passing {
         assert_eq!(seen.headers[name], value);
     }
+    let opened = RowFilter {
+        kinds: vec![RowKind::Opened],
+        ..RowFilter::default()
+    };
+    let rows = house.ledger.rows(opened).await.unwrap();
+    assert_eq!(
+        rows[0].meta["acting"],
+        json!({
+            "idempotency-key": "k-1",
+            "if-match": "*",
+            "sforce-auto-assign": "FALSE",
+            "sforce-duplicate-rule-header": "allowSave=true",
+            "sforce-mru": "updateMru=false",
+        })
+    );
     for (name, value) in [
         ("sforce-something-new", "1"),
         ("sforce-auto-assign", "perhaps"),

@@ -39,6 +39,21 @@ pub(in crate::crm) fn passes_on_write(header: &str) -> bool {
     )
 }
 
+/// Whether this request header (lower case), of those that pass, changes what a write does.
+pub(in crate::crm) fn acts(header: &str) -> bool {
+    matches!(
+        header,
+        "idempotency-key"
+            | "if-match"
+            | "if-modified-since"
+            | "if-none-match"
+            | "if-unmodified-since"
+            | "sforce-auto-assign"
+            | "sforce-duplicate-rule-header"
+            | "sforce-mru"
+    )
+}
+
 /// Why the acting headers of a write make it opaque, if they do.
 pub(super) fn opaque(headers: &HeaderMap) -> Option<String> {
     for name in headers.keys() {
@@ -146,6 +161,8 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::crm::Crm;
+    use crate::mutation::CrmKind;
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -210,5 +227,33 @@ mod tests {
         assert!(!passes_on_write("accept-encoding"));
         assert!(!passes_on_write("cookie"));
         assert!(passes_on_write("idempotency-key"));
+    }
+
+    #[test]
+    fn what_acts_is_told_with_its_value() {
+        let salesforce = Crm(CrmKind::Salesforce);
+        let acting = salesforce.acting(&headers(&[
+            ("authorization", "Bearer x"),
+            ("Sforce-Duplicate-Rule-Header", "allowSave=true"),
+            ("sforce-duplicate-rule-header", "runAsCurrentUser=false"),
+            ("idempotency-key", "7"),
+        ]));
+        let told: Vec<_> = acting
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("idempotency-key", "7"),
+                (
+                    "sforce-duplicate-rule-header",
+                    "allowSave=true, runAsCurrentUser=false"
+                ),
+            ]
+        );
+        for name in acting.keys() {
+            assert!(salesforce.passes_on_write(name), "{name}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, json};
 
 use super::*;
-use crate::mutation::{Actor, ChangeSet, Claims, Opaque, Origin, Snapshot, Undo};
+use crate::mutation::{Acting, Actor, ChangeSet, Claims, Opaque, Origin, Snapshot, Undo};
 
 const LIMITS: &str = "\
 crm: hubspot
@@ -57,6 +57,7 @@ fn charges(changes: &ChangeSet, priors: Option<Vec<Prior>>, at: i64) -> Vec<Char
         origin: Origin::Agent,
         method: "POST",
         path: "/x",
+        acting: &Acting::new(),
         changes,
         snapshot: snapshot.as_ref(),
         now: Timestamp::from_nanosecond(at.into()).unwrap(),

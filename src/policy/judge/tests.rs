@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::mutation::Actor;
+use crate::mutation::{Acting, Actor};
 use crate::mutation::{
     ChangeSet, Claims, CrmKind, Opaque, RecordKey, Requirement, Snapshot, Undo, Verdict,
 };
@@ -54,6 +54,7 @@ struct Ask {
     priors: Option<Vec<Prior>>,
     service_account: &'static str,
     claims: Claims,
+    acting: Acting,
     origin: Origin,
     crm: CrmKind,
     route: &'static str,
@@ -68,6 +69,7 @@ impl Ask {
             priors: None,
             service_account: "agent",
             claims: Claims::default(),
+            acting: Acting::new(),
             origin: Origin::Agent,
             crm: CrmKind::Salesforce,
             route: "salesforce",
@@ -107,6 +109,7 @@ impl Ask {
             origin: self.origin,
             method: self.method,
             path: self.path,
+            acting: &self.acting,
             changes: &self.changes,
             snapshot: snapshot.as_ref(),
             now: Timestamp::UNIX_EPOCH,

@@ -39,6 +39,7 @@ impl Write {
             origin: Origin::Agent,
             method: self.parts.method.as_str(),
             path: self.path.as_str(),
+            acting: &self.acting,
             changes,
             snapshot,
             now: self.now,

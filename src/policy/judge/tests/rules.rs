@@ -224,6 +224,28 @@ objects:
 }
 
 #[test]
+fn rules_see_the_headers_that_act() {
+    let set = compile(
+        "\
+crm: salesforce
+default: allow
+rules:
+  - name: past-duplicates
+    when: { \"request.headers['Sforce-Duplicate-Rule-Header']\": { contains: allowSave=true } }
+    then: deny
+  - { name: any, when: { 'request.headers.*': never }, then: hold }
+",
+    );
+    let mut ask = Ask::of(vec![update("A", json!({}))]);
+    assert_eq!(ask.says(&set), allow());
+    let header = "sforce-duplicate-rule-header".to_owned();
+    ask.acting.insert(header.clone(), "allowSave=true".into());
+    assert_eq!(ask.says(&set), deny(&["rule past-duplicates"]));
+    ask.acting.insert(header, "never".into());
+    assert_eq!(ask.says(&set), hold(&["rule any"]));
+}
+
+#[test]
 fn rules_apply_by_what_they_are_about() {
     let set = compile(
         "\
