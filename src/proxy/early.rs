@@ -31,15 +31,17 @@ pub(super) async fn refused(
         service_account: service_account.unwrap_or(NOBODY).to_owned(),
         claims: Claims::default(),
     };
-    let path = told_path(call, parts.uri.path());
+    let path = told_path(parts.uri.path());
+    let acting = call.state.crm.acting(&parts.headers);
     let subject = Subject {
         entry: &entry,
         actor: &actor,
         origin: Origin::Agent,
         route: &call.state.route.name,
         method: parts.method.as_str(),
-        path: &path,
+        path: path.into(),
         query: None,
+        acting: &acting,
         changes: None,
         verdict: None,
         rules: "",
@@ -61,9 +63,9 @@ pub(super) async fn refused(
 }
 
 /// The path as it may be written down; of one without a canonical form the start.
-fn told_path(call: Call<'_>, raw: &str) -> String {
+fn told_path(raw: &str) -> String {
     match CanonicalPath::parse(raw) {
-        Ok(path) => call.state.crm.told_path(&path),
+        Ok(path) => path.outline(),
         Err(_) => raw
             .split_inclusive('/')
             .take(2)

@@ -5,6 +5,7 @@ mod again;
 mod judge;
 mod through;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,25 +21,19 @@ use super::{Call, Refused, body, headers};
 use crate::app::{RouteState, Worker};
 use crate::clock::EntryId;
 use crate::control::{Ask, Switch, SwitchChange};
-use crate::crm::path::CanonicalPath;
+use crate::crm::path::{CanonicalPath, query_names};
 use crate::crm::{Head, Shape};
 use crate::error::{Refusal, RefusalKind, Side};
 use crate::gate::{self, Cause, Decision, Judged};
 use crate::journal::Subject;
-use crate::mutation::{Actor, ChangeSet, Charge, Claims, Effect, Origin, Snapshot, Verdict};
+use crate::mutation::{
+    Acting, Actor, ChangeSet, Charge, Claims, Effect, Opaque, Origin, Snapshot, Verdict,
+};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
 use judge::Judgement;
 use through::Sending;
-
-/// What may be written down of a target; tokens stand in some paths and queries.
-#[derive(Debug)]
-struct Told {
-    path: String,
-    /// Names only.
-    query: Option<String>,
-}
 
 /// One write on its way.
 #[derive(Debug)]
@@ -51,8 +46,8 @@ pub(super) struct Write {
     caller: Caller,
     parts: Parts,
     path: CanonicalPath,
-    /// The path and the query as they may be written down.
-    told: Told,
+    /// The headers that act on the write beside its body.
+    acting: Acting,
     /// The rules in force when it came; a reload in between does not change them.
     rules: Arc<RuleSet>,
     /// What tells the same request again; empty until the body was taken apart.
@@ -82,10 +77,7 @@ impl Write {
                 claims,
             },
             caller,
-            told: Told {
-                path: call.state.crm.told_path(&path),
-                query: parts.uri.query().map(names),
-            },
+            acting: call.state.crm.acting(&parts.headers),
             parts,
             path,
             rules: call.worker.app.rules.load_full(),
@@ -97,11 +89,11 @@ impl Write {
     /// collected all the same, so that what an `endpoints` row lets through is what was looked at.
     pub(super) async fn opaque(
         self,
-        reason: String,
+        opaque: Opaque,
         incoming: Incoming,
     ) -> Result<Response<Body>, Box<Refused>> {
         self.may_write().await?;
-        let changes = ChangeSet::Opaque { reason };
+        let changes = ChangeSet::Opaque(opaque);
         if let Err(verdict) = self.judge_opaque(&changes) {
             return Err(self.denied(&changes, &verdict).await);
         }
@@ -284,7 +276,7 @@ impl Write {
             service_account: &self.actor.service_account,
             entry: &self.entry,
             method: self.parts.method.as_str(),
-            path: &self.told.path,
+            path: &self.path,
             changes,
             verdict,
             now: self.now,
@@ -302,12 +294,9 @@ impl Write {
             origin: Origin::Agent,
             route: self.route(),
             method: self.parts.method.as_str(),
-            path: &self.told.path,
-            // A query that was understood names records and options; any other can hold anything.
-            query: match changes {
-                Some(ChangeSet::Mutations(_)) => self.parts.uri.query(),
-                Some(ChangeSet::Opaque { .. }) | None => self.told.query.as_deref(),
-            },
+            path: self.recorded_path(changes),
+            query: self.recorded_query(changes),
+            acting: &self.acting,
             changes,
             verdict,
             rules: self.rules.digest(),
@@ -315,6 +304,26 @@ impl Write {
             // The row's own time: a slow body or prior read must not put it behind the ledger's newest.
             now: self.worker.app.clock.now(),
         }
+    }
+
+    /// The path as the entry keeps it: in full, but for a secret that can stand in one.
+    fn recorded_path(&self, changes: Option<&ChangeSet>) -> Cow<'_, str> {
+        if !understood(changes) && self.path.may_hold_secret() {
+            Cow::Owned(self.path.outline())
+        } else {
+            Cow::Borrowed(self.path.as_str())
+        }
+    }
+
+    /// The query as the entry keeps it: of a request that is not taken apart only names, since any
+    /// value can be a secret.
+    fn recorded_query(&self, changes: Option<&ChangeSet>) -> Option<Cow<'_, str>> {
+        let query = self.parts.uri.query()?;
+        Some(if understood(changes) {
+            Cow::Borrowed(query)
+        } else {
+            Cow::Owned(query_names(query))
+        })
     }
 
     /// A denial by the rules; nothing was taken but, perhaps, locks.
@@ -451,13 +460,9 @@ impl Write {
     }
 }
 
-/// A query without its values: `token=…&format=…`.
-fn names(query: &str) -> String {
-    let name = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) => format!("{name}=…"),
-        None => "…".to_owned(),
-    };
-    query.split('&').map(name).collect::<Vec<_>>().join("&")
+/// Whether a request was taken apart, so that nothing in it can be a secret.
+fn understood(changes: Option<&ChangeSet>) -> bool {
+    matches!(changes, Some(ChangeSet::Mutations(_)))
 }
 
 /// Whether the rules let a verdict through to the gate.
