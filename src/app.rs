@@ -2,7 +2,7 @@
 //! runtime makes a [`Worker`] of its own, with connections of its own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +16,8 @@ use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
 use crate::error::StoreError;
 use crate::gate;
+use crate::hold::Book;
+use crate::hold::decide::Desk;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::policy::RuleSet;
@@ -42,12 +44,17 @@ pub struct App {
     pub callers: Callers,
     /// The routes, in the order of the configuration.
     pub routes: Vec<RouteState>,
+    /// What waits for people.
+    pub holds: Book,
     /// Writes under way.
     pub inflight: Inflight,
     /// What a crash left open, found at the start: in doubt.
     pub found_open: Vec<EntryId>,
     /// The runtimes that send, for [`App::confirm`].
     runtimes: RwLock<Vec<Handle>>,
+    /// The workers that serve, for what no request carries. They know the app, so it must not keep
+    /// them.
+    workers: RwLock<Vec<(Handle, Weak<Worker>)>>,
 }
 
 /// A route and what was learned of its org.
@@ -96,9 +103,10 @@ impl App {
         let journal = Journal::new(ledger);
         let now = clock.now();
         let found_open = journal.sweep(now).await?;
-        control
-            .rebuild(journal.rebuild(now, longest_window(&rules)).await?)
-            .await?;
+        let holds = Book::restore(&**journal.ledger(), now).await?;
+        let mut rebuild = journal.rebuild(now, longest_window(&rules)).await?;
+        rebuild.waiting = holds.waiting();
+        control.rebuild(rebuild).await?;
         journal
             .started(&clock::entry_id(now, &*entropy), now)
             .await?;
@@ -119,9 +127,11 @@ impl App {
             clock,
             entropy,
             routes,
+            holds,
             inflight: Inflight::default(),
             found_open,
             runtimes: RwLock::default(),
+            workers: RwLock::default(),
             config,
         })
     }
@@ -130,6 +140,17 @@ impl App {
     #[must_use]
     pub fn entry_id(&self, now: Timestamp) -> EntryId {
         clock::entry_id(now, &*self.entropy)
+    }
+
+    /// What a decision about a hold is made with.
+    #[must_use]
+    pub fn desk(&self) -> Desk<'_> {
+        Desk {
+            ledger: &**self.journal.ledger(),
+            control: &*self.control,
+            config: &self.config,
+            now: self.clock.now(),
+        }
     }
 
     /// Why writes would be refused now; empty: they would not.
@@ -154,6 +175,24 @@ impl App {
     pub async fn in_doubt(&self) -> Result<usize, StoreError> {
         let doubted = crate::journal::read::doubted(&**self.journal.ledger()).await?;
         Ok(doubted.len())
+    }
+
+    /// Makes a worker known, on its own runtime; true for the first one.
+    pub fn enlist(&self, worker: &Arc<Worker>) -> bool {
+        let mut workers = self.workers.write();
+        if let Ok(handle) = Handle::try_current() {
+            workers.push((handle, Arc::downgrade(worker)));
+        }
+        workers.len() == 1
+    }
+
+    /// A worker that still serves, and its runtime.
+    #[must_use]
+    pub fn worker(&self) -> Option<(Handle, Arc<Worker>)> {
+        let workers = self.workers.read();
+        workers
+            .iter()
+            .find_map(|(handle, worker)| Some((handle.clone(), worker.upgrade()?)))
     }
 
     /// Returns when no runtime of this process can still send a first byte on an older view of the

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 
 use crate::clock::EntryId;
 use crate::control::{Rebuild, SwitchChange};
@@ -68,6 +69,16 @@ pub struct Subject<'a> {
     pub rules: &'a str,
     /// The request's time.
     pub now: Timestamp,
+}
+
+/// The row of a write that waits for a person: what every governed request has, and these.
+#[must_use]
+pub fn held(
+    subject: &Subject<'_>,
+    more_meta: Map<String, Value>,
+    more_values: Map<String, Value>,
+) -> NewRow {
+    rows::held(subject, more_meta, more_values)
 }
 
 /// What became of a write that was opened.
@@ -131,18 +142,42 @@ impl Journal {
     /// Writes down what became of it. When the ledger cannot take it now, it is tried again in the
     /// background until it can; the process that dies before leaves it to [`Journal::sweep`].
     pub async fn close(&self, journaled: Journaled, closing: &Closing, now: Timestamp) {
-        let row = rows::closed(
+        let _ = self.close_with(journaled, closing, None, now).await;
+    }
+
+    /// The same with values to keep beside the outcome. Returns the row, and whether it is durable
+    /// already.
+    pub async fn close_with(
+        &self,
+        journaled: Journaled,
+        closing: &Closing,
+        values: Option<Value>,
+        now: Timestamp,
+    ) -> (NewRow, bool) {
+        let mut row = rows::closed(
             journaled.entry(),
             &journaled.service_account,
             &journaled.route,
             closing,
             now,
         );
-        if let Err(error) = self.ledger.append(vec![row.clone()]).await {
-            tracing::error!(%error, entry = %journaled.entry(), "an outcome is not recorded yet");
-            let ledger = Arc::clone(&self.ledger);
-            tokio::spawn(async move { close_again(&*ledger, row).await });
-        }
+        row.values = values;
+        let Err(error) = self.ledger.append(vec![row.clone()]).await else {
+            return (row, true);
+        };
+        tracing::error!(%error, entry = %journaled.entry(), "an outcome is not recorded yet");
+        let (ledger, again) = (Arc::clone(&self.ledger), row.clone());
+        tokio::spawn(async move { close_again(&*ledger, again).await });
+        (row, false)
+    }
+
+    /// Writes down that a write waits for a person: one row with everything that a release needs.
+    ///
+    /// # Errors
+    /// The store's, or a clock that is behind the ledger.
+    pub async fn park(&self, row: NewRow) -> Result<(), StoreError> {
+        self.clock_holds(row.at)?;
+        self.ledger.append(vec![row]).await
     }
 
     /// Writes down a refusal, and what it takes from limits that count refusals.
@@ -244,7 +279,7 @@ impl Journal {
         Ok(Rebuild {
             thrown: rows::thrown(&switches),
             charges: rows::charges(&charged, &rows::emptied(&switches)),
-            // Nothing waits for a person yet, so no gauge counts.
+            // What waits for a person is for whoever reads holds to say.
             waiting: Vec::new(),
             epoch: self.ledger.rows(starts).await?.len() as u64 + 1,
         })

@@ -68,6 +68,7 @@ pub mod demo;
 pub mod digest;
 pub mod error;
 pub mod gate;
+pub mod hold;
 pub mod journal;
 pub mod ledger;
 pub mod mutation;

@@ -5,6 +5,8 @@ pub mod actor;
 pub mod body;
 pub mod decode;
 pub mod headers;
+pub mod releases;
+mod told;
 pub mod words;
 mod write;
 
@@ -101,6 +103,9 @@ async fn run(call: Call<'_>, request: Request<Incoming>) -> Result<Response<Body
         &parts.headers,
         parts.uri.query(),
     )?;
+    if told::is_ours(&path) {
+        return told::answer(call, &parts.method, &path, &caller).await;
+    }
     // 2 what it is
     let head = Head {
         method: &parts.method,

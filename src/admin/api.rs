@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
-use super::{answer, failure};
+use super::{answer, failure, holds};
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::config::Role;
@@ -30,7 +30,7 @@ const PAGE_MOST: usize = 500;
 /// A kill is acknowledged when every runtime confirmed it, or after this (P5).
 const CONFIRM_FOR: Duration = Duration::from_secs(2);
 
-type Answer = Result<Response, Response>;
+pub(super) type Answer = Result<Response, Response>;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -43,6 +43,7 @@ pub(super) fn router() -> Router<Arc<App>> {
             "/switches/{service_account}",
             get(switch).put(kill).delete(resume),
         )
+        .merge(holds::router())
 }
 
 async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
@@ -60,6 +61,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
                 "listen": route.listen.to_string(),
                 "upstream": route.upstream.to_string(),
                 "mode": "enforce",
+                "releases": holds::released_with(&app.config, route),
             })
         })
         .collect();
@@ -71,7 +73,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "rules": app.rules.load().digest(),
             "stopped": app.control.switches().thrown,
             "writes_under_way": app.inflight.of("*"),
-            "holds": 0,
+            "holds": app.holds.open(None),
             "in_doubt": app.in_doubt().await.map_err(unavailable)?,
             "limits": usage,
             "not_ready": app.not_ready().await,
@@ -211,7 +213,7 @@ async fn kill(
             "replicas": 1,
             "confirmed": u8::from(confirmed),
             "sent": app.inflight.of(&service_account),
-            "holds": 0,
+            "holds": app.holds.open((service_account != "*").then_some(&service_account)),
         }),
     ))
 }
@@ -255,7 +257,7 @@ async fn resume(
             "replicas": 1,
             "confirmed": 1,
             "sent": app.inflight.of(&service_account),
-            "holds": 0,
+            "holds": app.holds.open((service_account != "*").then_some(&service_account)),
         }),
     ))
 }
@@ -272,7 +274,7 @@ fn wish(body: &[u8]) -> Result<(SwitchScope, String), Response> {
 }
 
 /// A JSON body; an empty one says nothing.
-fn object(body: &[u8]) -> Result<Value, Response> {
+pub(super) fn object(body: &[u8]) -> Result<Value, Response> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
@@ -287,7 +289,7 @@ fn reason(wish: &Value) -> String {
         .to_owned()
 }
 
-fn unprocessable(message: &str) -> Response {
+pub(super) fn unprocessable(message: &str) -> Response {
     failure(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
 }
 
@@ -310,7 +312,7 @@ fn known(app: &App, service_account: &str) -> Result<(), Response> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn unavailable(error: StoreError) -> Response {
+pub(super) fn unavailable(error: StoreError) -> Response {
     tracing::error!(%error, "an operator request failed");
     failure(
         StatusCode::SERVICE_UNAVAILABLE,

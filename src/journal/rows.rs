@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Closing, Subject};
 use crate::clock::EntryId;
@@ -32,6 +32,22 @@ pub(super) fn opened(
     if let Some(Value::Object(values)) = &mut row.values {
         values.insert("snapshot".into(), json!(snapshot));
         values.insert("charges".into(), json!(charges));
+    }
+    row
+}
+
+/// A write that waits for a person.
+pub(super) fn held(
+    subject: &Subject<'_>,
+    more_meta: Map<String, Value>,
+    more_values: Map<String, Value>,
+) -> NewRow {
+    let mut row = governed(subject, RowKind::Held);
+    if let Value::Object(meta) = &mut row.meta {
+        meta.extend(more_meta);
+    }
+    if let Some(Value::Object(values)) = &mut row.values {
+        values.extend(more_values);
     }
     row
 }

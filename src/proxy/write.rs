@@ -1,7 +1,10 @@
 //! The governed path: one write from its body to the CRM's answer. Each step can refuse; what was
 //! taken by then is given back.
 
+mod attach;
 mod judge;
+mod park;
+pub(super) mod release;
 mod through;
 
 use std::sync::Arc;
@@ -27,6 +30,7 @@ use crate::mutation::{Actor, ChangeSet, Charge, Effect, Origin, Snapshot, Verdic
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use judge::Judgement;
+use park::Parking;
 use through::Sending;
 
 /// The name under which requests of nobody we know are recorded.
@@ -146,6 +150,10 @@ impl Write {
         bytes: Bytes,
         changes: ChangeSet,
     ) -> Result<Response<Body>, Box<Refused>> {
+        // a repeat of what waits, or waited, for a person
+        if let Some(answer) = self.attach(shape.is_none(), &bytes, &changes).await {
+            return answer;
+        }
         // 5 verdict, with prior values where a rule looks at them
         let judgement = match shape {
             Some(_) => self.judge(&changes).await?,
@@ -168,8 +176,16 @@ impl Write {
         let permit = match gate::decide(&*self.worker.app.control, judged).await {
             Decision::Permit(permit) => permit,
             Decision::Hold(over) => {
-                let refusal = words::held(&self.about(&changes, &judgement.verdict), &over);
-                return Err(self.give_back(refusal, &changes, &judgement.verdict).await);
+                let parking = Parking {
+                    opaque: shape.is_none(),
+                    bytes,
+                    changes,
+                    verdict: judgement.verdict,
+                    snapshot: judgement.snapshot,
+                    charges,
+                    over,
+                };
+                return self.park(parking).await;
             }
             Decision::Refuse(cause) => {
                 return Err(self.caused(&cause, &changes, &judgement.verdict).await);

@@ -77,7 +77,7 @@ pub(super) async fn through(
 }
 
 /// The request as it goes out; the flag says whether we put a condition on it.
-fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Refusal> {
+pub(super) fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Refusal> {
     let mut request = Request::new(Body::full(sending.bytes.clone()));
     *request.method_mut() = write.parts.method.clone();
     *request.uri_mut() = target(&write.path, false, write.parts.uri.query())?;
@@ -133,7 +133,7 @@ async fn answered(
 }
 
 /// What became of each mutation; an opaque request has one outcome, told by its status.
-fn outcomes(write: &Write, sending: &Sending, answer: &Answer) -> Vec<Outcome> {
+pub(super) fn outcomes(write: &Write, sending: &Sending, answer: &Answer) -> Vec<Outcome> {
     let Some((shape, state)) = sending.shape.as_ref().zip(write.state().ok()) else {
         let state = match answer.status.as_u16() {
             200..=299 => OutcomeState::Done,

@@ -366,8 +366,7 @@ impl House {
             .entries()
             .await
             .iter()
-            .filter(|entry| !matches!(entry.state, EntryState::Refused | EntryState::Switch))
-            .filter(|entry| entry.state != EntryState::NotSent)
+            .filter(|entry| was_sent(entry.state))
             .count();
         assert_eq!(
             self.sandbox.writes().len(),
@@ -388,6 +387,18 @@ impl House {
                 .unwrap();
         }
     }
+}
+
+fn was_sent(state: EntryState) -> bool {
+    !matches!(
+        state,
+        EntryState::Refused
+            | EntryState::Switch
+            | EntryState::NotSent
+            | EntryState::Held
+            | EntryState::Rejected
+            | EntryState::Expired
+    )
 }
 
 impl Drop for House {
