@@ -115,7 +115,9 @@ async fn read(taking: &Taking<'_>, wanted: &Wanted) -> Result<Vec<Prior>, Stop> 
 fn stop(failure: PriorFailure, call: &ReadCall, answer: Answer) -> Stop {
     match failure {
         PriorFailure::Hidden(field) => Stop::Hidden(call.covers.clone(), field),
-        other => Stop::Failed(failed(other, answer)),
+        PriorFailure::PassOn | PriorFailure::Unreadable(_) | PriorFailure::Failed(_) => {
+            Stop::Failed(failed(failure, answer))
+        }
     }
 }
 

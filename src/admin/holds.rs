@@ -179,27 +179,26 @@ async fn decide(
     let Some(slot) = app.holds.by_id(id) else {
         return Err(gone());
     };
-    let (desk_of, place) = (Arc::clone(&app), Arc::clone(&slot));
     // On a task of its own: a client that leaves must not leave the row and us apart.
     let task = tokio::spawn(async move {
-        let turn = place.turn().await;
-        turn.decide(&desk_of.desk(), &operator, wish).await
+        let turn = slot.turn().await;
+        let hold = turn.decide(&app.desk(), &operator, wish).await?;
+        // Told before the release changes it.
+        let told = tell::summary(&app.config, &hold);
+        releases::soon(&app, &slot);
+        Ok(told)
     });
-    let hold = match task.await {
-        Ok(decided) => decided.map_err(undecided)?,
+    match task.await {
+        Ok(told) => Ok(answer(StatusCode::OK, &told.map_err(undecided)?)),
         Err(error) => {
-            tracing::error!(%error, hold = slot.id(), "a decision broke off");
-            return Err(failure(
+            tracing::error!(%error, hold = id, "a decision broke off");
+            Err(failure(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
                 "the decision broke off: look at the hold again",
-            ));
+            ))
         }
-    };
-    // Told before the release changes it.
-    let told = tell::summary(&app.config, &hold);
-    releases::soon(&app, &slot);
-    Ok(answer(StatusCode::OK, &told))
+    }
 }
 
 /// `{reason, digest}`.

@@ -144,7 +144,7 @@ fn speaks_for(hold: &Hold, name: &str) -> bool {
     claimed.is_some_and(|claimed| same_person(claimed, name))
 }
 
-/// Whether two texts name one person: without case and white space, and `dana` is `dana@acme.com`.
+/// Whether two texts name one person: without case, white space and what is not seen, and `dana` is `dana@acme.com`.
 fn same_person(a: &str, b: &str) -> bool {
     let (a, b) = (folded(a), folded(b));
     let local = |text: &str| text.split('@').next().unwrap_or_default().to_owned();
@@ -155,8 +155,9 @@ fn same_person(a: &str, b: &str) -> bool {
 }
 
 fn folded(text: &str) -> String {
+    let counts = |letter: &char| letter.is_alphanumeric() || "@._-+'".contains(*letter);
     text.chars()
-        .filter(|letter| !letter.is_whitespace() && !letter.is_control())
+        .filter(counts)
         .flat_map(char::to_lowercase)
         .collect()
 }
@@ -257,6 +258,7 @@ mod tests {
             (" kim ", "kim"),
             ("KIM@acme.com", "kim"),
             ("k im", "kim"),
+            ("k\u{200b}im", "kim"),
         ] {
             assert!(same_person(a, b), "{a} {b}");
         }

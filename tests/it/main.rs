@@ -14,6 +14,7 @@ mod control_contract;
 mod demo;
 mod framing;
 mod hidden_fields;
+mod holds;
 mod ledger_contract;
 mod passthrough;
 mod sandbox;
