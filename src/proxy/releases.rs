@@ -11,10 +11,9 @@ use super::write::release::release;
 /// Releases one hold soon, on a runtime that sends. Nothing happens where the configuration has no
 /// credential for it: then the agent's next repeat carries it.
 pub fn soon(app: &Arc<App>, slot: &Arc<Slot>) {
-    let due = slot.look().is_some_and(|hold| goes(app, &hold));
-    if !due {
+    let Some(hold) = slot.look().filter(|hold| goes(app, hold)) else {
         return;
-    }
+    };
     let Some((runtime, worker)) = app.worker() else {
         tracing::warn!(
             hold = slot.id(),
@@ -22,8 +21,13 @@ pub fn soon(app: &Arc<App>, slot: &Arc<Slot>) {
         );
         return;
     };
+    // Counted from now on, so that a drain waits for it.
+    let underway = app.inflight.enter(&hold.actor.service_account);
     let slot = Arc::clone(slot);
-    drop(runtime.spawn(async move { release(&worker, &slot, None).await }));
+    drop(runtime.spawn(async move {
+        release(&worker, &slot, None).await;
+        drop(underway);
+    }));
 }
 
 /// Releases everything that is approved and can go.

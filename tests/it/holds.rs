@@ -28,8 +28,6 @@ pub(crate) const DEAL_DESK: &str = "canary-token-of-deb";
 /// The token of the operator kim, an approver of Sales Ops who owns the service accounts.
 pub(crate) const OWNER: &str = "canary-token-of-kim";
 
-/// An opportunity of 18,000, one of 480,000, an account.
-pub(crate) const PILOT: &str = "006xx0000012A33AAE";
 /// Patience for what happens on another thread; it passes only when something is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -60,6 +58,7 @@ rules:
     wait: 20s
     expires: 1h
     reason: Cases are looked at.
+  - { name: hasty, applies: { object: Contact }, then: hold, wait: 1s }
 endpoints:
   POST /services/apexrest/scoring: { agents: hold }
 ";

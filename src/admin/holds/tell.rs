@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Config, Operator};
@@ -55,6 +57,8 @@ pub(super) fn detail(config: &Config, hold: &Hold, contents: Option<&Contents>) 
             .map(|one| requirement(one, &people))
             .collect::<Vec<_>>(),
         "approvals": hold.approvals,
+        "headers": contents.map(headers),
+        "body": contents.and_then(|contents| body(hold, contents)),
         "changes": contents.map(|contents| changes(hold, contents)),
         "moved_at": hold.drifted.as_ref().map(|drifted| drifted.at),
         "ended": hold.end.as_ref().map(ended),
@@ -65,6 +69,28 @@ pub(super) fn detail(config: &Config, hold: &Hold, contents: Option<&Contents>) 
         told.extend(more);
     }
     told
+}
+
+/// The headers that would be sent, without the credential.
+fn headers(contents: &Contents) -> Vec<[String; 2]> {
+    let headers = contents.headers().unwrap_or_default();
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            [name.as_str().to_owned(), value]
+        })
+        .collect()
+}
+
+/// What would be sent where it could not be taken apart: all of it, as text where it is text.
+fn body(hold: &Hold, contents: &Contents) -> Option<String> {
+    hold.opaque.as_ref()?;
+    let bytes = contents.bytes()?;
+    Some(match std::str::from_utf8(&bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_binary) => format!("base64:{}", STANDARD.encode(&bytes)),
+    })
 }
 
 /// The rows and rules that hold it, each once.

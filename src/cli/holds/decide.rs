@@ -132,11 +132,14 @@ impl Job<'_> {
     fn choose(&self, client: &AdminClient) -> Result<(Vec<Hold>, Vec<Told>), Failure> {
         let (mut chosen, mut told) = (Vec::new(), Vec::new());
         if self.ids.is_empty() {
-            let state = match self.verb {
-                "approve" => "parked",
-                _ => "open",
-            };
-            for (hold, _) in all(client, state, self.filters)? {
+            for (hold, _) in all(client, "open", self.filters)? {
+                let decidable = match self.verb {
+                    "approve" => hold.state == "parked",
+                    _ => hold.state != "releasing",
+                };
+                if !decidable {
+                    continue;
+                }
                 match look(client, &hold.id) {
                     Ok(hold) => chosen.push(hold),
                     Err(failure) => told.push(refused(&hold.id, "", failure)?),

@@ -35,6 +35,10 @@ pub(super) struct Hold {
     pub(super) path: Option<String>,
     /// `show` only.
     pub(super) query: Option<String>,
+    /// `show` only: what would be sent beside the body.
+    pub(super) headers: Vec<(String, String)>,
+    /// `show` only: what would be sent where it could not be taken apart.
+    pub(super) body: Option<String>,
     /// `show` only: what the agent says of itself.
     pub(super) agent_says: Map<String, Value>,
     /// `show` only.

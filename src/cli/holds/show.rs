@@ -22,6 +22,10 @@ pub(super) fn show(
     for change in &hold.changes {
         show_change(change, context)?;
     }
+    if let Some(body) = &hold.body {
+        context.out.line("")?;
+        context.out.line(format_args!("body  {}", visible(body)))?;
+    }
     context.out.line("")?;
     if hold.state == "parked" {
         let digest: String = hold.digest.chars().take(12).collect();
@@ -51,6 +55,9 @@ fn facts(hold: &Hold, context: &mut Context<'_>) -> Result<(), Failure> {
     let query = hold.query.as_ref().map(|query| format!("?{query}"));
     let query = query.unwrap_or_default();
     fact("request", &format!("{} {target}{query}", hold.method));
+    for (name, value) in &hold.headers {
+        fact(&format!("header {name}"), value);
+    }
     fact("since", &minute(&hold.at));
     fact("until", &minute(&hold.until));
     fact("because", &hold.why);

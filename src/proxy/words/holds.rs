@@ -143,6 +143,9 @@ pub fn ended(hold: &Hold) -> Option<Refusal> {
 #[must_use]
 pub fn denied_now(about: &About<'_>) -> String {
     let mutations = about.changes.mutations();
+    if mutations.is_empty() {
+        return "the rules say no now. Repeating this will not help.".into();
+    }
     let mut clauses: Vec<String> = Vec::new();
     for reason in about.verdict.deciding() {
         let mutation = reason.mutation.and_then(|place| mutations.get(place));

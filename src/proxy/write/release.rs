@@ -6,6 +6,7 @@ mod dispatch;
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use jiff::Timestamp;
 
 use super::Write;
@@ -48,7 +49,8 @@ impl From<StoreError> for Stop {
 }
 
 /// Releases a hold if it is approved, with the credential that the configuration has for it, else with
-/// the agent's `own`. Returns when it is over; to be run to its end.
+/// the agent's `own`. Returns when it is over; to be run to its end, and counted as under way by whoever
+/// runs it.
 pub(in crate::proxy) async fn release(
     worker: &Arc<Worker>,
     slot: &Arc<Slot>,
@@ -58,9 +60,7 @@ pub(in crate::proxy) async fn release(
     let Some((hold, credential)) = claim(app, slot, own).await else {
         return;
     };
-    let underway = app.inflight.enter(&hold.actor.service_account);
     let result = run(worker, slot, &hold, credential).await;
-    drop(underway);
     let turn = slot.turn().await;
     let now = app.clock.now();
     turn.note(|hold| {
@@ -202,6 +202,12 @@ impl Release<'_> {
         }
         let snapshot = match write.snapshot(changes, &wanted).await {
             Ok(snapshot) => snapshot,
+            // One record, and it is gone: that is for people to see.
+            Err(Failure::PassOn(answer))
+                if answer.status == StatusCode::NOT_FOUND && changes.mutations().len() == 1 =>
+            {
+                Snapshot::of(vec![Prior::Absent])
+            }
             Err(Failure::PassOn(answer)) => {
                 let what = format!(
                     "the CRM answered a look at the record with {}",

@@ -337,8 +337,10 @@ async fn what_cannot_be_taken_apart_can_be_held_too() {
             .await,
     );
     assert_ne!(id, other);
+    let shown = bench.show(&id).await;
+    assert_eq!(shown["body"], body.to_string());
+    assert!(shown["opaque"].is_string());
     bench.approve(OPERATOR, &id).await;
-    bench.slot(&id);
     let slot = bench.slot(&id);
     bench
         .house
@@ -402,6 +404,26 @@ async fn a_call_is_kept_open_for_a_decision() {
     let answer = call.await.unwrap();
     assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text());
     assert_eq!(answer.header("x-writegate-replayed"), Some("true"));
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_decides_ends_when_its_wait_is_over() {
+    let bench = Bench::new().await;
+    let contact = bench
+        .house
+        .sandbox
+        .ids(CrmKind::Salesforce, "Contact")
+        .remove(0);
+    let target = format!("/services/data/v61.0/sobjects/Contact/{contact}");
+    let began = std::time::Instant::now();
+    let held = bench
+        .house
+        .agent()
+        .patch(&target, &json!({ "Title": "CEO" }))
+        .await;
+    hold_of(&held);
+    assert!(began.elapsed() >= std::time::Duration::from_secs(1));
     bench.finish().await;
 }
 

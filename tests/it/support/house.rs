@@ -65,6 +65,7 @@ pub(crate) struct Builder {
     folder: Option<Arc<TempDir>>,
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
+    crm: Option<Arc<Running>>,
     settings: Settings,
     tokens: Vec<Token>,
     changes: Vec<Box<dyn FnOnce(&mut Config)>>,
@@ -106,6 +107,12 @@ impl Builder {
         self
     }
 
+    /// The CRM of an earlier house, as it is by now.
+    pub(crate) fn crm(mut self, crm: &Arc<Running>) -> Self {
+        self.crm = Some(Arc::clone(crm));
+        self
+    }
+
     /// Another upstream than the sandbox.
     pub(crate) fn upstream(mut self, upstream: &str) -> Self {
         self.upstream = Some(upstream.parse().unwrap());
@@ -138,7 +145,10 @@ impl Builder {
     }
 
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox(self.tokens).await;
+        let sandbox = match self.crm {
+            Some(crm) => crm,
+            None => Arc::new(sandbox(self.tokens).await),
+        };
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
@@ -275,7 +285,7 @@ fn operator(name: &str, role: Role, token: &str) -> Operator {
 
 /// A running house.
 pub(crate) struct House {
-    pub(crate) sandbox: Running,
+    pub(crate) sandbox: Arc<Running>,
     pub(crate) app: Arc<App>,
     pub(crate) ledger: Arc<FaultyLedger>,
     pub(crate) salesforce: SocketAddr,
@@ -298,6 +308,7 @@ impl House {
             folder: None,
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
+            crm: None,
             settings: Settings::default(),
             tokens: Vec::new(),
             changes: Vec::new(),
