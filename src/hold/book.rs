@@ -250,15 +250,20 @@ impl Book {
         self.draining.send_replace(true);
     }
 
-    /// Returns when a hold is neither waiting nor being released any more, after `patience`, or when
-    /// the process ends.
-    pub async fn wait(&self, slot: &Slot, patience: Duration, waits: impl Fn(&Hold) -> bool) {
+    /// Waits for as long as `waits` says so of a hold: true when it does not any more, false after
+    /// `patience`, and when the process ends.
+    pub async fn wait(
+        &self,
+        slot: &Slot,
+        patience: Duration,
+        waits: impl Fn(&Hold) -> bool,
+    ) -> bool {
         let mut hold = slot.hold.subscribe();
         let mut draining = self.draining.subscribe();
         tokio::select! {
-            _ = hold.wait_for(|hold| hold.as_ref().is_none_or(|hold| !waits(hold))) => {}
-            _ = draining.wait_for(|draining| *draining) => {}
-            () = tokio::time::sleep(patience) => {}
+            _ = hold.wait_for(|hold| hold.as_ref().is_none_or(|hold| !waits(hold))) => true,
+            _ = draining.wait_for(|draining| *draining) => false,
+            () = tokio::time::sleep(patience) => false,
         }
     }
 }

@@ -8,6 +8,7 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, USER_AGENT,
 };
 use http::{HeaderName, HeaderValue, Response};
+use tokio::time::Instant;
 
 use super::{Write, release};
 use crate::clock::EntryId;
@@ -149,30 +150,38 @@ impl Write {
             let refusal = words::another_request(&hold, self.now);
             return Some(Err(self.refuse(refusal, Some(changes), None).await));
         }
-        self.linger(slot, &hold).await;
-        if self.state_of(slot).await? == State::Approved {
-            // With a credential for it or without: an approved write goes now, and this is whose
-            // answer it is.
-            release::release(&self.worker, slot, Some(&self.caller.credential)).await;
+        let until = Instant::now() + seconds(hold.wait_seconds);
+        loop {
+            let decided = self.linger(slot, until).await;
+            let state = self.carried(slot).await?;
+            // Woken for a release that another task has taken up: its end is near.
+            if !decided || state != State::Releasing {
+                break;
+            }
         }
         let turn = slot.turn().await;
         self.tell(&turn).await
     }
 
-    /// Keeps the call open for as long as the rules say, or until something is decided.
-    async fn linger(&self, slot: &Slot, hold: &Hold) {
+    /// Keeps the call open until something is decided or the rules' time for it is over; true when
+    /// something was.
+    async fn linger(&self, slot: &Slot, until: Instant) -> bool {
         let app = &self.worker.app;
-        let Some(seconds) = u64::try_from(hold.wait_seconds)
-            .ok()
-            .filter(|wait| *wait > 0)
-        else {
-            return;
-        };
+        let left = until.saturating_duration_since(Instant::now());
         let waits =
             |hold: &Hold| matches!(hold.state(&app.config), State::Parked | State::Releasing);
-        app.holds
-            .wait(slot, Duration::from_secs(seconds), waits)
-            .await;
+        !left.is_zero() && app.holds.wait(slot, left, waits).await
+    }
+
+    /// Where a hold stands, after an approved one was released: with a credential for it or without,
+    /// it goes now, and this is whose answer it is.
+    async fn carried(&self, slot: &Arc<Slot>) -> Option<State> {
+        let state = self.state_of(slot).await?;
+        if state != State::Approved {
+            return Some(state);
+        }
+        release::release(&self.worker, slot, Some(&self.caller.credential)).await;
+        self.state_of(slot).await
     }
 
     /// Where a hold stands, after it ended by itself if its time is over.
@@ -263,6 +272,10 @@ impl Write {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
         Ok(response)
     }
+}
+
+fn seconds(wait: i64) -> Duration {
+    Duration::from_secs(u64::try_from(wait).unwrap_or(0))
 }
 
 /// A refusal that is told under the hold's entry: it is in the ledger already.

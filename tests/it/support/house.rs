@@ -162,6 +162,7 @@ impl Builder {
         let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
         let file = folder.path().join("ledger.db");
+        unlocked(&folder);
         let sqlite = SqliteLedger::open(&file, self.clock.now(), entropy.clone()).unwrap();
         let ledger = Arc::new(FaultyLedger::new(Arc::new(sqlite)));
         let parts = Parts {
@@ -184,6 +185,14 @@ impl Builder {
             trigger,
             server: Some(server),
         }
+    }
+}
+
+/// Returns when nobody has the ledger's lock. Between fork and exec, a program that another test starts
+/// has all that this process had open, the lock of a house that has just ended among it.
+fn unlocked(folder: &TempDir) {
+    if let Ok(lock) = std::fs::File::open(folder.path().join("ledger.db.lock")) {
+        lock.lock().unwrap();
     }
 }
 
