@@ -2,6 +2,7 @@
 //! route: every path there belongs to the CRM.
 
 mod api;
+mod holds;
 mod operators;
 mod settle;
 

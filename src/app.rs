@@ -2,7 +2,7 @@
 //! runtime makes a [`Worker`] of its own, with connections of its own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +17,8 @@ use crate::crm::catalog::Catalog;
 use crate::doubt::Book;
 use crate::error::StoreError;
 use crate::gate;
+use crate::hold;
+use crate::hold::decide::Desk;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::policy::RuleSet;
@@ -43,6 +45,8 @@ pub struct App {
     pub callers: Callers,
     /// The routes, in the order of the configuration.
     pub routes: Vec<RouteState>,
+    /// What waits for people.
+    pub holds: hold::Book,
     /// Writes under way.
     pub inflight: Inflight,
     /// Writes in doubt, and what was settled lately.
@@ -55,6 +59,9 @@ pub struct App {
     pub switching: tokio::sync::Mutex<()>,
     /// The runtimes that send, for [`App::confirm`].
     runtimes: RwLock<Vec<Handle>>,
+    /// The workers that serve, for what no request carries. They know the app, so it must not keep
+    /// them.
+    workers: RwLock<Vec<(Handle, Weak<Worker>)>>,
 }
 
 /// A route and what was learned of its org.
@@ -104,9 +111,10 @@ impl App {
         let now = clock.now();
         let found_open = journal.sweep(now).await?;
         let doubts = Book::load(&journal, now).await?;
-        control
-            .rebuild(journal.rebuild(now, longest_window(&rules)).await?)
-            .await?;
+        let holds = hold::Book::restore(&**journal.ledger(), now).await?;
+        let mut rebuild = journal.rebuild(now, longest_window(&rules)).await?;
+        rebuild.waiting = holds.waiting();
+        control.rebuild(rebuild).await?;
         // A clock behind the ledger stops writes (P9), not the start.
         match journal.writable(now) {
             Ok(()) => {
@@ -133,12 +141,14 @@ impl App {
             clock,
             entropy,
             routes,
+            holds,
             inflight: Inflight::default(),
             doubts,
             found_open,
             strangers: Strangers::default(),
             switching: tokio::sync::Mutex::default(),
             runtimes: RwLock::default(),
+            workers: RwLock::default(),
             config,
         })
     }
@@ -147,6 +157,17 @@ impl App {
     #[must_use]
     pub fn entry_id(&self, now: Timestamp) -> EntryId {
         clock::entry_id(now, &*self.entropy)
+    }
+
+    /// What a decision about a hold is made with.
+    #[must_use]
+    pub fn desk(&self) -> Desk<'_> {
+        Desk {
+            ledger: &**self.journal.ledger(),
+            control: &*self.control,
+            config: &self.config,
+            now: self.clock.now(),
+        }
     }
 
     /// Why writes would be refused now; empty: they would not.
@@ -171,6 +192,24 @@ impl App {
     pub async fn in_doubt(&self) -> Result<usize, StoreError> {
         let doubted = crate::journal::read::doubted(&**self.journal.ledger()).await?;
         Ok(doubted.len())
+    }
+
+    /// Makes a worker known, on its own runtime; true for the first one.
+    pub fn enlist(&self, worker: &Arc<Worker>) -> bool {
+        let mut workers = self.workers.write();
+        if let Ok(handle) = Handle::try_current() {
+            workers.push((handle, Arc::downgrade(worker)));
+        }
+        workers.len() == 1
+    }
+
+    /// A worker that still serves, and its runtime.
+    #[must_use]
+    pub fn worker(&self) -> Option<(Handle, Arc<Worker>)> {
+        let workers = self.workers.read();
+        workers
+            .iter()
+            .find_map(|(handle, worker)| Some((handle.clone(), worker.upgrade()?)))
     }
 
     /// Returns when no runtime of this process can still send a first byte on an older view of the

@@ -12,6 +12,7 @@ mod demo;
 mod entries;
 mod explain;
 mod fingerprint;
+mod holds;
 mod key;
 mod ledger;
 mod output;
@@ -49,6 +50,8 @@ enum Verb {
     Serve(serve::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
+    #[command(subcommand)]
+    Holds(holds::Verb),
     #[command(subcommand)]
     Entries(entries::Verb),
     #[command(subcommand)]
@@ -126,6 +129,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Serve(arguments) => serve::run(&arguments, context),
         Verb::Check(arguments) => check::run(&arguments, context),
         Verb::Explain(arguments) => explain::run(&arguments, context),
+        Verb::Holds(verb) => holds::run(&verb, context),
         Verb::Entries(verb) => entries::run(&verb, context),
         Verb::Ledger(verb) => ledger::run(&verb, context),
         Verb::Status(arguments) => status::run(&arguments, context),

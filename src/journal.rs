@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 
 use crate::clock::EntryId;
 use crate::control::{Rebuild, SwitchChange};
@@ -76,6 +77,16 @@ pub struct Subject<'a> {
     pub digest: Option<&'a str>,
     /// The request's time.
     pub now: Timestamp,
+}
+
+/// The row of a write that waits for a person: what every governed request has, and these.
+#[must_use]
+pub fn held(
+    subject: &Subject<'_>,
+    more_meta: Map<String, Value>,
+    more_values: Map<String, Value>,
+) -> NewRow {
+    rows::held(subject, more_meta, more_values)
 }
 
 /// What became of a write that was opened.
@@ -156,14 +167,37 @@ impl Journal {
     /// Writes down what became of it. When the ledger cannot take it now, it is tried again in the
     /// background until it can; the process that dies before leaves it to [`Journal::sweep`].
     pub async fn close(&self, journaled: Journaled, closing: &Closing, now: Timestamp) {
-        let row = rows::closed(
+        let _ = self.close_with(journaled, closing, None, now).await;
+    }
+
+    /// The same with values to keep beside the outcome. Returns the row, and whether it is durable
+    /// already.
+    pub async fn close_with(
+        &self,
+        journaled: Journaled,
+        closing: &Closing,
+        values: Option<Value>,
+        now: Timestamp,
+    ) -> (NewRow, bool) {
+        let mut row = rows::closed(
             journaled.entry(),
             &journaled.service_account,
             &journaled.route,
             closing,
             now,
         );
-        self.append_in_the_end(row).await;
+        row.values = values;
+        let recorded = self.append_in_the_end(row.clone()).await;
+        (row, recorded)
+    }
+
+    /// Writes down that a write waits for a person: one row with everything that a release needs.
+    ///
+    /// # Errors
+    /// The store's, or a clock that is behind the ledger.
+    pub async fn park(&self, row: NewRow) -> Result<(), StoreError> {
+        self.clock_holds(row.at)?;
+        self.ledger.append(vec![row]).await
     }
 
     async fn append_in_the_end(&self, row: NewRow) -> bool {
@@ -306,7 +340,7 @@ impl Journal {
         Ok(Rebuild {
             thrown: rows::thrown(&switches),
             charges: rows::charges(&charged, &rows::emptied(&switches)),
-            // Nothing waits for a person yet, so no gauge counts.
+            // What waits for a person is for whoever reads holds to say.
             waiting: Vec::new(),
             epoch: self.ledger.rows(starts).await?.len() as u64 + 1,
         })

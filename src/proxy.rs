@@ -6,6 +6,8 @@ pub mod body;
 pub mod decode;
 mod early;
 pub mod headers;
+pub mod releases;
+mod told;
 pub mod words;
 mod write;
 
@@ -100,6 +102,9 @@ async fn run(call: Call<'_>, request: Request<Incoming>) -> Result<Response<Body
         Ok(met) => met,
         Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
     };
+    if told::is_ours(&path) {
+        return told::answer(call, &parts.method, &path, &caller).await;
+    }
     // 2 what it is
     let head = Head {
         method: &parts.method,

@@ -7,6 +7,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime;
 
@@ -19,10 +20,14 @@ use crate::doubt;
 use crate::error::StoreError;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::policy::RuleSet;
+use crate::proxy::releases;
 use crate::server::proxied::{self, Proxied};
 use crate::server::{self, Bound, Drained, Settings, Trigger};
 use crate::tls;
 use crate::upstream::Destination;
+
+/// Holds are looked after this often.
+const HOLDS_EACH: Duration = Duration::from_secs(1);
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
@@ -203,6 +208,13 @@ impl Opened {
 async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger: Trigger) {
     let mut shutdown = trigger.shutdown();
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
+    let holding = tokio::spawn(tick_holds(Arc::clone(&app)));
+    let mut ending = shutdown.clone();
+    let (drained, ends) = (Arc::clone(&app), async move { ending.started().await });
+    drop(tokio::spawn(async move {
+        ends.await;
+        drained.holds.drain();
+    }));
     match tokio::net::TcpListener::from_std(admin) {
         Err(error) => tracing::error!(%error, "the operators' side cannot be served"),
         Ok(listener) => {
@@ -215,5 +227,15 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     }
     app.inflight.counter().none().await;
     publishing.abort();
+    holding.abort();
     heads::publish_once(&app, &published).await;
+}
+
+/// What time does to holds, until it is dropped.
+async fn tick_holds(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(HOLDS_EACH);
+    loop {
+        ticks.tick().await;
+        releases::tick(&app).await;
+    }
 }

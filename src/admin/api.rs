@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
-use super::{answer, failure};
+use super::{answer, failure, holds};
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::config::Role;
@@ -44,6 +44,7 @@ pub(super) fn router() -> Router<Arc<App>> {
             get(switch).put(kill).delete(resume),
         )
         .merge(super::settle::router())
+        .merge(holds::router())
 }
 
 async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
@@ -61,6 +62,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
                 "listen": route.listen.to_string(),
                 "upstream": route.upstream.to_string(),
                 "mode": "enforce",
+                "releases": holds::released_with(&app.config, route),
             })
         })
         .collect();
@@ -72,7 +74,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "rules": app.rules.load().digest(),
             "stopped": app.control.switches().thrown,
             "writes_under_way": app.inflight.of("*"),
-            "holds": 0,
+            "holds": app.holds.open(None),
             "in_doubt": app.in_doubt().await.map_err(unavailable)?,
             "limits": usage,
             "not_ready": app.not_ready().await,
@@ -208,7 +210,7 @@ async fn kill(
             "replicas": 1,
             "confirmed": u8::from(confirmed),
             "sent": app.inflight.of(&service_account),
-            "holds": 0,
+            "holds": app.holds.open((service_account != "*").then_some(&service_account)),
         }),
     ))
 }
@@ -256,7 +258,7 @@ async fn resume(
             "replicas": 1,
             "confirmed": 1,
             "sent": app.inflight.of(&service_account),
-            "holds": 0,
+            "holds": app.holds.open((service_account != "*").then_some(&service_account)),
         }),
     ))
 }

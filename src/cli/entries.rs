@@ -39,7 +39,8 @@ pub(super) struct ListArguments {
     limit: usize,
     /// In this state
     #[arg(long, value_parser = [
-        "refused", "open", "not_sent", "done", "partly", "failed", "in_doubt", "switch",
+        "refused", "open", "held", "rejected", "expired", "not_sent", "done", "partly", "failed",
+        "in_doubt", "switch",
     ])]
     state: Option<String>,
     #[command(flatten)]

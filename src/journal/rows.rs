@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Closing, Reconciling, Subject};
 use crate::clock::EntryId;
@@ -34,6 +34,22 @@ pub(super) fn opened(
         values.insert("charges".into(), json!(charges));
         // a digest of values without salt: it goes with them
         values.insert("digest".into(), json!(subject.digest));
+    }
+    row
+}
+
+/// A write that waits for a person.
+pub(super) fn held(
+    subject: &Subject<'_>,
+    more_meta: Map<String, Value>,
+    more_values: Map<String, Value>,
+) -> NewRow {
+    let mut row = governed(subject, RowKind::Held);
+    if let Value::Object(meta) = &mut row.meta {
+        meta.extend(more_meta);
+    }
+    if let Some(Value::Object(values)) = &mut row.values {
+        values.extend(more_values);
     }
     row
 }

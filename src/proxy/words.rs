@@ -2,6 +2,7 @@
 //! written yet`, `May have been written`; a model reads nothing but the message. Never a prior value.
 
 mod doubt;
+pub mod holds;
 mod limits;
 
 use jiff::Timestamp;
@@ -11,9 +12,7 @@ use crate::control::Switch;
 use crate::crm::path::CanonicalPath;
 use crate::error::{Refusal, RefusalKind};
 use crate::gate::Cause;
-use crate::mutation::{
-    ChangeSet, Charge, Mutation, Opaque, Reason, ReasonKind, Requirement, Verdict,
-};
+use crate::mutation::{ChangeSet, Mutation, Opaque, Reason, ReasonKind, Verdict};
 
 pub use doubt::{in_doubt, was_written};
 
@@ -81,43 +80,6 @@ pub fn denied(about: &About<'_>) -> Refusal {
     refusal.rule = deciding.first().map(|reason| reason.rule.clone());
     refusal.fields = fields(&deciding);
     refusal.rows = rows;
-    refusal
-}
-
-/// The rules say hold. Holds are not carried out yet, and the words say so: nobody waits for anything.
-#[must_use]
-pub fn held(about: &About<'_>, over: &[Charge]) -> Refusal {
-    let deciding: Vec<&Reason> = about
-        .verdict
-        .reasons
-        .iter()
-        .filter(|reason| reason.effect == crate::mutation::Effect::Hold)
-        .collect();
-    let mut why: Vec<String> = clauses(&deciding, about)
-        .into_iter()
-        .map(|clause| clause.text)
-        .collect();
-    why.extend(
-        over.iter()
-            .map(|charge| format!("limit {} is passed", charge.limit.name)),
-    );
-    let message = format!(
-        "Not written yet: needs {}, and holds are not carried out yet, so nothing waits and \
-         repeating this will not help. Why: {}. [entry {}]",
-        approvers(&about.verdict.requirements),
-        why.join("; "),
-        about.entry,
-    );
-    let mut refusal = Refusal::new(RefusalKind::Held, message);
-    refusal.rule = deciding
-        .first()
-        .map(|reason| reason.rule.clone())
-        .or_else(|| {
-            over.first()
-                .map(|charge| format!("limit {}", charge.limit.name))
-        });
-    refusal.fields = fields(&deciding);
-    refusal.rows = rows(&deciding, about.changes.mutations());
     refusal
 }
 
@@ -384,28 +346,6 @@ fn advice(reasons: &[&Reason], mutations: &[Mutation], rows: &[String]) -> Strin
         return format!("Leave {them} out and send the rest; repeating this will not help.");
     }
     "Repeating this will not help.".into()
-}
-
-fn approvers(requirements: &[Requirement]) -> String {
-    let mut teams: Vec<&str> = Vec::new();
-    let mut people = 0;
-    for requirement in requirements {
-        match requirement {
-            Requirement::Teams(names) => {
-                for name in names {
-                    if !teams.contains(&name.as_str()) {
-                        teams.push(name);
-                    }
-                }
-            }
-            Requirement::Approvers(count) => people = people.max(*count),
-        }
-    }
-    match (teams.as_slice(), people) {
-        ([], 0 | 1) => "a person's approval".into(),
-        ([], count) => format!("{count} people's approval"),
-        (teams, _) => format!("approval by {}", teams.join(" and ")),
-    }
 }
 
 /// `14:02 UTC`; with the date where it is not the same day as `now`.

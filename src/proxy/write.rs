@@ -2,7 +2,10 @@
 //! taken by then is given back.
 
 mod again;
+mod attach;
 mod judge;
+mod park;
+pub(super) mod release;
 mod through;
 
 use std::borrow::Cow;
@@ -33,6 +36,7 @@ use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
 use judge::Judgement;
+use park::Parking;
 use through::Sending;
 
 /// One write on its way.
@@ -155,6 +159,10 @@ impl Write {
         bytes: Bytes,
         changes: ChangeSet,
     ) -> Result<Response<Body>, Box<Refused>> {
+        // a repeat of what waits, or waited, for a person
+        if let Some(answer) = self.attach(shape.is_none(), &bytes, &changes).await {
+            return answer;
+        }
         // the same request may be under way, in doubt or settled
         self.digest = self.digest_of(&changes, &bytes);
         let seat = match self.arrive(shape.as_ref(), &changes).await? {
@@ -183,8 +191,16 @@ impl Write {
         let permit = match gate::decide(&*self.worker.app.control, judged).await {
             Decision::Permit(permit) => permit,
             Decision::Hold(over) => {
-                let refusal = words::held(&self.about(&changes, &judgement.verdict), &over);
-                return Err(self.give_back(refusal, &changes, &judgement.verdict).await);
+                let parking = Parking {
+                    opaque: shape.is_none(),
+                    bytes,
+                    changes,
+                    verdict: judgement.verdict,
+                    snapshot: judgement.snapshot,
+                    charges,
+                    over,
+                };
+                return self.park(parking).await;
             }
             Decision::Refuse(cause) => {
                 return Err(self.caused(&cause, &changes, &judgement.verdict).await);

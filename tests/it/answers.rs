@@ -93,12 +93,21 @@ impl Expected {
         assert_eq!(reply.header("x-should-retry"), should, "{text}");
         let message = self
             .message
-            .replace("{entry}", entry.as_deref().unwrap_or("?"));
+            .replace("{entry}", entry.as_deref().unwrap_or("?"))
+            .replace("{hold}", &hold_of(&reply.message()));
         assert_eq!(reply.message(), message);
         assert_eq!(reply.code(), self.code, "{text}");
         shaped(reply, crm, entry.as_deref());
         entry
     }
+}
+
+/// The hold that a message names; empty where it names none.
+fn hold_of(message: &str) -> String {
+    let named = message
+        .split_once("[hold ")
+        .map(|(_, id)| id.trim_end_matches(']'));
+    named.unwrap_or_default().to_owned()
 }
 
 /// The envelope of the CRM's own errors.

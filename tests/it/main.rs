@@ -21,6 +21,7 @@ mod demo;
 mod framing;
 mod hang_up;
 mod hidden_fields;
+mod holds;
 mod honest_outcomes;
 mod in_doubt;
 mod journal_first;

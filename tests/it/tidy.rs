@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// For each module, the modules of this crate that it may name. `clock`, `mutation` and `error` may be
 /// named by all; modules that are not listed (the door) may name anything.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("mutation", &[]),
     ("error", &[]),
     ("clock", &[]),
@@ -20,6 +20,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("snapshot", &["crm", "upstream"]),
     ("sandbox", &[]),
     ("digest", &[]),
+    ("hold", &["config", "control", "ledger", "policy"]),
     (
         "doubt",
         &["app", "crm", "journal", "policy", "snapshot", "upstream"],
@@ -27,8 +28,8 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     (
         "proxy",
         &[
-            "app", "config", "control", "crm", "digest", "doubt", "gate", "journal", "policy",
-            "snapshot", "upstream",
+            "app", "config", "control", "crm", "digest", "doubt", "gate", "hold", "journal",
+            "ledger", "policy", "snapshot", "upstream",
         ],
     ),
 ];

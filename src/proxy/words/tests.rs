@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::limits::{limited, span};
 use super::*;
 use crate::control::SwitchScope;
-use crate::mutation::{Count, Effect, Limit, LimitKind, Operation, RecordKey, Then, Undo};
+use crate::mutation::{Charge, Count, Effect, Limit, LimitKind, Operation, RecordKey, Then, Undo};
 
 fn now() -> Timestamp {
     "2026-11-20T14:05:30Z".parse().unwrap()

@@ -99,7 +99,7 @@ pub(super) async fn through(
 }
 
 /// The request as it goes out; the flag says whether we put a condition on it.
-fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Refusal> {
+pub(super) fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Refusal> {
     let mut request = Request::new(Body::full(sending.bytes.clone()));
     *request.method_mut() = write.parts.method.clone();
     *request.uri_mut() = target(&write.path, false, write.parts.uri.query())?;
@@ -193,7 +193,7 @@ fn unlike_success(
 }
 
 /// What became of each mutation; an opaque request has one outcome, told by its status.
-fn outcomes(write: &Write, sending: &Sending, answer: &Answer) -> Vec<Outcome> {
+pub(super) fn outcomes(write: &Write, sending: &Sending, answer: &Answer) -> Vec<Outcome> {
     let parsed = sending.shape.as_ref().zip(write.state().ok());
     let Some((shape, state)) = parsed.filter(|_| !sending.changes.mutations().is_empty()) else {
         let state = match answer.status.as_u16() {
@@ -253,12 +253,7 @@ async fn unanswered(
 async fn close(write: &Write, sending: &Sending, journaled: Journaled, closing: &Closing) {
     let app = &write.worker.app;
     let now = app.clock.now();
-    // before the records are free: who waits for them is told
-    let mut outcomes = closing.outcomes.iter();
-    if outcomes.any(|outcome| outcome.state == OutcomeState::Unknown) {
-        app.doubts
-            .doubted(again::in_doubt(write, sending, closing, now), now);
-    }
+    tell_doubt(write, sending, closing, now);
     let free = async {
         if closing.sent {
             app.control.settle(&write.entry).await
@@ -273,6 +268,15 @@ async fn close(write: &Write, sending: &Sending, journaled: Journaled, closing: 
     );
     if let Err(error) = freed {
         tracing::error!(%error, entry = %write.entry, "a reservation is not settled");
+    }
+}
+
+/// Before the records are free: who waits for them is told.
+pub(super) fn tell_doubt(write: &Write, sending: &Sending, closing: &Closing, now: Timestamp) {
+    let mut outcomes = closing.outcomes.iter();
+    if outcomes.any(|outcome| outcome.state == OutcomeState::Unknown) {
+        let doubts = &write.worker.app.doubts;
+        doubts.doubted(again::in_doubt(write, sending, closing, now), now);
     }
 }
 

@@ -95,7 +95,9 @@ async fn run(house: &House, case: &Case) {
     let agent = house.agent_of(case.crm);
     let reply = agent.send(method, target, case.body.as_ref()).await;
     let entry = case.says.check(&reply, case.crm);
-    recorded(house, entry.as_deref(), &reply.message()).await;
+    if reply.code() != "WRITEGATE_HELD" {
+        recorded(house, entry.as_deref(), &reply.message()).await;
+    }
     let body = reply.json();
     let (fields, rows) = match case.crm {
         CrmKind::Salesforce => (&body[0]["fields"], &Value::Null),
@@ -153,9 +155,9 @@ fn single() -> Vec<Case> {
             423,
             "WRITEGATE_HELD",
             format!(
-                "Not written yet: needs approval by Sales Ops, and holds are not carried out yet, so \
-                 nothing waits and repeating this will not help. Why: {field} is not for \
-                 enrichment-agent (owner: Sales Ops). [entry {{entry}}]"
+                "Not written yet: waits for Sales Ops until 2026-11-27 14:02 UTC. Repeat exactly this \
+                 request later to get the CRM's answer; do not vary it. Why: {field} is decided by \
+                 Sales Ops. [hold {{hold}}]"
             ),
         )
         .verdict(Some("hold"))

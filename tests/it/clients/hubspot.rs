@@ -22,7 +22,7 @@ async fn an_unmodified_hubspot_client_session() {
     for expected in refusals() {
         session.refused(&expected).await;
     }
-    session.refused_by_the_crm(&unknown_record()).await;
+    session.refused(&unknown_record()).await;
     session.answers("flow", &flow()).await;
     pass(&clock, 10);
     for _ in 0..20 {
@@ -158,6 +158,7 @@ impl Told<'_> {
         let body = body.to_string();
         // An entry's id has 26 characters, a correlation id 36.
         let length = body.replace("{entry}", &"E".repeat(26));
+        let length = length.replace("{hold}", "HHHH");
         let length = length.replace('…', &"C".repeat(36)).len();
         let again = match self.retry {
             Some(seconds) => format!("'retry-after': '{seconds}'"),
@@ -203,10 +204,10 @@ fn refusals() -> Vec<Raised> {
         )
         .raised(&format!("amount {deal}"), 0),
         Told::held(
-            "Not written yet: needs approval by Deal Desk and Sales Ops, and holds are not carried \
-             out yet, so nothing waits and repeating this will not help. Why: deals.dealstage is \
-             not for sdr-agent (owner: Sales Ops); Stage changes on enterprise deals need two \
-             people (rule hubspot-enterprise-stage). [entry {entry}]",
+            "Not written yet: waits for Deal Desk and Sales Ops until 2026-11-23 14:02 UTC. Repeat \
+             exactly this request later to get the CRM's answer; do not vary it. Why: \
+             deals.dealstage is decided by Sales Ops; Stage changes on enterprise deals need two \
+             people (rule hubspot-enterprise-stage). [hold {hold}]",
             json!({ "rule": ["field deals.dealstage"], "fields": ["dealstage"] }),
         )
         .raised(&format!("stage {deal}"), 1),
@@ -222,12 +223,12 @@ fn refusals() -> Vec<Raised> {
         )
         .raised(&format!("bad_row {acme} {globex}"), 1),
         Told::held(
-            "Not written yet: needs approval by RevOps, and holds are not carried out yet, so \
-             nothing waits and repeating this will not help. Why: delete of companies is not for \
-             enrichment-agent (owner: RevOps). [entry {entry}]",
+            "Not written yet: waits for RevOps until 2026-11-27 14:02 UTC. Repeat exactly this \
+             request later to get the CRM's answer; do not vary it. Why: delete of companies is \
+             decided by RevOps. [hold {hold}]",
             json!({ "rule": ["operation companies.delete"] }),
         )
-        .raised(&format!("archive {globex}"), 0),
+        .raised(&format!("archive {globex}"), 2),
         Told::denied(
             "Not written: cannot tell what DELETE /crm/v3/pipelines/deals/default would change (it \
              changes what records look like, which only people should). Use the record APIs, or ask \
@@ -296,10 +297,15 @@ fn stopped(step: &str, write: bool) -> Raised {
     .raised(step, 0)
 }
 
-/// A write to a record that is not there: HubSpot says so itself.
+/// A fill of a record that no read returns: it is not taken for a blank one.
 fn unknown_record() -> Raised {
-    let ours = ", 'x-writegate-entry': '{entry}', 'x-writegate-verdict': 'allow'";
-    not_found("unknown_record", ours)
+    Told::denied(
+        "Not written: the present value of companies.industry cannot be known. Repeating this will \
+         not help. [entry {entry}]",
+        "WRITEGATE_DENIED",
+        json!({ "rule": ["field companies.industry"], "fields": ["industry"] }),
+    )
+    .raised("unknown_record", 1)
 }
 
 fn not_found(step: &str, ours: &str) -> Raised {

@@ -219,11 +219,10 @@ fn refusals() -> Vec<Raised> {
         ),
         of_423(
             &format!("stage {deal}"),
-            "{'message': 'Not written yet: needs approval by Deal Desk and Sales Ops, and holds are \
-             not carried out yet, so nothing waits and repeating this will not help. Why: \
-             Opportunity.StageName is not for sdr-agent (owner: Sales Ops); Stage changes on \
-             enterprise deals need two people (rule enterprise-stage). [entry {entry}]', \
-             'errorCode': 'WRITEGATE_HELD', 'fields': ['StageName']}",
+            "{'message': \"Not written yet: waits for Deal Desk and Sales Ops until 2026-11-23 14:02 \
+             UTC. Repeat exactly this request later to get the CRM's answer; do not vary it. Why: \
+             Opportunity.StageName is decided by Sales Ops; Stage changes on enterprise deals need \
+             two people (rule enterprise-stage). [hold {hold}]\", 'errorCode': 'WRITEGATE_HELD', 'fields': ['StageName']}",
             1,
         ),
         of_403(
@@ -236,10 +235,10 @@ fn refusals() -> Vec<Raised> {
         ),
         of_423(
             &format!("delete {globex}"),
-            "{'message': 'Not written yet: needs approval by RevOps, and holds are not carried out \
-             yet, so nothing waits and repeating this will not help. Why: delete of Account is not \
-             for enrichment-agent (owner: RevOps). [entry {entry}]', 'errorCode': 'WRITEGATE_HELD'}",
-            0,
+            "{'message': \"Not written yet: waits for RevOps until 2026-11-27 14:02 UTC. Repeat exactly \
+             this request later to get the CRM's answer; do not vary it. Why: delete of Account is \
+             decided by RevOps. [hold {hold}]\", 'errorCode': 'WRITEGATE_HELD'}",
+            1,
         ),
         Raised {
             step: "unknown_record".into(),
@@ -281,7 +280,7 @@ fn not_understood() -> Vec<Raised> {
         of_403(
             &format!("bulk {globex}"),
             "/services/async/59.0/job",
-            "{'message': 'Not written: cannot tell what POST /services/async/59.0/job would change \
+            "{'message': 'Not written: cannot tell what POST /services/async/*/job would change \
              (Bulk jobs are not taken apart yet: use /services/data/vNN.N/composite/sobjects). Use \
              the record APIs, or ask for an `endpoints` row. [entry {entry}]', 'errorCode': \
              'WRITEGATE_OPAQUE'}",

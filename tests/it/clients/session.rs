@@ -121,18 +121,12 @@ impl<'a> Session<'a> {
         assert!(seen.entries.is_empty(), "{}", expected.step);
     }
 
-    /// A write that the CRM itself refuses: its own words, one request and one entry.
-    pub(super) async fn refused_by_the_crm(&self, expected: &Raised) {
-        let seen = self.raises(expected).await;
-        assert_eq!((seen.writes, seen.reads), (1, expected.reads));
-        assert_eq!(seen.entries.len(), 1, "{}", expected.step);
-    }
-
     async fn raises(&self, expected: &Raised) -> Seen {
         let seen = self.step(&expected.step).await;
         let entry = seen.entries.first().cloned().unwrap_or_default();
         let text = expected.text.replace("{base}", &self.base);
         let text = text.replace("{entry}", &entry);
+        let text = text.replace("{hold}", &hold_of(&seen.told));
         let raised = json!({ "raised": expected.class, "status": expected.status, "text": text });
         assert_eq!(masked(&seen.told), raised, "{}", expected.step);
         seen
@@ -159,6 +153,15 @@ impl<'a> Session<'a> {
             entries: new.map(|entry| entry.id.to_string()).collect(),
         }
     }
+}
+
+/// The hold that an answer names; empty where it names none.
+fn hold_of(told: &Value) -> String {
+    let text = told["text"].as_str().unwrap_or_default();
+    let named = text
+        .split_once("[hold ")
+        .and_then(|(_, rest)| rest.split_once(']'));
+    named.map(|(id, _)| id.to_owned()).unwrap_or_default()
 }
 
 /// What is different each time and cannot be told beforehand becomes a word: the `Date` header and

@@ -276,6 +276,9 @@ async fn one(
         }
         state @ (EntryState::Refused
         | EntryState::Open
+        | EntryState::Held
+        | EntryState::Rejected
+        | EntryState::Expired
         | EntryState::NotSent
         | EntryState::Done
         | EntryState::Partly

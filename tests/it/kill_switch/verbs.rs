@@ -144,9 +144,9 @@ async fn status_shows_routes_switches_doubts_and_limits() {
     let status = program.verb(&["status"]);
     let upstream = format!("{}/", sandbox.base_url());
     let wanted = format!(
-        "ROUTE CRM LISTENS ON UPSTREAM MODE
-salesforce salesforce {} {upstream} enforce
-hubspot hubspot {} {upstream} enforce
+        "ROUTE CRM LISTENS ON UPSTREAM MODE RELEASES WITH
+salesforce salesforce {} {upstream} enforce broker credentials, else the agent's next repeat
+hubspot hubspot {} {upstream} enforce broker credentials, else the agent's next repeat
 
 rules HASH
 stopped 1

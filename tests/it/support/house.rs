@@ -73,6 +73,7 @@ pub(crate) struct Builder {
     folder: Option<Arc<TempDir>>,
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
+    crm: Option<Arc<Running>>,
     settings: Settings,
     sandbox: Vec<Change<Options>>,
     changes: Vec<Change<Config>>,
@@ -112,6 +113,12 @@ impl Builder {
 
     pub(crate) fn unknown_callers(mut self, may: UnknownCallers) -> Self {
         self.unknown_callers = may;
+        self
+    }
+
+    /// The CRM of an earlier house, as it is by now.
+    pub(crate) fn crm(mut self, crm: &Arc<Running>) -> Self {
+        self.crm = Some(Arc::clone(crm));
         self
     }
 
@@ -164,13 +171,17 @@ impl Builder {
     }
 
     pub(crate) async fn build(self) -> House {
-        let mut options = options(&self.clock);
-        for change in self.sandbox {
-            change(&mut options);
-        }
-        let sandbox = Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
-            .await
-            .unwrap();
+        let sandbox = match self.crm {
+            Some(crm) => crm,
+            None => {
+                let mut options = options(&self.clock);
+                for change in self.sandbox {
+                    change(&mut options);
+                }
+                let listen = "127.0.0.1:0".parse().unwrap();
+                Arc::new(Sandbox::start(listen, options).await.unwrap())
+            }
+        };
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
@@ -190,6 +201,7 @@ impl Builder {
         let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
         let file = folder.path().join("ledger.db");
+        unlocked(&folder);
         let sqlite = SqliteLedger::open(&file, self.clock.now(), entropy.clone()).unwrap();
         let ledger = Arc::new(FaultyLedger::new(Arc::new(sqlite)));
         let parts = Parts {
@@ -213,6 +225,14 @@ impl Builder {
             server: Some(server),
             serving: Mutex::default(),
         }
+    }
+}
+
+/// Returns when nobody has the ledger's lock. Between fork and exec, a program that another test starts
+/// has all that this process had open, the lock of a house that has just ended among it.
+fn unlocked(folder: &TempDir) {
+    if let Ok(lock) = std::fs::File::open(folder.path().join("ledger.db.lock")) {
+        lock.lock().unwrap();
     }
 }
 
@@ -327,7 +347,7 @@ fn operator(name: &str, role: Role, token: &str) -> Operator {
 
 /// A running house.
 pub(crate) struct House {
-    pub(crate) sandbox: Running,
+    pub(crate) sandbox: Arc<Running>,
     pub(crate) app: Arc<App>,
     pub(crate) ledger: Arc<FaultyLedger>,
     pub(crate) salesforce: SocketAddr,
@@ -351,6 +371,7 @@ impl House {
             folder: None,
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
+            crm: None,
             settings: Settings::default(),
             sandbox: Vec::new(),
             changes: Vec::new(),
@@ -432,8 +453,7 @@ impl House {
             .entries()
             .await
             .iter()
-            .filter(|entry| !matches!(entry.state, EntryState::Refused | EntryState::Switch))
-            .filter(|entry| entry.state != EntryState::NotSent)
+            .filter(|entry| was_sent(entry.state))
             .count();
         assert_eq!(
             self.sandbox.writes().len(),
@@ -469,6 +489,18 @@ impl House {
                 .unwrap();
         }
     }
+}
+
+fn was_sent(state: EntryState) -> bool {
+    !matches!(
+        state,
+        EntryState::Refused
+            | EntryState::Switch
+            | EntryState::NotSent
+            | EntryState::Held
+            | EntryState::Rejected
+            | EntryState::Expired
+    )
 }
 
 impl Drop for House {
