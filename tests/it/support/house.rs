@@ -363,7 +363,7 @@ impl House {
 
     /// The newest entries, newest first.
     pub(crate) async fn entries(&self) -> Vec<Entry> {
-        writegate::journal::read::entries(&*self.ledger, &Which::default(), 500)
+        writegate::journal::read::entries(&*self.ledger, &Which::default(), 100_000)
             .await
             .unwrap()
             .0
