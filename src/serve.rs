@@ -209,11 +209,11 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     let mut shutdown = trigger.shutdown();
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
     let holding = tokio::spawn(tick_holds(Arc::clone(&app)));
-    let mut ending = shutdown.clone();
-    let (drained, ends) = (Arc::clone(&app), async move { ending.started().await });
+    let (mut ending, waited) = (shutdown.clone(), Arc::clone(&app));
     drop(tokio::spawn(async move {
-        ends.await;
-        drained.holds.drain();
+        // Calls that are kept open for a decision must not keep the process.
+        ending.started().await;
+        waited.holds.drain();
     }));
     match tokio::net::TcpListener::from_std(admin) {
         Err(error) => tracing::error!(%error, "the operators' side cannot be served"),

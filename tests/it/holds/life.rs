@@ -8,7 +8,7 @@ use writegate::journal::read::EntryState;
 use writegate::ledger::{Ledger, RowFilter, RowKind};
 use writegate::mutation::CrmKind;
 use writegate::proxy::releases;
-use writegate::sandbox::Fault;
+use writegate::sandbox::{Fault, Gate};
 
 use super::{
     Bench, DEAL_DESK, RULES, SALES_OPS, builder, clock, hold_of, opportunity, without_credentials,
@@ -264,6 +264,44 @@ async fn a_switch_keeps_an_approved_hold_where_it_is() {
     assert!(bench.writes().is_empty());
     let answer = bench.stage(&deals[2], "Prospecting").await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn while_it_is_being_released_nothing_else_becomes_of_it() {
+    let clock = clock();
+    let bench = Bench::of(builder(RULES).clock(clock.clone())).await;
+    let deals = bench.deals();
+    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let gate = Gate::new();
+    let look = |head: &writegate::sandbox::Head<'_>| head.method == http::Method::GET;
+    bench
+        .house
+        .sandbox
+        .script(look, 1, Fault::WaitBeforeEffect(gate.clone()));
+    bench.approve(SALES_OPS, &id).await;
+    gate.arrived(1).await;
+    assert_eq!(bench.state(&id).await, "releasing");
+    let late = bench.reject(OPERATOR, &id, "too late").await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    assert_eq!(
+        bench.approve(OPERATOR, &id).await.status,
+        StatusCode::CONFLICT
+    );
+    clock.advance_ms(7 * 24 * 3_600_000);
+    releases::tick(&bench.house.app).await;
+    let repeat = bench.stage(&deals[2], "Prospecting").await;
+    assert_eq!(
+        repeat.message(),
+        format!(
+            "Not written yet: approved, and being sent. Repeat exactly this request later to get the \
+             CRM's answer; do not vary it. [hold {id}]"
+        )
+    );
+    assert!(bench.writes().is_empty());
+    gate.open();
+    bench.until(&id, State::Released).await;
+    assert_eq!(bench.writes().len(), 1);
     bench.finish().await;
 }
 

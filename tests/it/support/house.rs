@@ -430,7 +430,7 @@ impl House {
 
     /// The newest entries, newest first.
     pub(crate) async fn entries(&self) -> Vec<Entry> {
-        writegate::journal::read::entries(&*self.ledger, &Which::default(), 500)
+        writegate::journal::read::entries(&*self.ledger, &Which::default(), 100_000)
             .await
             .unwrap()
             .0

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::{Release, Stop};
 use crate::gate::Permit;
-use crate::hold::STOPPED;
 use crate::hold::contents::{Answer, Answered};
+use crate::hold::{Hold, STOPPED};
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{Outcome, OutcomeState, Snapshot, Verdict};
 use crate::proxy::write::through::{self, Sending};
@@ -38,16 +38,7 @@ impl Release<'_> {
                 ));
             }
         };
-        let subject = write.subject(Some(&sending.changes), Some(verdict));
-        let opened = app.journal.open(permit, &subject, snapshot, &[]).await;
-        let journaled = match opened {
-            Ok(journaled) => journaled,
-            Err((_permit, error)) => {
-                write.refund().await;
-                return Err(error.into());
-            }
-        };
-        self.slot.turn().await.note(|hold| hold.opened = true);
+        let journaled = self.open(permit, verdict, snapshot).await?;
         let last_look = |journaled: &Journaled| {
             let switches = app.control.switches();
             journaled.permit().still_good(&switches, app.clock.now())
@@ -63,6 +54,33 @@ impl Release<'_> {
         };
         self.close(&sending, journaled, &closing, answer).await;
         Ok(())
+    }
+
+    /// Opens the entry in the hold's own turn: whatever else became of it meanwhile stands.
+    async fn open(
+        &self,
+        permit: Permit,
+        verdict: &Verdict,
+        snapshot: &Snapshot,
+    ) -> Result<Journaled, Stop> {
+        let (write, app) = (self.write(), self.app());
+        let turn = self.slot.turn().await;
+        let still = |hold: &Arc<Hold>| hold.end.is_none() && !hold.opened;
+        if !turn.hold().as_ref().is_some_and(still) {
+            write.refund().await;
+            return Err(Stop::Recorded);
+        }
+        let subject = write.subject(Some(&self.again.changes), Some(verdict));
+        match app.journal.open(permit, &subject, snapshot, &[]).await {
+            Ok(journaled) => {
+                turn.note(|hold| hold.opened = true);
+                Ok(journaled)
+            }
+            Err((_permit, error)) => {
+                write.refund().await;
+                Err(error.into())
+            }
+        }
     }
 
     fn sending(&self, verdict: &Verdict, snapshot: &Snapshot) -> Sending {
