@@ -2,10 +2,12 @@
 //! route: every path there belongs to the CRM.
 
 mod api;
+mod holds;
 mod limits;
 mod metrics;
 mod operators;
 mod reload;
+mod settle;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //! runtime makes a [`Worker`] of its own, with connections of its own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
@@ -14,8 +14,11 @@ use crate::config::{Config, Route};
 use crate::control::ControlState;
 use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
+use crate::doubt::Book;
 use crate::error::StoreError;
 use crate::gate;
+use crate::hold;
+use crate::hold::decide::Desk;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::limits::LiveLimits;
@@ -46,6 +49,8 @@ pub struct App {
     pub callers: Callers,
     /// The routes, in the order of the configuration.
     pub routes: Vec<RouteState>,
+    /// What waits for people.
+    pub holds: hold::Book,
     /// Writes under way.
     pub inflight: Inflight,
     /// What is counted.
@@ -54,10 +59,19 @@ pub struct App {
     pub limits: LiveLimits,
     /// Reloads of the rules.
     pub reloads: Reloads,
+    /// Writes in doubt, and what was settled lately.
+    pub doubts: Book,
     /// What a crash left open, found at the start: in doubt.
     pub found_open: Vec<EntryId>,
+    /// How much of what nobody we know asks for is recorded.
+    pub strangers: Strangers,
+    /// Throwing, resuming and their rows, one at a time.
+    pub switching: tokio::sync::Mutex<()>,
     /// The runtimes that send, for [`App::confirm`].
     runtimes: RwLock<Vec<Handle>>,
+    /// The workers that serve, for what no request carries. They know the app, so it must not keep
+    /// them.
+    workers: RwLock<Vec<(Handle, Weak<Worker>)>>,
 }
 
 /// A route and what was learned of its org.
@@ -107,13 +121,22 @@ impl App {
         let journal = Journal::new(Arc::new(metrics.measured(ledger)));
         let now = clock.now();
         let found_open = journal.sweep(now).await?;
+        let doubts = Book::load(&journal, now).await?;
+        let holds = hold::Book::restore(&**journal.ledger(), now).await?;
         let mut rebuild = journal.rebuild(now, longest_window(&rules)).await?;
         restate(&rules, &mut rebuild.charges);
+        rebuild.waiting = holds.waiting();
         control.rebuild(rebuild).await?;
         let limits = LiveLimits::of_rows(&journal.settings().await?);
-        journal
-            .started(&clock::entry_id(now, &*entropy), now)
-            .await?;
+        // A clock behind the ledger stops writes (P9), not the start.
+        match journal.writable(now) {
+            Ok(()) => {
+                journal
+                    .started(&clock::entry_id(now, &*entropy), now)
+                    .await?
+            }
+            Err(error) => tracing::error!(%error, "writes are refused"),
+        }
         let routes = config
             .routes
             .iter()
@@ -131,12 +154,17 @@ impl App {
             clock,
             entropy,
             routes,
+            holds,
             inflight: Inflight::default(),
             metrics,
             limits,
             reloads: Reloads::default(),
+            doubts,
             found_open,
+            strangers: Strangers::default(),
+            switching: tokio::sync::Mutex::default(),
             runtimes: RwLock::default(),
+            workers: RwLock::default(),
             config,
         })
     }
@@ -145,6 +173,17 @@ impl App {
     #[must_use]
     pub fn entry_id(&self, now: Timestamp) -> EntryId {
         clock::entry_id(now, &*self.entropy)
+    }
+
+    /// What a decision about a hold is made with.
+    #[must_use]
+    pub fn desk(&self) -> Desk<'_> {
+        Desk {
+            ledger: &**self.journal.ledger(),
+            control: &*self.control,
+            config: &self.config,
+            now: self.clock.now(),
+        }
     }
 
     /// Why writes would be refused now; empty: they would not.
@@ -175,6 +214,24 @@ impl App {
     pub async fn in_doubt(&self) -> Result<usize, StoreError> {
         let doubted = crate::journal::read::doubted(&**self.journal.ledger()).await?;
         Ok(doubted.len())
+    }
+
+    /// Makes a worker known, on its own runtime; true for the first one.
+    pub fn enlist(&self, worker: &Arc<Worker>) -> bool {
+        let mut workers = self.workers.write();
+        if let Ok(handle) = Handle::try_current() {
+            workers.push((handle, Arc::downgrade(worker)));
+        }
+        workers.len() == 1
+    }
+
+    /// A worker that still serves, and its runtime.
+    #[must_use]
+    pub fn worker(&self) -> Option<(Handle, Arc<Worker>)> {
+        let workers = self.workers.read();
+        workers
+            .iter()
+            .find_map(|(handle, worker)| Some((handle.clone(), worker.upgrade()?)))
     }
 
     /// Returns when no runtime of this process can still send a first byte on an older view of the
@@ -252,18 +309,23 @@ pub struct Inflight {
     by_account: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
-/// One write under way; counted until dropped.
+/// One write that is being sent; counted until dropped.
 #[derive(Debug)]
 pub struct Underway {
     service_account: String,
     by_account: Arc<Mutex<BTreeMap<String, usize>>>,
-    _counted: InflightGuard,
 }
 
 impl Inflight {
-    /// Counts one more of a service account.
+    /// Counts one more write under way, from its first lock to its closing row.
     #[must_use]
-    pub fn enter(&self, service_account: &str) -> Underway {
+    pub fn enter(&self) -> InflightGuard {
+        self.all.guard()
+    }
+
+    /// Counts one more that is being sent, or was and waits for its answer.
+    #[must_use]
+    pub fn sending(&self, service_account: &str) -> Underway {
         *self
             .by_account
             .lock()
@@ -272,16 +334,16 @@ impl Inflight {
         Underway {
             service_account: service_account.to_owned(),
             by_account: Arc::clone(&self.by_account),
-            _counted: self.all.guard(),
         }
     }
 
-    /// How many there are of a service account; `*`: of all.
+    /// How many of a service account are being sent; `*`: of all.
     #[must_use]
     pub fn of(&self, service_account: &str) -> usize {
+        let counts = self.by_account.lock();
         match service_account {
-            "*" => self.all.count(),
-            name => self.by_account.lock().get(name).copied().unwrap_or(0),
+            "*" => counts.values().sum(),
+            name => counts.get(name).copied().unwrap_or(0),
         }
     }
 
@@ -301,5 +363,48 @@ impl Drop for Underway {
                 counts.remove(&self.service_account);
             }
         }
+    }
+}
+
+/// Refusals of callers nobody knows are recorded too, but not as fast as anybody can send them: so many
+/// at once, and so many more each second.
+#[derive(Debug, Default)]
+pub struct Strangers(Mutex<Option<(Timestamp, i64)>>);
+
+impl Strangers {
+    const AT_ONCE: i64 = 100;
+    const PER_SECOND: i64 = 10;
+
+    /// Whether one more is recorded at `now`; else the log has to do.
+    pub fn may_record(&self, now: Timestamp) -> bool {
+        let mut state = self.0.lock();
+        let (since, left) = state.unwrap_or((now, Self::AT_ONCE));
+        let seconds = now.duration_since(since).as_secs().max(0);
+        let left = left
+            .saturating_add(seconds.saturating_mul(Self::PER_SECOND))
+            .min(Self::AT_ONCE);
+        let since = if seconds > 0 { now } else { since };
+        *state = Some((since, (left - 1).max(0)));
+        left > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_fill_no_ledger() {
+        let strangers = Strangers::default();
+        let at = |seconds: i64| Timestamp::from_second(1_700_000_000 + seconds).unwrap();
+        let recorded = |seconds: i64| {
+            (0..1000)
+                .filter(|_| strangers.may_record(at(seconds)))
+                .count()
+        };
+        assert_eq!(recorded(0), 100);
+        assert_eq!(recorded(0), 0);
+        assert_eq!(recorded(3), 30);
+        assert_eq!(recorded(3600), 100);
     }
 }

@@ -11,6 +11,7 @@ mod demo;
 mod entries;
 mod explain;
 mod fingerprint;
+mod holds;
 mod key;
 mod ledger;
 mod limits;
@@ -18,6 +19,7 @@ mod output;
 mod reload;
 mod schema;
 mod serve;
+mod settle;
 mod status;
 mod switch;
 mod table;
@@ -48,6 +50,8 @@ enum Verb {
     Serve(serve::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
+    #[command(subcommand)]
+    Holds(holds::Verb),
     #[command(subcommand)]
     Entries(entries::Verb),
     #[command(subcommand)]
@@ -129,6 +133,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Serve(arguments) => serve::run(&arguments, context),
         Verb::Check(arguments) => check::run(&arguments, context),
         Verb::Explain(arguments) => explain::run(&arguments, context),
+        Verb::Holds(verb) => holds::run(&verb, context),
         Verb::Entries(verb) => entries::run(&verb, context),
         Verb::Ledger(verb) => ledger::run(&verb, context),
         Verb::Limits(verb) => limits::run(&verb, context),

@@ -79,8 +79,13 @@ impl Switches {
 pub enum SwitchChange {
     /// Stop. A switch that is thrown already is replaced.
     Throw(Switch),
-    /// Resume this service account (or `*`), and empty the limit that tripped.
-    Resume(String),
+    /// Resume, and empty the limit that tripped.
+    Resume {
+        /// The service account, or `*`.
+        service_account: String,
+        /// When the switch that is resumed was thrown; one thrown since stays.
+        thrown_at: Timestamp,
+    },
 }
 
 /// What a write asks for. All of it is granted, or none.

@@ -27,6 +27,8 @@ pub enum RefusalKind {
     Opaque,
     /// No service account has this credential, or two have.
     UnknownCaller,
+    /// What was asked for is not there, or not theirs.
+    NotFound,
     /// The message has more than one reading.
     Malformed,
     /// Larger than the limit.
@@ -58,6 +60,7 @@ impl RefusalKind {
             Self::Held | Self::InDoubt => 423,
             Self::Limited => 429,
             Self::Malformed => 400,
+            Self::NotFound => 404,
             Self::TooLarge => 413,
             Self::Unavailable => 503,
             Self::Upstream | Self::UnknownOutcome => 502,
@@ -78,6 +81,7 @@ impl RefusalKind {
             Self::Stopped => "WRITEGATE_STOPPED",
             Self::Opaque => "WRITEGATE_OPAQUE",
             Self::UnknownCaller => "WRITEGATE_UNKNOWN_CALLER",
+            Self::NotFound => "WRITEGATE_NOT_FOUND",
             Self::Malformed => "WRITEGATE_MALFORMED",
             Self::TooLarge => "WRITEGATE_TOO_LARGE",
             Self::InDoubt => "WRITEGATE_IN_DOUBT",
@@ -100,7 +104,7 @@ impl RefusalKind {
             | Self::Stopped
             | Self::Opaque
             | Self::InDoubt => Side::Policy,
-            Self::UnknownCaller | Self::Malformed | Self::TooLarge => Side::Caller,
+            Self::UnknownCaller | Self::NotFound | Self::Malformed | Self::TooLarge => Side::Caller,
             Self::Unavailable => Side::Us,
             Self::Upstream | Self::UnknownOutcome | Self::UnknownOutcomeTimeout => Side::Upstream,
         }

@@ -3,24 +3,28 @@
 
 pub mod read;
 mod rows;
+pub mod sent;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::clock::EntryId;
 use crate::control::{Rebuild, SwitchChange};
 use crate::error::StoreError;
 use crate::gate::Permit;
 use crate::ledger::{Ledger, NewRow, Row, RowFilter, RowKind};
-use crate::mutation::{Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict};
+use crate::mutation::{
+    Acting, Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict,
+};
 
 /// A clock this far behind the newest row is not to be trusted; less is two cores reading it at once.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(5);
-/// A closing row that cannot be written is tried again after this, doubling up to a minute.
-const CLOSE_AGAIN: Duration = Duration::from_millis(200);
+/// A row about what happened already, which cannot be written, is tried again after this, doubling up to a minute.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// A write whose entry and snapshot are durable. Only [`Journal::open`] makes one.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ impl Journaled {
 }
 
 /// What is known of a governed request when a row is written for it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Subject<'a> {
     /// The entry.
     pub entry: &'a EntryId,
@@ -58,17 +62,31 @@ pub struct Subject<'a> {
     /// The method on the request line.
     pub method: &'a str,
     /// The canonical path.
-    pub path: &'a str,
-    /// The raw query.
-    pub query: Option<&'a str>,
+    pub path: Cow<'a, str>,
+    /// The raw query; of an opaque request the parameters' names.
+    pub query: Option<Cow<'a, str>>,
+    /// The headers that act on the write beside its body.
+    pub acting: &'a Acting,
     /// What would change, once it is known.
     pub changes: Option<&'a ChangeSet>,
     /// What the rules said, once they were asked.
     pub verdict: Option<&'a Verdict>,
     /// The rule set that judged.
     pub rules: &'a str,
+    /// What tells the same request again, once it is known (`crate::digest`).
+    pub digest: Option<&'a str>,
     /// The request's time.
     pub now: Timestamp,
+}
+
+/// The row of a write that waits for a person: what every governed request has, and these.
+#[must_use]
+pub fn held(
+    subject: &Subject<'_>,
+    more_meta: Map<String, Value>,
+    more_values: Map<String, Value>,
+) -> NewRow {
+    rows::held(subject, more_meta, more_values)
 }
 
 /// What became of a write that was opened.
@@ -82,6 +100,23 @@ pub struct Closing {
     pub outcomes: Vec<Outcome>,
     /// Why it was not sent, or why the outcome is unknown; for people.
     pub note: Option<String>,
+}
+
+/// What became of a write in doubt, and who says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Reconciling<'a> {
+    /// The entry in doubt.
+    pub entry: &'a EntryId,
+    /// Its service account.
+    pub service_account: &'a str,
+    /// Its route.
+    pub route: &'a str,
+    /// One for each mutation; none is unknown.
+    pub outcomes: &'a [Outcome],
+    /// `read back`, or an operator's name.
+    pub by: &'a str,
+    /// Why; for people.
+    pub reason: &'a str,
 }
 
 /// The journal over a ledger.
@@ -132,18 +167,47 @@ impl Journal {
     /// Writes down what became of it. When the ledger cannot take it now, it is tried again in the
     /// background until it can; the process that dies before leaves it to [`Journal::sweep`].
     pub async fn close(&self, journaled: Journaled, closing: &Closing, now: Timestamp) {
-        let row = rows::closed(
+        let _ = self.close_with(journaled, closing, None, now).await;
+    }
+
+    /// The same with values to keep beside the outcome. Returns the row, and whether it is durable
+    /// already.
+    pub async fn close_with(
+        &self,
+        journaled: Journaled,
+        closing: &Closing,
+        values: Option<Value>,
+        now: Timestamp,
+    ) -> (NewRow, bool) {
+        let mut row = rows::closed(
             journaled.entry(),
             &journaled.service_account,
             &journaled.route,
             closing,
             now,
         );
-        if let Err(error) = self.ledger.append(vec![row.clone()]).await {
-            tracing::error!(%error, entry = %journaled.entry(), "an outcome is not recorded yet");
-            let ledger = Arc::clone(&self.ledger);
-            tokio::spawn(async move { close_again(&*ledger, row).await });
-        }
+        row.values = values;
+        let recorded = self.append_in_the_end(row.clone()).await;
+        (row, recorded)
+    }
+
+    /// Writes down that a write waits for a person: one row with everything that a release needs.
+    ///
+    /// # Errors
+    /// The store's, or a clock that is behind the ledger.
+    pub async fn park(&self, row: NewRow) -> Result<(), StoreError> {
+        self.clock_holds(row.at)?;
+        self.ledger.append(vec![row]).await
+    }
+
+    async fn append_in_the_end(&self, row: NewRow) -> bool {
+        let Err(error) = self.ledger.append(vec![row.clone()]).await else {
+            return true;
+        };
+        tracing::error!(%error, entry = %row.entry, kind = row.kind.word(), "not recorded yet");
+        let ledger = Arc::clone(&self.ledger);
+        tokio::spawn(async move { append_again(&*ledger, row).await });
+        false
     }
 
     /// Writes down a refusal, and what it takes from limits that count refusals.
@@ -159,6 +223,20 @@ impl Journal {
     ) -> Result<(), StoreError> {
         self.ledger
             .append(vec![rows::refused(subject, kind, message, charges)])
+            .await
+    }
+
+    /// Writes down what became of a write in doubt: durable when this returns.
+    ///
+    /// # Errors
+    /// The store's; then it is still in doubt.
+    pub async fn reconcile(
+        &self,
+        reconciling: &Reconciling<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.ledger
+            .append(vec![rows::reconciled(reconciling, now)])
             .await
     }
 
@@ -179,6 +257,19 @@ impl Journal {
             .await
     }
 
+    /// The same for a switch that acts already: what the ledger cannot take now is tried again in the
+    /// background until it can. Returns whether it is durable now.
+    pub async fn switch_in_the_end(
+        &self,
+        entry: &EntryId,
+        change: &SwitchChange,
+        (by, reason): (&str, &str),
+        now: Timestamp,
+    ) -> bool {
+        let row = rows::switch(entry, change, by, reason, now);
+        self.append_in_the_end(row).await
+    }
+
     /// Marks what a crash left open as in doubt; returns the entries. Call once, before serving.
     ///
     /// # Errors
@@ -193,7 +284,11 @@ impl Journal {
                 let closing = Closing {
                     status: None,
                     sent: true,
-                    outcomes: vec![Outcome::of(OutcomeState::Unknown); rows::mutations_of(row)],
+                    // What could not be taken apart has one outcome.
+                    outcomes: vec![
+                        Outcome::of(OutcomeState::Unknown);
+                        rows::mutations_of(row).max(1)
+                    ],
                     note: Some("the process ended before the outcome was known".into()),
                 };
                 rows::closed(
@@ -333,14 +428,14 @@ impl Journal {
     }
 }
 
-async fn close_again(ledger: &dyn Ledger, row: NewRow) {
-    let mut pause = CLOSE_AGAIN;
+async fn append_again(ledger: &dyn Ledger, row: NewRow) {
+    let mut pause = AGAIN;
     loop {
         tokio::time::sleep(pause).await;
         match ledger.append(vec![row.clone()]).await {
             Ok(()) => return,
             Err(error) => {
-                tracing::error!(%error, entry = %row.entry, "an outcome is still not recorded");
+                tracing::error!(%error, entry = %row.entry, "still not recorded");
             }
         }
         pause = (pause * 2).min(Duration::from_secs(60));

@@ -12,7 +12,7 @@
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
 //! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`] |
 //! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`] |
-//! | second thoughts | [`snapshot`] |
+//! | second thoughts | [`snapshot`], [`digest`], [`hold`], [`doubt`] |
 //! | the operators' side | [`admin`] |
 //! | a CRM to try things on | [`sandbox`], [`demo`] |
 //!
@@ -20,6 +20,7 @@
 //! |---|---|
 //! | support another endpoint | `crm/<name>/route.rs`, then the parser beside it |
 //! | add a condition to rules | `policy/`, the only place that knows JSONPath |
+//! | change who may decide a hold | `hold/people.rs`; what counts as drift: `hold/drift.rs` |
 //! | change what a caller is told | `proxy/words.rs` (words), `crm/<name>/reply.rs` (envelope) |
 //! | add a store | a file under `control/` or `ledger/`, one line in the contract suite in `tests/it` |
 //! | change the order of things | `proxy.rs` and `proxy/write.rs`, and the list below |
@@ -53,7 +54,8 @@
 //!
 //! `mutation`, `error` and `clock` know nobody. `policy`, `crm`, `control` and `ledger` know those and
 //! never each other; `policy` and `crm` do no I/O. `gate` knows policy and control, `journal` knows gate
-//! and ledger, `upstream` knows journal, `snapshot` knows crm and upstream, `proxy` knows all of these.
+//! and ledger, `hold` knows policy, control and ledger, `upstream` knows journal, `snapshot` knows crm
+//! and upstream, `proxy` knows all of these.
 //! `admin` knows proxy, ledger and control; `server` knows proxy and admin. A test reads the `use`
 //! lines (`tests/it/tidy.rs`).
 
@@ -66,8 +68,10 @@ pub mod control;
 pub mod crm;
 pub mod demo;
 pub mod digest;
+pub mod doubt;
 pub mod error;
 pub mod gate;
+pub mod hold;
 pub mod journal;
 pub mod ledger;
 pub mod limits;

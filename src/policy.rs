@@ -23,14 +23,15 @@ mod yaml;
 use jiff::Timestamp;
 
 use crate::mutation::{
-    Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Origin, Requirement, Snapshot, Verdict,
-    same_name,
+    Acting, Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Origin, Requirement, Snapshot,
+    Verdict, same_name,
 };
 use matrix::RuleFile;
 
 pub use load::{OPERATORS, duration, load, rate, read_cases};
 pub use mention::Mentions;
 pub use mistake::{LoadErrors, Mistake, Place};
+pub use value::same as same_value;
 
 /// What the rules are asked.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,8 @@ pub struct Question<'a> {
     pub method: &'a str,
     /// The canonical path.
     pub path: &'a str,
+    /// The headers that act on the write beside its body.
+    pub acting: &'a Acting,
     /// What would change.
     pub changes: &'a ChangeSet,
     /// The prior values, once they were read.

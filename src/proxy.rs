@@ -4,7 +4,10 @@
 pub mod actor;
 pub mod body;
 pub mod decode;
+mod early;
 pub mod headers;
+pub mod releases;
+mod told;
 pub mod words;
 mod write;
 
@@ -35,6 +38,8 @@ pub const VERDICT: HeaderName = HeaderName::from_static("x-writegate-verdict");
 /// What the verdict would be if it were enforced: on replies to writes that pass because something only
 /// observes.
 pub const WOULD: HeaderName = HeaderName::from_static("x-writegate-would");
+/// `true` on the answer to an earlier request, given again.
+pub const REPLAYED: HeaderName = HeaderName::from_static("x-writegate-replayed");
 /// Tells SDKs that know it not to resend.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -120,14 +125,13 @@ async fn run(
 ) -> Result<Response<Body>, Box<Refused>> {
     let (parts, incoming) = request.into_parts();
     // 1 route and actor
-    headers::check(&parts.headers)?;
-    let path = canonical_path(call.state, parts.uri.path())?;
-    let caller = call.worker.app.callers.identify(
-        &call.worker.app.config,
-        &call.state.route.name,
-        &parts.headers,
-        parts.uri.query(),
-    )?;
+    let (path, caller) = match meet(call, &parts) {
+        Ok(met) => met,
+        Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
+    };
+    if told::is_ours(&path) {
+        return told::answer(call, &parts.method, &path, &caller).await;
+    }
     // 2 what it is
     let head = Head {
         method: &parts.method,
@@ -137,19 +141,21 @@ async fn run(
     };
     let class = call.state.crm.classify(&head);
     seen.class(counted(&class));
-    match class {
-        Class::Read => read(call, parts, &path, &caller, incoming).await,
-        Class::Auth => Err(login_refused().into()),
-        Class::Opaque(reason) => {
-            write::Write::begin(call, parts, path, caller)?
-                .opaque(reason, incoming)
-                .await
-        }
-        Class::Write(shape) => {
-            write::Write::begin(call, parts, path, caller)?
-                .govern(shape, incoming)
-                .await
-        }
+    let account = caller.service_account.as_deref();
+    let kind = match class {
+        Class::Read => return read(call, parts, &path, &caller, incoming).await,
+        Class::Auth => return Err(early::refused(call, &parts, account, login_refused()).await),
+        Class::Opaque(opaque) => Err(opaque),
+        Class::Write(shape) => Ok(shape),
+    };
+    let claims = match actor::claims(&parts.headers) {
+        Ok(claims) => claims,
+        Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),
+    };
+    let write = write::Write::begin(call, parts, path, caller, claims);
+    match kind {
+        Ok(shape) => write.govern(shape, incoming).await,
+        Err(opaque) => write.opaque(opaque, incoming).await,
     }
 }
 
@@ -160,6 +166,18 @@ fn counted(class: &Class) -> metrics::Class {
         Class::Write(_) => metrics::Class::Write,
         Class::Opaque(_) => metrics::Class::Opaque,
     }
+}
+
+/// The path in its one form, and who is calling.
+fn meet(call: Call<'_>, parts: &Parts) -> Result<(CanonicalPath, Caller), Refusal> {
+    headers::check(&parts.headers)?;
+    let path = canonical_path(call.state, parts.uri.path())?;
+    let app = &call.worker.app;
+    let route = &call.state.route.name;
+    let caller = app
+        .callers
+        .identify(&app.config, route, &parts.headers, parts.uri.query())?;
+    Ok((path, caller))
 }
 
 /// A read streams through, both ways.
@@ -273,6 +291,8 @@ fn answer(worker: &Worker, state: &RouteState, refused: Refused) -> Response<Bod
         "refused"
     );
     worker.app.metrics.refused(&state.route.name, refusal.kind);
+    // The CRM's own answer to a prior read is no verdict of ours.
+    let governed = entry.is_some() && instead.is_none();
     let mut response = match instead {
         Some(instead) => *instead,
         None => refusal_response(worker, state, &refusal, entry.as_ref()),
@@ -280,6 +300,8 @@ fn answer(worker: &Worker, state: &RouteState, refused: Refused) -> Response<Bod
     let headers = response.headers_mut();
     if let Some(value) = entry.and_then(|entry| HeaderValue::from_str(entry.as_str()).ok()) {
         headers.insert(ENTRY, value);
+    }
+    if governed {
         headers.insert(
             VERDICT,
             HeaderValue::from_static(verdict_word(refusal.kind)),

@@ -12,12 +12,11 @@ use serde_json::{Map, Value};
 use crate::crm::json;
 use crate::crm::path::CanonicalPath;
 use crate::mutation::{Claims, CrmKind};
+use crate::proxy::actor;
+use crate::proxy::body::BODY_MOST;
 use crate::proxy::decode::decode;
 
 pub use asked::{Asked, asked};
-
-/// The largest body that is read, decoded.
-const LARGEST_BODY: usize = 16 << 20;
 
 /// A request in the one form that is judged.
 #[derive(Debug)]
@@ -107,27 +106,13 @@ impl Request {
     /// What the agent says of itself.
     ///
     /// # Errors
-    /// A claim that is given twice or is no text.
+    /// A claim that is given twice, too long or no text.
     pub fn claims(&self) -> Result<Claims, String> {
-        let claim = |name: &str| {
-            let name = format!("x-writegate-{name}");
-            let mut values = self.headers.get_all(&name).iter();
-            match (values.next(), values.next()) {
-                (None, _) => Ok(None),
-                (Some(value), None) => match std::str::from_utf8(value.as_bytes()) {
-                    Ok(text) => Ok(Some(text.to_owned())),
-                    Err(_) => Err(format!("{name} is not UTF-8")),
-                },
-                (Some(_), Some(_)) => Err(format!("{name} is given twice")),
-            }
-        };
-        Ok(Claims {
-            intent: claim("intent")?,
-            evidence: claim("evidence")?,
-            confidence: claim("confidence")?,
-            model: claim("model")?,
-            on_behalf_of: claim("on-behalf-of")?,
-            run: claim("run")?,
+        actor::claims(&self.headers).map_err(|refusal| {
+            let what = refusal.message.trim_end_matches('.');
+            what.strip_prefix("Not written: ")
+                .unwrap_or(what)
+                .to_owned()
         })
     }
 
@@ -167,7 +152,7 @@ fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, String> {
     }
     // A value that is no text is no coding that we know.
     let coding = coding.map(|value| value.to_str().unwrap_or("?"));
-    decode(coding, body, LARGEST_BODY).map_err(|fault| fault.to_string())
+    decode(coding, body, BODY_MOST).map_err(|fault| fault.to_string())
 }
 
 /// The body reaches to the end: a header that says otherwise gives the request a second reading.

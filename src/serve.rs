@@ -7,22 +7,28 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime;
 
 use crate::admin;
-use crate::app::{App, Parts};
+use crate::app::{App, Parts, Worker};
 use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::{Config, ControlStore, LedgerStore};
 use crate::control::memory::MemoryControl;
+use crate::doubt;
 use crate::error::StoreError;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::policy::RuleSet;
+use crate::proxy::releases;
 use crate::reload;
 use crate::server::proxied::{self, Proxied};
 use crate::server::{self, Bound, Drained, Settings, Trigger};
 use crate::tls;
 use crate::upstream::Destination;
+
+/// Holds are looked after this often.
+const HOLDS_EACH: Duration = Duration::from_secs(1);
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +61,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// [`ServeError`].
-pub fn open(config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
+pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     tls::install_provider();
     let configured = |error: &dyn std::fmt::Display| ServeError::Config(error.to_string());
     let ledger = ledger_file(&config)?;
@@ -63,6 +69,10 @@ pub fn open(config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     let destinations = proxied::destinations(&config.routes).map_err(ServeError::Config)?;
     let started = |error: &dyn std::fmt::Display| ServeError::Start(error.to_string());
     let bound = server::bind(endpoints, Settings::default()).map_err(|error| started(&error))?;
+    // Port 0 asks for a free one: from here on the configuration says which.
+    for (route, address) in config.routes.iter_mut().zip(bound.addresses()) {
+        route.listen = address;
+    }
     let admin = bind_admin(config.admin.listen)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Arc::new(SystemEntropy::default());
@@ -153,9 +163,21 @@ impl Opened {
             published,
         } = self;
         let runtime = runtime()?;
+        // Before the first request is served, so that no TERM finds us without a handler.
+        let signals = runtime.spawn(server::signals(trigger.clone()));
+        runtime.block_on(tokio::task::yield_now());
         let aside = {
             let (app, trigger) = (Arc::clone(&app), trigger.clone());
-            let work = move || runtime.block_on(operate(app, admin, published, trigger));
+            let ways = destinations.clone();
+            let work = move || {
+                runtime.block_on(async {
+                    let settling = doubt::tick(Worker::new(Arc::clone(&app), &ways));
+                    let settling = tokio::spawn(settling);
+                    operate(app, admin, published, trigger).await;
+                    settling.abort();
+                    signals.abort();
+                });
+            };
             std::thread::Builder::new()
                 .name("admin".into())
                 .spawn(work)
@@ -176,7 +198,6 @@ impl Opened {
 /// The operators' side and what has to be done each minute, until the shutdown begins.
 async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger: Trigger) {
     let mut shutdown = trigger.shutdown();
-    let signals = tokio::spawn(server::signals(trigger));
     let reloading = match reload::on_hangup(Arc::clone(&app)) {
         Ok(reloading) => Some(tokio::spawn(reloading)),
         Err(error) => {
@@ -185,6 +206,13 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
         }
     };
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
+    let holding = tokio::spawn(tick_holds(Arc::clone(&app)));
+    let (mut ending, waited) = (shutdown.clone(), Arc::clone(&app));
+    drop(tokio::spawn(async move {
+        // Calls that are kept open for a decision must not keep the process.
+        ending.started().await;
+        waited.holds.drain();
+    }));
     match tokio::net::TcpListener::from_std(admin) {
         Err(error) => tracing::error!(%error, "the operators' side cannot be served"),
         Ok(listener) => {
@@ -197,9 +225,18 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     }
     app.inflight.counter().none().await;
     publishing.abort();
+    holding.abort();
     if let Some(reloading) = reloading {
         reloading.abort();
     }
-    signals.abort();
     heads::publish_once(&app, &published).await;
+}
+
+/// What time does to holds, until it is dropped.
+async fn tick_holds(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(HOLDS_EACH);
+    loop {
+        ticks.tick().await;
+        releases::tick(&app).await;
+    }
 }

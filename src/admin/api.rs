@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
-use super::{answer, failure, limits, reload};
+use super::{answer, failure, holds, limits, reload};
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::config::Role;
@@ -42,6 +42,8 @@ pub(super) fn router() -> Router<Arc<App>> {
             "/switches/{service_account}",
             get(switch).put(kill).delete(resume),
         )
+        .merge(super::settle::router())
+        .merge(holds::router())
         .merge(limits::router())
         .merge(reload::router())
 }
@@ -61,6 +63,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
                 "listen": route.listen.to_string(),
                 "upstream": route.upstream.to_string(),
                 "mode": route.mode.word(),
+                "releases": holds::released_with(&app.config, route),
             })
         })
         .collect();
@@ -72,7 +75,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "rules": app.rules.load().digest(),
             "stopped": app.control.switches().thrown,
             "writes_under_way": app.inflight.of("*"),
-            "holds": 0,
+            "holds": app.holds.open(None),
             "in_doubt": app.in_doubt().await.map_err(unavailable)?,
             "limits": usage,
             "not_ready": app.not_ready().await,
@@ -165,6 +168,7 @@ async fn kill(
     let operator = authorised(&app.config, &headers, Role::Approver)?;
     known(&app, &service_account)?;
     let (scope, reason) = wish(&body)?;
+    let _one_at_a_time = app.switching.lock().await;
     let now = app.clock.now();
     let switch = Switch {
         service_account: service_account.clone(),
@@ -183,24 +187,19 @@ async fn kill(
         .await
         .is_ok();
     let id = app.entry_id(now);
-    let recorded = app
-        .journal
-        .switch(&id, &change, &operator.name, &reason, now)
-        .await;
-    if let Err(error) = &recorded {
-        tracing::error!(%error, %service_account, "a kill acts but is not recorded");
-    }
+    let by = (operator.name.as_str(), reason.as_str());
+    let recorded = app.journal.switch_in_the_end(&id, &change, by, now).await;
     Ok(answer(
         StatusCode::OK,
         &json!({
             "service_account": service_account,
             "scope": scope,
             "entry": id,
-            "recorded": recorded.is_ok(),
+            "recorded": recorded,
             "replicas": 1,
             "confirmed": u8::from(confirmed),
             "sent": app.inflight.of(&service_account),
-            "holds": 0,
+            "holds": app.holds.open((service_account != "*").then_some(&service_account)),
         }),
     ))
 }
@@ -214,6 +213,7 @@ async fn resume(
 ) -> Answer {
     let operator = authorised(&app.config, &headers, Role::Admin)?;
     known(&app, &service_account)?;
+    let _one_at_a_time = app.switching.lock().await;
     let view = app.control.switches();
     let thrown = view
         .thrown
@@ -228,7 +228,10 @@ async fn resume(
     };
     let reason = reason(&object(&body)?);
     let now = app.clock.now();
-    let change = SwitchChange::Resume(service_account.clone());
+    let change = SwitchChange::Resume {
+        service_account: service_account.clone(),
+        thrown_at: thrown.at,
+    };
     let id = app.entry_id(now);
     app.journal
         .switch(&id, &change, &operator.name, &reason, now)
@@ -244,7 +247,7 @@ async fn resume(
             "replicas": 1,
             "confirmed": 1,
             "sent": app.inflight.of(&service_account),
-            "holds": 0,
+            "holds": app.holds.open((service_account != "*").then_some(&service_account)),
         }),
     ))
 }

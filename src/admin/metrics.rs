@@ -48,7 +48,7 @@ async fn gauges(app: &App) -> Gauges {
         rules_stale: app.reloads.degraded().is_some(),
         rules: app.rules.load().digest().to_owned(),
         writes: app.inflight.of("*"),
-        holds: 0,
+        holds: app.holds.open(None),
         in_doubt: app.in_doubt().await.ok(),
         queued: app.journal.ledger().queued(),
         thrown: thrown.collect(),

@@ -72,14 +72,14 @@ impl AdminClient {
         self.ask(&Method::GET, target, None)
     }
 
-    /// `POST` with a JSON body.
-    pub(super) fn post(&self, target: &str, body: &Value) -> Result<Value, Failure> {
-        self.ask(&Method::POST, target, Some(body))
-    }
-
     /// `PUT` with a JSON body.
     pub(super) fn put(&self, target: &str, body: &Value) -> Result<Value, Failure> {
         self.ask(&Method::PUT, target, Some(body))
+    }
+
+    /// `POST` with a JSON body.
+    pub(super) fn post(&self, target: &str, body: &Value) -> Result<Value, Failure> {
+        self.ask(&Method::POST, target, Some(body))
     }
 
     /// `DELETE` with a JSON body.

@@ -31,7 +31,11 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
             tracing::warn!(route = %route.name, "observes: verdicts and limits are recorded, not enforced");
         }
         if route.release_credential.is_none() {
-            tracing::warn!(route = %route.name, "no release_credential: cannot release or revert");
+            tracing::warn!(
+                route = %route.name,
+                "no release_credential: cannot revert, and a release without a broker's credential \
+                 waits for the agent's next repeat"
+            );
         }
     }
     if let Ok(address) = opened.admin_address() {

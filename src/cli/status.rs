@@ -45,6 +45,9 @@ struct RouteStatus {
     listen: String,
     upstream: String,
     mode: String,
+    /// What releases are sent with.
+    #[serde(default)]
+    releases: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,7 +81,14 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
 }
 
 fn show(status: &Status, context: &mut Context<'_>) -> Result<(), Failure> {
-    let mut routes = Table::new(&["ROUTE", "CRM", "LISTENS ON", "UPSTREAM", "MODE"]);
+    let mut routes = Table::new(&[
+        "ROUTE",
+        "CRM",
+        "LISTENS ON",
+        "UPSTREAM",
+        "MODE",
+        "RELEASES WITH",
+    ]);
     for route in &status.routes {
         let cells = [
             &route.name,
@@ -86,6 +96,7 @@ fn show(status: &Status, context: &mut Context<'_>) -> Result<(), Failure> {
             &route.listen,
             &route.upstream,
             &route.mode,
+            &route.releases,
         ];
         routes.row(cells.into_iter().map(|cell| visible(cell)).collect());
     }

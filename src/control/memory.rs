@@ -345,7 +345,17 @@ impl ControlState for MemoryControl {
             SwitchChange::Throw(switch) => {
                 self.throw(&state, switch);
             }
-            SwitchChange::Resume(service_account) => self.resume(&mut state, &service_account),
+            SwitchChange::Resume {
+                service_account,
+                thrown_at,
+            } => {
+                let stands = self.switches.load().thrown.iter().any(|switch| {
+                    switch.service_account == service_account && switch.at == thrown_at
+                });
+                if stands {
+                    self.resume(&mut state, &service_account);
+                }
+            }
         }
         Ok(self.switches.load_full())
     }

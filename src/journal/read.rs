@@ -22,6 +22,12 @@ pub enum EntryState {
     Refused,
     /// Being sent now.
     Open,
+    /// Waits for a person.
+    Held,
+    /// A person said no.
+    Rejected,
+    /// Nobody decided in time.
+    Expired,
     /// Opened, then not sent after all.
     NotSent,
     /// The CRM says all of it is done.
@@ -152,11 +158,15 @@ pub async fn entries(
         };
         let firsts = ledger.rows(filter).await?;
         for first in &firsts {
+            before = Some(first.seq);
             let rows = of_entry(ledger, &first.entry).await?;
+            // A hold that was released has two rows that begin something; the first one counts.
+            if rows.first().is_some_and(|row| row.seq != first.seq) {
+                continue;
+            }
             entries.extend(
                 entry(&rows).filter(|entry| which.state.is_none_or(|state| state == entry.state)),
             );
-            before = Some(first.seq);
             if entries.len() == limit {
                 return Ok((entries, before));
             }
@@ -195,7 +205,7 @@ pub async fn doubted(ledger: &dyn Ledger) -> Result<HashSet<EntryId>, StoreError
     Ok(doubted)
 }
 
-async fn of_entry(ledger: &dyn Ledger, id: &EntryId) -> Result<Vec<Row>, StoreError> {
+pub(super) async fn of_entry(ledger: &dyn Ledger, id: &EntryId) -> Result<Vec<Row>, StoreError> {
     ledger
         .rows(RowFilter {
             entry: Some(id.clone()),
@@ -213,13 +223,13 @@ fn entry(rows: &[Row]) -> Option<Entry> {
             .map(ToOwned::to_owned)
     };
     let verdict = first.meta.get("verdict").cloned().unwrap_or_default();
-    let closed = rows.iter().rev().find(|row| ends(row));
+    let closed = last(rows);
     Some(Entry {
         id: first.entry.clone(),
         at: first.at,
         service_account: first.service_account.clone(),
         route: first.route.clone(),
-        state: state(first.kind, closed),
+        state: state(rows, first.kind, closed),
         method: text(&first.meta, "method"),
         path: first
             .values
@@ -231,15 +241,26 @@ fn entry(rows: &[Row]) -> Option<Entry> {
         observed: verdict
             .get("observed")
             .and_then(|_| part(&verdict, "observed")),
-        message: first
-            .values
-            .as_ref()
-            .and_then(|values| text(values, "message"))
+        message: rows
+            .iter()
+            .filter_map(|row| row.values.as_ref())
+            .find_map(|values| text(values, "message"))
             .or_else(|| closed.and_then(|row| text(&row.meta, "note")))
             .or_else(|| text(&first.meta, "what"))
             .or_else(|| text(&first.meta, "reason")),
         rules: text(&first.meta, "rules"),
     })
+}
+
+/// The row that tells the outcome. A settlement counts, also where the row of the doubt that it
+/// settles was written late.
+fn last(rows: &[Row]) -> Option<&Row> {
+    let settled = |row: &&Row| row.kind == RowKind::Reconciled;
+    let mut newest_first = rows.iter().rev();
+    newest_first
+        .clone()
+        .find(settled)
+        .or_else(|| newest_first.find(|row| ends(row)))
 }
 
 /// Whether a row tells an outcome.
@@ -259,16 +280,34 @@ fn list(whole: &Value, name: &str) -> Value {
         .unwrap_or_else(|| Value::Array(Vec::new()))
 }
 
-fn state(kind: RowKind, closed: Option<&Row>) -> EntryState {
+fn state(rows: &[Row], kind: RowKind, closed: Option<&Row>) -> EntryState {
     match (kind, closed) {
         (RowKind::Refused, _) => EntryState::Refused,
         (RowKind::Switch, _) => EntryState::Switch,
         (RowKind::Setting, _) => EntryState::Setting,
+        (RowKind::Held, None) => of_hold(rows),
         (_, None) => EntryState::Open,
         (_, Some(row)) if row.meta.get("sent") == Some(&Value::Bool(false)) => EntryState::NotSent,
         (_, Some(row)) => {
             of_outcomes(&part::<Vec<Outcome>>(&row.meta, "outcomes").unwrap_or_default())
         }
+    }
+}
+
+/// Where a hold stands that has no outcome.
+fn of_hold(rows: &[Row]) -> EntryState {
+    let has = |kind| rows.iter().any(|row| row.kind == kind);
+    let rejected = |row: &Row| row.meta.get("decision") == Some(&Value::from("reject"));
+    if has(RowKind::Opened) {
+        EntryState::Open
+    } else if has(RowKind::Refused) {
+        EntryState::Refused
+    } else if has(RowKind::Expired) {
+        EntryState::Expired
+    } else if rows.iter().any(rejected) {
+        EntryState::Rejected
+    } else {
+        EntryState::Held
     }
 }
 
@@ -287,7 +326,11 @@ fn of_outcomes(outcomes: &[Outcome]) -> EntryState {
 }
 
 fn changes(rows: &[Row]) -> Vec<Change> {
-    let values = rows.iter().find_map(|row| row.values.as_ref());
+    // Of a hold, what was there when it was sent.
+    let opened = rows.iter().find(|row| row.kind == RowKind::Opened);
+    let values = opened
+        .and_then(|row| row.values.as_ref())
+        .or_else(|| rows.iter().find_map(|row| row.values.as_ref()));
     let mutations: Vec<Mutation> = values
         .and_then(|values| part(values, "mutations"))
         .unwrap_or_default();
@@ -295,10 +338,7 @@ fn changes(rows: &[Row]) -> Vec<Change> {
         .filter(|values| values.get("snapshot").is_some())
         .and_then(|values| part(values, "snapshot"))
         .unwrap_or_default();
-    let outcomes: Vec<Outcome> = rows
-        .iter()
-        .rev()
-        .find(|row| ends(row))
+    let outcomes: Vec<Outcome> = last(rows)
         .and_then(|row| part(&row.meta, "outcomes"))
         .unwrap_or_default();
     mutations

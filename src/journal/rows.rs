@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Closing, Subject};
+use super::{Closing, Reconciling, Subject};
 use crate::clock::EntryId;
 use crate::control::{Switch, SwitchChange};
 use crate::error::RefusalKind;
@@ -32,6 +32,24 @@ pub(super) fn opened(
     if let Some(Value::Object(values)) = &mut row.values {
         values.insert("snapshot".into(), json!(snapshot));
         values.insert("charges".into(), json!(charges));
+        // a digest of values without salt: it goes with them
+        values.insert("digest".into(), json!(subject.digest));
+    }
+    row
+}
+
+/// A write that waits for a person.
+pub(super) fn held(
+    subject: &Subject<'_>,
+    more_meta: Map<String, Value>,
+    more_values: Map<String, Value>,
+) -> NewRow {
+    let mut row = governed(subject, RowKind::Held);
+    if let Value::Object(meta) = &mut row.meta {
+        meta.extend(more_meta);
+    }
+    if let Some(Value::Object(values)) = &mut row.values {
+        values.extend(more_values);
     }
     row
 }
@@ -86,6 +104,25 @@ pub(super) fn closed(
     }
 }
 
+/// What became of a write in doubt.
+pub(super) fn reconciled(reconciling: &Reconciling<'_>, now: Timestamp) -> NewRow {
+    NewRow {
+        entry: reconciling.entry.clone(),
+        kind: RowKind::Reconciled,
+        at: now,
+        service_account: Some(reconciling.service_account.to_owned()),
+        route: Some(reconciling.route.to_owned()),
+        meta: json!({
+            "sent": true,
+            "outcomes": reconciling.outcomes,
+            "by": reconciling.by,
+            "reason": reconciling.reason,
+            "note": format!("settled by {}: {}", reconciling.by, reconciling.reason),
+        }),
+        values: None,
+    }
+}
+
 /// A kill switch thrown or resumed.
 pub(super) fn switch(
     entry: &EntryId,
@@ -96,7 +133,9 @@ pub(super) fn switch(
 ) -> NewRow {
     let service_account = match change {
         SwitchChange::Throw(switch) => &switch.service_account,
-        SwitchChange::Resume(service_account) => service_account,
+        SwitchChange::Resume {
+            service_account, ..
+        } => service_account,
     };
     NewRow {
         entry: entry.clone(),
@@ -146,7 +185,7 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
         .map(ChangeSet::mutations)
         .unwrap_or_default();
     let opaque = match subject.changes {
-        Some(ChangeSet::Opaque { reason }) => Some(reason.as_str()),
+        Some(ChangeSet::Opaque(opaque)) => Some(opaque.reason.as_str()),
         Some(ChangeSet::Mutations(_)) | None => None,
     };
     NewRow {
@@ -159,6 +198,7 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
             "actor": subject.actor,
             "origin": subject.origin,
             "method": subject.method,
+            "acting": subject.acting,
             "opaque": opaque,
             "mutations": mutations.iter().map(outline).collect::<Vec<_>>(),
             "verdict": subject.verdict,
@@ -202,13 +242,16 @@ pub(super) fn thrown(rows: &[Row]) -> Vec<Switch> {
         .iter()
         .filter_map(|row| part::<SwitchChange>(&row.meta, "change"))
     {
-        let gone = match &change {
-            SwitchChange::Throw(switch) => switch.service_account.clone(),
-            SwitchChange::Resume(service_account) => service_account.clone(),
-        };
-        thrown.retain(|switch| switch.service_account != gone);
-        if let SwitchChange::Throw(switch) = change {
-            thrown.push(switch);
+        match change {
+            SwitchChange::Throw(switch) => {
+                thrown.retain(|known| known.service_account != switch.service_account);
+                thrown.push(switch);
+            }
+            SwitchChange::Resume {
+                service_account,
+                thrown_at,
+            } => thrown
+                .retain(|known| known.service_account != service_account || known.at != thrown_at),
         }
     }
     thrown
@@ -242,7 +285,9 @@ pub(super) fn emptied(rows: &[Row]) -> Vec<Emptied> {
                     tripped.insert(switch.service_account, limit);
                 }
             }
-            Some(SwitchChange::Resume(service_account)) => {
+            Some(SwitchChange::Resume {
+                service_account, ..
+            }) => {
                 if let Some(limit) = tripped.remove(&service_account) {
                     emptied.push(Emptied {
                         before: row.seq,

@@ -34,6 +34,9 @@ const NOMINATED: [&str; 6] = [
     "proxy-connection",
 ];
 
+/// How the names of our own fields begin.
+const OURS: &str = "x-writegate-";
+
 /// Headers that claim where a request came from; only the socket tells.
 const FORWARDED: [&str; 3] = ["forwarded", "x-real-ip", "http2-settings"];
 
@@ -87,9 +90,20 @@ pub fn of_write(headers: &HeaderMap, crm: Crm) -> HeaderMap {
     passed
 }
 
-/// Makes an answer's headers fit to pass on.
+/// Makes an answer's headers fit to pass on: all but what is hop-by-hop, by its name or because the CRM
+/// says so in `Connection` (RFC 9110 7.6.1), and what is ours to say.
 pub fn to_answer(headers: &mut HeaderMap) {
-    strip(headers);
+    let nominated: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in HOP_BY_HOP.iter().chain(&nominated) {
+        headers.remove(name);
+    }
+    remove(headers, |name| name.starts_with(OURS));
 }
 
 /// Takes out hop-by-hop fields, forwarding claims, and everything that is ours to say.
@@ -97,20 +111,20 @@ fn strip(headers: &mut HeaderMap) {
     for name in &HOP_BY_HOP {
         headers.remove(name);
     }
-    let ours: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_ours(name.as_str()))
-        .cloned()
-        .collect();
-    for name in ours {
-        headers.remove(name);
-    }
+    remove(headers, |name| {
+        name.starts_with(OURS) || name.starts_with("x-forwarded-") || FORWARDED.contains(&name)
+    });
 }
 
-fn is_ours(name: &str) -> bool {
-    name.starts_with("x-writegate-")
-        || name.starts_with("x-forwarded-")
-        || FORWARDED.contains(&name)
+fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| unwanted(name.as_str()))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +186,23 @@ mod tests {
         let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["accept", "sforce-query-options"]);
+    }
+
+    #[test]
+    fn an_answer_loses_what_is_of_its_hop_and_what_is_ours() {
+        let mut headers = map(&[
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-authenticate", "Basic"),
+            ("x-writegate-entry", "forged"),
+            ("x-forwarded-proto", "https"),
+            ("set-cookie", "a=1"),
+        ]);
+        to_answer(&mut headers);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["set-cookie", "x-forwarded-proto"]);
     }
 
     #[test]

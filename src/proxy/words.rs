@@ -1,15 +1,20 @@
 //! What a caller is told when a request is not carried out. Three openings only: `Not written`, `Not
 //! written yet`, `May have been written`; a model reads nothing but the message. Never a prior value.
 
+mod doubt;
+pub mod holds;
 mod limits;
 
 use jiff::Timestamp;
 
 use crate::clock::EntryId;
 use crate::control::Switch;
+use crate::crm::path::CanonicalPath;
 use crate::error::{Refusal, RefusalKind};
 use crate::gate::Cause;
-use crate::mutation::{ChangeSet, Charge, Mutation, Reason, ReasonKind, Requirement, Verdict};
+use crate::mutation::{ChangeSet, Mutation, Opaque, Reason, ReasonKind, Verdict};
+
+pub use doubt::{in_doubt, was_written};
 
 /// Rows of a batch that a message names before it only counts them.
 const ROWS_NAMED: usize = 10;
@@ -23,8 +28,8 @@ pub struct About<'a> {
     pub entry: &'a EntryId,
     /// The method on the request line.
     pub method: &'a str,
-    /// The canonical path.
-    pub path: &'a str,
+    /// The canonical path; only its outline is shown.
+    pub path: &'a CanonicalPath,
     /// What would change.
     pub changes: &'a ChangeSet,
     /// What the rules said.
@@ -58,8 +63,8 @@ pub fn caused(cause: &Cause, about: &About<'_>) -> Refusal {
 /// The rules say deny.
 #[must_use]
 pub fn denied(about: &About<'_>) -> Refusal {
-    if let ChangeSet::Opaque { reason } = about.changes {
-        return opaque(about, reason);
+    if let ChangeSet::Opaque(why) = about.changes {
+        return opaque(about, why);
     }
     let deciding: Vec<&Reason> = about.verdict.deciding().collect();
     let clauses = clauses(&deciding, about);
@@ -78,51 +83,21 @@ pub fn denied(about: &About<'_>) -> Refusal {
     refusal
 }
 
-/// The rules say hold. Holds are not carried out yet, and the words say so: nobody waits for anything.
-#[must_use]
-pub fn held(about: &About<'_>, over: &[Charge]) -> Refusal {
-    let deciding: Vec<&Reason> = about
-        .verdict
-        .reasons
-        .iter()
-        .filter(|reason| reason.effect == crate::mutation::Effect::Hold)
-        .collect();
-    let mut why: Vec<String> = clauses(&deciding, about)
-        .into_iter()
-        .map(|clause| clause.text)
-        .collect();
-    why.extend(
-        over.iter()
-            .map(|charge| format!("limit {} is passed", charge.limit.name)),
-    );
-    let message = format!(
-        "Not written yet: needs {}, and holds are not carried out yet, so nothing waits and \
-         repeating this will not help. Why: {}. [entry {}]",
-        approvers(&about.verdict.requirements),
-        why.join("; "),
-        about.entry,
-    );
-    let mut refusal = Refusal::new(RefusalKind::Held, message);
-    refusal.rule = deciding
-        .first()
-        .map(|reason| reason.rule.clone())
-        .or_else(|| {
-            over.first()
-                .map(|charge| format!("limit {}", charge.limit.name))
-        });
-    refusal.fields = fields(&deciding);
-    refusal.rows = rows(&deciding, about.changes.mutations());
-    refusal
-}
-
 /// What the request would change cannot be told.
-fn opaque(about: &About<'_>, reason: &str) -> Refusal {
+fn opaque(about: &About<'_>, why: &Opaque) -> Refusal {
+    let advice = if why.openable {
+        "Use the record APIs, or ask for an `endpoints` row."
+    } else {
+        "Change that and send it again; no `endpoints` row opens it."
+    };
     let mut refusal = Refusal::new(
         RefusalKind::Opaque,
         format!(
-            "Not written: cannot tell what {} {} would change ({reason}). Use the record APIs, or ask \
-             for an `endpoints` row. [entry {}]",
-            about.method, about.path, about.entry
+            "Not written: cannot tell what {} {} would change ({}). {advice} [entry {}]",
+            about.method,
+            about.path.outline(),
+            why.reason,
+            about.entry
         ),
     );
     refusal.rule = about
@@ -371,28 +346,6 @@ fn advice(reasons: &[&Reason], mutations: &[Mutation], rows: &[String]) -> Strin
         return format!("Leave {them} out and send the rest; repeating this will not help.");
     }
     "Repeating this will not help.".into()
-}
-
-fn approvers(requirements: &[Requirement]) -> String {
-    let mut teams: Vec<&str> = Vec::new();
-    let mut people = 0;
-    for requirement in requirements {
-        match requirement {
-            Requirement::Teams(names) => {
-                for name in names {
-                    if !teams.contains(&name.as_str()) {
-                        teams.push(name);
-                    }
-                }
-            }
-            Requirement::Approvers(count) => people = people.max(*count),
-        }
-    }
-    match (teams.as_slice(), people) {
-        ([], 0 | 1) => "a person's approval".into(),
-        ([], count) => format!("{count} people's approval"),
-        (teams, _) => format!("approval by {}", teams.join(" and ")),
-    }
 }
 
 /// `14:02 UTC`; with the date where it is not the same day as `now`.

@@ -1,11 +1,16 @@
 //! The governed path: one write from its body to the CRM's answer. Each step can refuse; what was
 //! taken by then is given back.
 
+mod again;
+mod attach;
 mod count;
 mod judge;
 mod observe;
+mod park;
+pub(super) mod release;
 mod through;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,26 +19,28 @@ use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use super::actor::{self, Caller};
+use super::actor::Caller;
+use super::early::NOBODY;
 use super::words::{self, About};
 use super::{Call, Refused, headers};
 use crate::app::{RouteState, Worker};
 use crate::clock::EntryId;
-use crate::control::Switch;
-use crate::crm::path::CanonicalPath;
+use crate::control::{Switch, SwitchChange};
+use crate::crm::path::{CanonicalPath, query_names};
 use crate::crm::{Head, Shape};
 use crate::error::{Refusal, RefusalKind, Side};
 use crate::gate::{self, Cause, Decision, Judged};
 use crate::journal::Subject;
 use crate::metrics::Stopwatch;
-use crate::mutation::{Actor, ChangeSet, Charge, Effect, Origin, Snapshot, Verdict};
+use crate::mutation::{
+    Acting, Actor, ChangeSet, Charge, Claims, Effect, Opaque, Origin, Snapshot, Verdict,
+};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
+use again::Again;
 use judge::Judgement;
+use park::Parking;
 use through::Sending;
-
-/// The name under which requests of nobody we know are recorded.
-const NOBODY: &str = "(unknown)";
 
 /// One write on its way.
 #[derive(Debug)]
@@ -46,26 +53,30 @@ pub(super) struct Write {
     caller: Caller,
     parts: Parts,
     path: CanonicalPath,
+    /// The headers that act on the write beside its body.
+    acting: Acting,
     /// The rules in force when it came; a reload in between does not change them.
     rules: Arc<RuleSet>,
+    /// What tells the same request again; empty until the body was taken apart.
+    digest: String,
     /// How long it takes, and how much of that is somebody else's.
     watch: Arc<Stopwatch>,
 }
 
 impl Write {
-    /// A write of a caller; its claims are read, nothing is decided.
+    /// A write of a caller; nothing is decided.
     pub(super) fn begin(
         call: Call<'_>,
         parts: Parts,
         path: CanonicalPath,
         caller: Caller,
-    ) -> Result<Self, Refusal> {
-        let claims = actor::claims(&parts.headers)?;
+        claims: Claims,
+    ) -> Self {
         let service_account = caller
             .service_account
             .clone()
             .unwrap_or_else(|| NOBODY.to_owned());
-        Ok(Self {
+        Self {
             worker: Arc::clone(call.worker),
             place: call.place,
             now: call.now,
@@ -75,22 +86,24 @@ impl Write {
                 claims,
             },
             caller,
+            acting: call.state.crm.acting(&parts.headers),
             parts,
             path,
             rules: call.worker.app.rules.load_full(),
+            digest: String::new(),
             watch: Arc::new(Stopwatch::start()),
-        })
+        }
     }
 
     /// A request that cannot be taken apart: `endpoints` rows decide, else it is denied. Its body is
     /// collected all the same, so that what an `endpoints` row lets through is what was looked at.
     pub(super) async fn opaque(
         self,
-        reason: String,
+        opaque: Opaque,
         incoming: Incoming,
     ) -> Result<Response<Body>, Box<Refused>> {
         self.may_write().await?;
-        let changes = ChangeSet::Opaque { reason };
+        let changes = ChangeSet::Opaque(opaque);
         if let Err(verdict) = self.judge_opaque(&changes) {
             return Err(self.denied(&changes, &verdict).await);
         }
@@ -127,7 +140,7 @@ impl Write {
     ) -> Result<Response<Body>, Box<Refused>> {
         let app = Arc::clone(&self.worker.app);
         let entry = self.entry.clone();
-        let underway = app.inflight.enter(&self.actor.service_account);
+        let underway = app.inflight.enter();
         let (worker, place, watch) = (Arc::clone(&self.worker), self.place, self.watch.clone());
         let task = tokio::spawn(async move {
             let answer = self.judge_and_send(shape, bytes, changes).await;
@@ -151,11 +164,21 @@ impl Write {
 
     /// Steps 5 to 12: verdict, gate, snapshot, then through to the CRM.
     async fn judge_and_send(
-        self,
+        mut self,
         shape: Option<Shape>,
         bytes: Bytes,
         changes: ChangeSet,
     ) -> Result<Response<Body>, Box<Refused>> {
+        // a repeat of what waits, or waited, for a person
+        if let Some(answer) = self.attach(shape.is_none(), &bytes, &changes).await {
+            return answer;
+        }
+        // the same request may be under way, in doubt or settled
+        self.digest = self.digest_of(&changes, &bytes);
+        let seat = match self.arrive(shape.as_ref(), &changes).await? {
+            Again::No(seat) => seat,
+            Again::Answer(answer) => return Ok(answer),
+        };
         // 5 verdict, with prior values where a rule looks at them
         let judgement = match shape {
             Some(_) => self.judge(&changes).await?,
@@ -165,7 +188,7 @@ impl Write {
             },
         };
         // 6 the gate
-        let charges = self.charges(&changes, judgement.snapshot.as_ref());
+        let charges = self.charges(&changes, judgement.snapshot.as_ref())?;
         let (charges, observing) = self.thresholds(charges);
         let judged = Judged {
             entry: &self.entry,
@@ -180,8 +203,16 @@ impl Write {
         let permit = match gate::decide(&*self.worker.app.control, judged).await {
             Decision::Permit(permit) => permit,
             Decision::Hold(over) => {
-                let refusal = words::held(&self.about(&changes, &judgement.verdict), &over);
-                return Err(self.give_back(refusal, &changes, &judgement.verdict).await);
+                let parking = Parking {
+                    opaque: shape.is_none(),
+                    bytes,
+                    changes,
+                    verdict: judgement.verdict,
+                    snapshot: judgement.snapshot,
+                    charges,
+                    over,
+                };
+                return self.park(parking).await;
             }
             Decision::Refuse(cause) => {
                 return Err(self.caused(&cause, &changes, &judgement.verdict).await);
@@ -195,6 +226,7 @@ impl Write {
         } = judgement;
         self.notice(&mut verdict, permit.noticed());
         let snapshot = self.complete(snapshot, &changes, &verdict).await?;
+        self.not_in_doubt(&changes, &snapshot, &verdict).await?;
         let sending = Sending {
             shape,
             bytes,
@@ -203,8 +235,9 @@ impl Write {
             rests_on_prior,
             snapshot,
             charges,
+            at: self.worker.app.clock.now(),
         };
-        through::through(&self, permit, &sending).await
+        through::through(&self, permit, &sending, &seat).await
     }
 
     /// Unknown callers never write; a stopped service account does not either.
@@ -272,7 +305,7 @@ impl Write {
             service_account: &self.actor.service_account,
             entry: &self.entry,
             method: self.parts.method.as_str(),
-            path: self.path.as_str(),
+            path: &self.path,
             changes,
             verdict,
             now: self.now,
@@ -290,13 +323,36 @@ impl Write {
             origin: Origin::Agent,
             route: self.route(),
             method: self.parts.method.as_str(),
-            path: self.path.as_str(),
-            query: self.parts.uri.query(),
+            path: self.recorded_path(changes),
+            query: self.recorded_query(changes),
+            acting: &self.acting,
             changes,
             verdict,
             rules: self.rules.digest(),
-            now: self.now,
+            digest: (!self.digest.is_empty()).then_some(self.digest.as_str()),
+            // The row's own time: a slow body or prior read must not put it behind the ledger's newest.
+            now: self.worker.app.clock.now(),
         }
+    }
+
+    /// The path as the entry keeps it: in full, but for a secret that can stand in one.
+    fn recorded_path(&self, changes: Option<&ChangeSet>) -> Cow<'_, str> {
+        if !understood(changes) && self.path.may_hold_secret() {
+            Cow::Owned(self.path.outline())
+        } else {
+            Cow::Borrowed(self.path.as_str())
+        }
+    }
+
+    /// The query as the entry keeps it: of a request that is not taken apart only names, since any
+    /// value can be a secret.
+    fn recorded_query(&self, changes: Option<&ChangeSet>) -> Option<Cow<'_, str>> {
+        let query = self.parts.uri.query()?;
+        Some(if understood(changes) {
+            Cow::Borrowed(query)
+        } else {
+            Cow::Owned(query_names(query))
+        })
     }
 
     /// A denial by the rules; nothing was taken but, perhaps, locks.
@@ -343,29 +399,26 @@ impl Write {
         changes: Option<&ChangeSet>,
         verdict: Option<&Verdict>,
     ) -> Box<Refused> {
-        let subject = self.subject(changes, verdict);
-        let journal = &self.worker.app.journal;
+        let app = &self.worker.app;
+        let stranger = self.caller.service_account.is_none();
+        if stranger && !app.strangers.may_record(self.now) {
+            return refusal.into();
+        }
         let (charges, observing) = self.thresholds(self.refusal_charges(refusal.kind));
-        let refusal = match journal
+        self.count_refusal(charges.clone(), &observing).await;
+        let subject = self.subject(changes, verdict);
+        let recorded = app
+            .journal
             .refused(&subject, refusal.kind, &refusal.message, &charges)
-            .await
-        {
-            Ok(()) => refusal,
-            Err(error) => {
-                let refusal = Refusal::unavailable(error.to_string());
-                return Box::new(Refused {
-                    refusal,
-                    entry: None,
-                    instead: None,
-                });
-            }
-        };
-        self.count_refusal(charges, &observing).await;
-        Box::new(Refused {
-            refusal,
-            entry: Some(self.entry.clone()),
-            instead: None,
-        })
+            .await;
+        match recorded {
+            Ok(()) => Box::new(Refused {
+                refusal,
+                entry: Some(self.entry.clone()),
+                instead: None,
+            }),
+            Err(error) => Refusal::unavailable(error.to_string()).into(),
+        }
     }
 
     /// Refusals are limited too (`count: refusals`): an agent that probes is stopped. What is not the
@@ -391,24 +444,23 @@ impl Write {
     /// A tripped switch is a ledger row too, so that a restart does not lift it.
     async fn record_trip(&self, switch: &Switch) {
         tracing::warn!(service_account = %switch.service_account, by = %switch.by, "kill switch tripped");
-        let change = crate::control::SwitchChange::Throw(switch.clone());
-        let entry = self.worker.app.entry_id(self.now);
-        let journal = &self.worker.app.journal;
-        if let Err(error) = journal
-            .switch(&entry, &change, &switch.by, &switch.reason, self.now)
-            .await
-        {
-            tracing::error!(%error, "a tripped switch is not recorded");
-        }
+        let app = &self.worker.app;
+        let change = SwitchChange::Throw(switch.clone());
+        let by = (switch.by.as_str(), switch.reason.as_str());
+        let entry = app.entry_id(self.now);
+        app.journal
+            .switch_in_the_end(&entry, &change, by, app.clock.now())
+            .await;
     }
 
     /// What the write takes from limits. A record that is yet to be made has no id; the entry's makes
     /// it different from every other one.
-    fn charges(&self, changes: &ChangeSet, snapshot: Option<&Snapshot>) -> Vec<Charge> {
-        let Ok(question) = self.question(changes, snapshot) else {
-            return Vec::new();
-        };
-        let mut charges = self.rules.charges(&question);
+    fn charges(
+        &self,
+        changes: &ChangeSet,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<Vec<Charge>, Refusal> {
+        let mut charges = self.rules.charges(&self.question(changes, snapshot)?);
         let made = charges
             .iter_mut()
             .flat_map(|charge| &mut charge.records)
@@ -417,8 +469,13 @@ impl Write {
             *record = format!("{record}-{}", self.entry);
         }
         self.apply_live(&mut charges);
-        charges
+        Ok(charges)
     }
+}
+
+/// Whether a request was taken apart, so that nothing in it can be a secret.
+fn understood(changes: Option<&ChangeSet>) -> bool {
+    matches!(changes, Some(ChangeSet::Mutations(_)))
 }
 
 /// Whether the rules let a verdict through to the gate.

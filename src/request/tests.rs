@@ -211,6 +211,6 @@ fn claims_are_read_once_each() {
     let twice = raw("POST /x\nx-writegate-run: r1\nx-writegate-run: r2\n\n").unwrap();
     assert_eq!(
         twice.claims().unwrap_err(),
-        "x-writegate-run is given twice"
+        "the header x-writegate-run is given twice"
     );
 }

@@ -11,6 +11,7 @@ use super::{Endpoint, Fault, Handler, HostRule, Peer};
 use crate::app::{App, Worker};
 use crate::config::Route;
 use crate::proxy;
+use crate::proxy::releases;
 use crate::tls::{self, Pem, TlsError};
 use crate::upstream::{Body, Destination};
 
@@ -24,9 +25,12 @@ impl Proxied {
     /// The proxy on the worker that calls this.
     #[must_use]
     pub fn new(app: &Arc<App>, destinations: &[Destination]) -> Self {
-        Self {
-            worker: Arc::new(Worker::new(Arc::clone(app), destinations)),
+        let worker = Arc::new(Worker::new(Arc::clone(app), destinations));
+        if app.enlist(&worker) {
+            // What was approved when the process ended.
+            releases::all(app);
         }
+        Self { worker }
     }
 }
 

@@ -1,50 +1,106 @@
 """An unmodified hubspot-api-client session through the proxy: base URL and token, nothing else.
 
-Prints one JSON object a line: what the program did and what it saw.
-usage: hubspot_session.py BASE_URL TOKEN BLANK_COMPANY FILLED_COMPANY DEAL
+`host` moves the typed calls, `base_url` moves `api_request`.
+usage: hubspot_session.py BASE_URL ENRICHMENT_TOKEN SDR_TOKEN
 """
-import json
 import sys
 
 from hubspot import HubSpot
-from hubspot.crm.companies import (
-    BatchInputSimplePublicObjectBatchInput, PublicObjectSearchRequest, SimplePublicObjectInput,
-)
-from hubspot.crm import companies, deals
+from hubspot.crm import companies, deals, objects, pipelines, properties
 
-BASE, TOKEN, BLANK, FILLED, DEAL = sys.argv[1:6]
+from steps import serve
 
-
-def say(step, **seen):
-    print(json.dumps({"step": step, **seen}))
+BASE, ENRICHMENT, SDR = sys.argv[1:]
 
 
-def raised(step, call):
-    try:
-        say(step, returned=repr(call())[:80])
-    except (companies.exceptions.ApiException, deals.exceptions.ApiException) as error:
-        say(step, raised=type(error).__name__, status=error.status, text=str(error),
-            body=json.loads(error.body))
+def client(token):
+    return HubSpot(access_token=token, host=BASE, base_url=BASE)
 
 
-client = HubSpot(access_token=TOKEN, host=BASE, base_url=BASE)
-api = client.crm.companies.basic_api
+enrichment, sdr, stranger = client(ENRICHMENT), client(SDR), client("nobody-knows-this-token")
+company = enrichment.crm.companies.basic_api
+deal = sdr.crm.deals.basic_api
 
-say("get", name=api.get_by_id(BLANK, properties=["name"]).properties["name"])
-say("list", rows=len(api.get_page(limit=3).results))
-found = client.crm.companies.search_api.do_search(
-    public_object_search_request=PublicObjectSearchRequest(limit=2, properties=["name"]))
-say("search", rows=len(found.results))
-done = api.update(BLANK, SimplePublicObjectInput(properties={"industry": "COMPUTER_SOFTWARE"}))
-say("update", value=done.properties["industry"])
-raised("filled", lambda: api.update(FILLED, SimplePublicObjectInput(properties={"industry": "RETAIL"})))
-raised("denied", lambda: client.crm.deals.basic_api.update(
-    DEAL, deals.SimplePublicObjectInput(properties={"amount": "5"})))
-raised("archive", lambda: api.archive(FILLED))
-raised("batch", lambda: client.crm.companies.batch_api.update(
-    BatchInputSimplePublicObjectBatchInput(inputs=[
-        {"id": BLANK, "properties": {"numberofemployees": "12"}},
-        {"id": FILLED, "properties": {"industry": "RETAIL"}},
-    ])))
-raised("opaque", lambda: client.api_request(
-    {"method": "POST", "path": "/automation/v4/flows", "body": {"name": "x"}}).status_code)
+
+def names(results):
+    return [result.properties["name"] for result in results]
+
+
+def search():
+    request = companies.PublicObjectSearchRequest(
+        limit=2, properties=["name"], query="",
+        filter_groups=[{"filters": [{"propertyName": "lifecyclestage", "operator": "EQ", "value": "customer"}]}],
+        sorts=["name"])
+    found = enrichment.crm.companies.search_api.do_search(public_object_search_request=request)
+    request.after = found.paging.next.after
+    more = enrichment.crm.companies.search_api.do_search(public_object_search_request=request)
+    return names(found.results) + names(more.results)
+
+
+def pages():
+    first = company.get_page(limit=4, properties=["name"])
+    second = company.get_page(limit=4, properties=["name"], after=first.paging.next.after)
+    return [names(first.results), names(second.results)]
+
+
+def describe():
+    wanted = ("name", "industry", "numberofemployees")
+    found = {each.name: each.type for each in enrichment.crm.properties.core_api.get_all("companies").results}
+    return {name: found[name] for name in wanted}
+
+
+def company_with(id, **values):
+    return company.update(id, companies.SimplePublicObjectInput(properties=values)).properties
+
+
+def deal_with(id, **values):
+    return deal.update(id, deals.SimplePublicObjectInput(properties=values)).properties
+
+
+def batch(**rows):
+    inputs = [{"id": id, "properties": values} for id, values in rows.items()]
+    done = enrichment.crm.companies.batch_api.update(
+        companies.BatchInputSimplePublicObjectBatchInput(inputs=inputs))
+    return done.status
+
+
+def untyped(path, body):
+    answer = enrichment.api_request({"method": "POST", "path": path, "body": body})
+    return [answer.status_code, answer.json()["category"], answer.json()["message"]]
+
+
+def notes(how_many):
+    inputs = [{"properties": {"hs_timestamp": "2026-11-20T09:00:00Z", "hs_note_body": f"Call {n}"}, "associations": []}
+              for n in range(int(how_many))]
+    made = sdr.crm.objects.batch_api.create(
+        "notes", objects.BatchInputSimplePublicObjectBatchInputForCreate(inputs=inputs))
+    return len(made.results)
+
+
+serve({
+    "get": lambda id: company.get_by_id(id, properties=["name"]).properties["name"],
+    "list": lambda: names(company.get_page(limit=3, properties=["name"]).results),
+    "pages": pages,
+    "all": lambda: names(enrichment.crm.companies.get_all(properties=["name"])),
+    "search": search,
+    "describe": describe,
+    "owners": lambda: [owner.email for owner in enrichment.crm.owners.owners_api.get_page().results],
+    "missing": lambda: company.get_by_id("52000000999"),
+    "fill": lambda id: company_with(id, industry="COMPUTER_SOFTWARE")["industry"],
+    "read_back": lambda id: company.get_by_id(id, properties=["industry"]).properties["industry"],
+    "score": lambda id, score: company_with(id, ai_score=score)["ai_score"],
+    "describe_deal": lambda id: deal_with(id, description="Call procurement")["description"],
+    "batch": lambda one, two: batch(**{one: {"ai_score": "7"}, two: {"ai_score": "8"}}),
+    "overwrite": lambda id: company_with(id, industry="RETAIL"),
+    "amount": lambda id: deal_with(id, amount="5", description="Call procurement"),
+    "stage": lambda id: deal_with(id, dealstage="qualifiedtobuy"),
+    "bad_row": lambda blank, filled: batch(
+        **{blank: {"numberofemployees": "12"}, filled: {"industry": "RETAIL"}}),
+    "archive": lambda id: company.archive(id),
+    "unknown_record": lambda: company_with("52000000999", industry="RETAIL"),
+    "pipeline": lambda: enrichment.crm.pipelines.pipelines_api.archive("deals", "default"),
+    "flow": lambda: untyped("/automation/v4/flows", {"name": "x"}),
+    "stranger": lambda id: stranger.crm.companies.basic_api.update(
+        id, companies.SimplePublicObjectInput(properties={"ai_score": "1"})),
+    "notes": notes,
+}, tuple(part.exceptions.ApiException for part in (companies, deals, objects, pipelines, properties)))

@@ -1,42 +1,73 @@
-"""An unmodified simple-salesforce session through the proxy: session id + instance_url, nothing else.
+"""An unmodified simple-salesforce session through the proxy: session id and instance_url, nothing else.
 
-Prints one JSON object a line: what the program did and what it saw.
-usage: salesforce_session.py BASE_URL TOKEN
+usage: salesforce_session.py BASE_URL ENRICHMENT_TOKEN SDR_TOKEN
 """
-import json
 import sys
 
 from simple_salesforce import Salesforce, exceptions
 
-BLANK, FILLED, OPPORTUNITY = sys.argv[3:6]
+from steps import serve
+
+BASE, ENRICHMENT, SDR = sys.argv[1:]
 
 
-def say(step, **seen):
-    print(json.dumps({"step": step, **seen}))
+def session(token):
+    return Salesforce(session_id=token, instance_url=BASE)
 
 
-def raised(step, call):
-    try:
-        say(step, returned=repr(call()))
-    except exceptions.SalesforceError as error:
-        say(step, raised=type(error).__name__, status=error.status, text=str(error))
+enrichment, sdr, stranger = session(ENRICHMENT), session(SDR), session("00Dxx!nobody-knows-this-token")
 
 
-sf = Salesforce(session_id=sys.argv[2], instance_url=sys.argv[1])
+def names(result):
+    return [record["Name"] for record in result["records"]]
 
-say("get", name=sf.Account.get(BLANK)["Name"])
-say("describe", fields=len(sf.Account.describe()["fields"]) > 5)
-say("query", rows=sf.query("SELECT Id, Name FROM Account ORDER BY Name LIMIT 3")["totalSize"])
-say("update", status=sf.Account.update(BLANK, {"Industry": "Software"}))
-say("updated", value=sf.Account.get(BLANK)["Industry"])
-raised("denied", lambda: sf.Opportunity.update(OPPORTUNITY, {"Amount": 5, "NextStep": "call"}))
-raised("filled", lambda: sf.Account.update(FILLED, {"Industry": "Retail"}))
-raised("delete", lambda: sf.Account.delete(FILLED))
-raised("unknown_record", lambda: sf.Account.update("001000000000XyzAAA"[:15] , {"Industry": "x"}))
-raised("opaque", lambda: sf.restful("composite", method="POST", data=json.dumps({"compositeRequest": []})))
-raised("batch", lambda: sf.bulk2 and sf.restful(
-    "composite/sobjects", method="PATCH",
-    data=json.dumps({"allOrNone": False, "records": [
-        {"attributes": {"type": "Account"}, "id": BLANK, "NumberOfEmployees": 12},
-        {"attributes": {"type": "Account"}, "id": FILLED, "Industry": "Retail"},
-    ]})))
+
+def describe():
+    fields = {field["name"]: field["type"] for field in enrichment.Account.describe()["fields"]}
+    return {name: fields[name] for name in ("Name", "Industry", "NumberOfEmployees")}
+
+
+def changed(session, **fields):
+    """A collection update with these fields of these records."""
+    records = [{"attributes": {"type": "Account"}, "id": id, **values} for id, values in fields.items()]
+    body = {"allOrNone": False, "records": records}
+    return session.restful("composite/sobjects", method="PATCH", json=body)
+
+
+def tasks(how_many):
+    records = [{"attributes": {"type": "Task"}, "Subject": f"Call {n}"} for n in range(int(how_many))]
+    made = sdr.restful("composite/sobjects", method="POST", json={"allOrNone": True, "records": records})
+    return sum(result["success"] for result in made)
+
+
+serve({
+    "get": lambda id: enrichment.Account.get(id)["Name"],
+    "query": lambda: names(enrichment.query("SELECT Id, Name FROM Account ORDER BY Name LIMIT 3")),
+    "pages": lambda: names(enrichment.query_all("SELECT Id, Name FROM Account ORDER BY Name")),
+    "search": lambda: [found["Id"] for found in enrichment.quick_search("Globex")["searchRecords"]],
+    "describe": describe,
+    "describe_all": lambda: sorted(object["name"] for object in enrichment.describe()["sobjects"]),
+    "missing": lambda: enrichment.Account.get("001Wg0000000999IAA"),
+    "fill": lambda id: enrichment.Account.update(id, {"Industry": "Software"}),
+    "read_back": lambda id: enrichment.Account.get(id)["Industry"],
+    "score": lambda id, score: enrichment.Account.update(id, {"AI_Score__c": int(score)}),
+    "upsert": lambda key: enrichment.Account.upsert(f"Ext_Id__c/{key}", {"AI_Summary__c": "Makes rockets."}),
+    "next_step": lambda id: sdr.Opportunity.update(id, {"NextStep": "Call procurement"}),
+    "task": lambda: sdr.Task.create({"Subject": "Call Acme"})["success"],
+    "batch": lambda one, two: [result["success"] for result in changed(
+        enrichment, **{one: {"AI_Score__c": 7}, two: {"AI_Score__c": 8}})],
+    "overwrite": lambda id: enrichment.Account.update(id, {"Industry": "Retail"}),
+    "amount": lambda id: sdr.Opportunity.update(id, {"Amount": 5, "NextStep": "Call procurement"}),
+    "stage": lambda id: sdr.Opportunity.update(id, {"StageName": "Qualification"}),
+    "bad_row": lambda blank, filled: changed(
+        enrichment, **{blank: {"NumberOfEmployees": 12}, filled: {"Industry": "Retail"}}),
+    "delete": lambda id: enrichment.Account.delete(id),
+    "unknown_record": lambda: enrichment.Account.update("001Wg0000000999IAA", {"Industry": "Software"}),
+    "composite": lambda: enrichment.restful("composite", method="POST", json={"compositeRequest": []}),
+    "apex": lambda: enrichment.apexecute("scoring/run", method="POST", data={"all": True}),
+    "bulk": lambda id: enrichment.bulk.Account.update([{"Id": id, "Industry": "Retail"}]),
+    "twice": lambda id: enrichment.restful(
+        f"sobjects/Account/{id}", method="PATCH", data='{"Industry": "Software", "industry": "Retail"}'),
+    "stranger": lambda id: stranger.Account.update(id, {"AI_Score__c": 1}),
+    "tasks": tasks,
+}, exceptions.SalesforceError)

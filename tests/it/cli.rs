@@ -340,7 +340,7 @@ fn kill_and_resume_say_who_confirmed_it() {
 #[test]
 fn status_shows_what_is_stopped_and_what_is_nearly_used_up() {
     let answer = r#"{"routes":[{"name":"salesforce","crm":"salesforce","listen":"127.0.0.1:8443",
-        "upstream":"https://acme.my.salesforce.com","mode":"enforce"}],"rules":"3f1c","stopped":[
+        "upstream":"https://acme.my.salesforce.com","mode":"enforce","releases":"release_credential"}],"rules":"3f1c","stopped":[
         {"service_account":"enrichment-agent","scope":"writes","by":"limit runaway","reason":"50 records in 2 min",
         "at":"2026-11-20T14:02:00Z","limit":"runaway"}],"holds":0,"in_doubt":1,"limits":[
         {"limit":"hourly","key":"sdr-agent","used":401,"max":500},
@@ -352,8 +352,8 @@ fn status_shows_what_is_stopped_and_what_is_nearly_used_up() {
         Ran {
             code: 0,
             out: "\
-ROUTE        CRM          LISTENS ON       UPSTREAM                         MODE
-salesforce   salesforce   127.0.0.1:8443   https://acme.my.salesforce.com   enforce
+ROUTE        CRM          LISTENS ON       UPSTREAM                         MODE      RELEASES WITH
+salesforce   salesforce   127.0.0.1:8443   https://acme.my.salesforce.com   enforce   release_credential
 
 rules      3f1c
 stopped    1

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::support::resume_of;
 use jiff::{SignedDuration, Timestamp};
 use writegate::clock::EntryId;
 use writegate::control::memory::MemoryControl;
@@ -376,10 +377,7 @@ async fn a_resume_empties_the_limit_that_tripped_for_that_account(store: &dyn Co
     let view = store.set_switch(by_hand).await.unwrap();
     assert_eq!(view.thrown.len(), 1);
     assert_eq!(view.thrown[0].by, "dana");
-    let view = store
-        .set_switch(SwitchChange::Resume("agent".into()))
-        .await
-        .unwrap();
+    let view = store.set_switch(resume_of(store, "agent")).await.unwrap();
     assert_eq!(view.thrown, []);
     let again = ask("4", 0, &[key("agent", "1"), key("agent", "2")]);
     assert!(granted(&admit(store, again).await));
@@ -478,10 +476,7 @@ async fn a_refund_after_a_resume_gives_nothing(store: &dyn ControlState) {
         &admit(store, ask("old", 0, &[charge(&stop, 2)])).await
     ));
     admit(store, ask("trips", 0, &[charge(&stop, 1)])).await;
-    store
-        .set_switch(SwitchChange::Resume("agent".into()))
-        .await
-        .unwrap();
+    store.set_switch(resume_of(store, "agent")).await.unwrap();
     assert!(granted(
         &admit(store, ask("new", 0, &[charge(&stop, 2)])).await
     ));
@@ -755,10 +750,7 @@ async fn refusals_are_counted_and_trip(store: &dyn ControlState) {
             .unwrap(),
         None
     );
-    store
-        .set_switch(SwitchChange::Resume("agent".into()))
-        .await
-        .unwrap();
+    store.set_switch(resume_of(store, "agent")).await.unwrap();
     assert_eq!(
         store
             .charge(ask("6", 4, &[charge(&probing, 2)]))
@@ -798,24 +790,15 @@ async fn switches_stop_their_account_or_all(store: &dyn ControlState) {
         .set_switch(SwitchChange::Throw(all.clone()))
         .await
         .unwrap();
-    store
-        .set_switch(SwitchChange::Resume("agent".into()))
-        .await
-        .unwrap();
+    store.set_switch(resume_of(store, "agent")).await.unwrap();
     assert_eq!(
         admit(store, ask("2", 0, &[])).await,
         Admission::Stopped(all)
     );
-    let view = store
-        .set_switch(SwitchChange::Resume("*".into()))
-        .await
-        .unwrap();
+    let view = store.set_switch(resume_of(store, "*")).await.unwrap();
     assert_eq!(view.version, start + 4);
     // nothing to resume changes nothing
-    let same = store
-        .set_switch(SwitchChange::Resume("agent".into()))
-        .await
-        .unwrap();
+    let same = store.set_switch(resume_of(store, "agent")).await.unwrap();
     assert_eq!(same.version, start + 4);
     let admission = admit(store, ask("3", 0, &[])).await;
     assert!(

@@ -200,12 +200,9 @@ async fn rates_and_refusals_can_be_set_too() {
     house.finish().await;
 }
 
-#[tokio::test]
-async fn what_makes_no_sense_is_refused_with_what_to_do() {
-    let clock = noon();
-    let house = house(&clock).build().await;
-    let dana = operator(&house, OPERATOR).await;
-    let cases = [
+/// What is asked of which limit, and the refusal.
+fn nonsense() -> Vec<(&'static str, Value, u16, &'static str)> {
+    vec![
         (
             "nosuch",
             json!({ "max": 1, "for": "1h" }),
@@ -284,8 +281,15 @@ async fn what_makes_no_sense_is_refused_with_what_to_do() {
             422,
             "unknown key `maximum`",
         ),
-    ];
-    for (name, wish, status, says) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_what_to_do() {
+    let clock = noon();
+    let house = house(&clock).build().await;
+    let dana = operator(&house, OPERATOR).await;
+    for (name, wish, status, says) in nonsense() {
         let reply = set(&dana, name, wish.clone()).await;
         assert_eq!(reply.status, status, "{name} {wish}: {}", reply.text());
         let json = reply.json();
@@ -338,6 +342,45 @@ async fn a_value_that_cannot_be_recorded_does_not_hold() {
     assert_eq!(set(&dana, "hourly", wish).await.status, 503);
     house.ledger.repair();
     assert_eq!(room(&house.agent()).await, 2);
+    house.finish().await;
+}
+
+const QUEUE: &str = "
+crm: salesforce
+default: { agents: hold, owner: Sales Ops }
+limits:
+  - { name: queue, per: service_account, count: holds, max: 2 }
+";
+
+async fn ask(agent: &Client, value: &str) -> u16 {
+    let target = format!("/services/data/v60.0/sobjects/Account/{}", seed::GLOBEX);
+    let reply = agent.patch(&target, &json!({ "Rating": value })).await;
+    reply.status.as_u16()
+}
+
+/// The gauge of waiting holds is a limit like the others: set at run time, and observed.
+#[tokio::test]
+async fn the_queue_of_holds_can_be_set_and_observed() {
+    let clock = noon();
+    let house = House::builder()
+        .rules(QUEUE)
+        .clock(clock.clone())
+        .build()
+        .await;
+    let dana = operator(&house, OPERATOR).await;
+    let wish = json!({ "max": 1, "for": "1h" });
+    assert_eq!(set(&dana, "queue", wish).await.status, 200);
+    assert_eq!(ask(&house.agent(), "one").await, 423);
+    assert_eq!(ask(&house.agent(), "two").await, 403);
+    clock.advance_ms(3_600_000);
+    assert_eq!(ask(&house.agent(), "two").await, 423);
+    assert_eq!(ask(&house.agent(), "three").await, 403);
+    house.finish().await;
+    let observed = QUEUE.replace("max: 2", "max: 1, observe: true");
+    let house = House::builder().rules(&observed).build().await;
+    for value in ["one", "two", "three"] {
+        assert_eq!(ask(&house.agent(), value).await, 423);
+    }
     house.finish().await;
 }
 

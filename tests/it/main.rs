@@ -8,21 +8,43 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod answers;
+mod budgets;
+mod chain;
 mod cli;
+mod clients;
 mod config;
 mod control_contract;
+mod corpora;
+mod crash;
 mod demo;
 mod framing;
+mod hang_up;
 mod hidden_fields;
+mod holds;
+mod honest_outcomes;
+mod in_doubt;
+mod journal_first;
+mod judged_is_sent;
+mod kill_switch;
 mod ledger_contract;
 mod limits_at_run_time;
 mod metrics;
 mod observe;
 mod packs;
 mod passthrough;
+mod readme;
+mod record_locks;
 mod reload;
+mod restart;
 mod sandbox;
 mod schema;
+mod secrets;
 mod server;
+mod shutdown;
+mod slow_arrivals;
 mod support;
 mod tidy;
+mod unavailable;
+mod unknown_is_opaque;
+mod upstream_hosts;

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use writegate::config::{Config, Environment};
 use writegate::mutation::{
-    Actor, ChangeSet, Claims, CrmKind, Effect, Mutation, Operation, Origin, Prior, RecordKey,
-    Snapshot, Undo,
+    Acting, Actor, ChangeSet, Claims, CrmKind, Effect, Mutation, Operation, Origin, Prior,
+    RecordKey, Snapshot, Undo,
 };
 use writegate::policy::{Evaluation, Question, RuleSet};
 use writegate::rules;
@@ -162,6 +162,7 @@ fn effect(set: &RuleSet, (crm, mutation, prior): &(CrmKind, Mutation, Prior)) ->
         origin: Origin::Agent,
         method: "POST",
         path: "/",
+        acting: &Acting::default(),
         changes: &changes,
         snapshot: Some(&snapshot),
         now: Timestamp::UNIX_EPOCH,

@@ -1,5 +1,9 @@
 //! P10: reads and allowed writes come back as the CRM gave them.
 
+mod connections;
+mod same;
+mod streaming;
+
 use serde_json::json;
 use writegate::mutation::CrmKind;
 use writegate::sandbox::seed;

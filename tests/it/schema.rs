@@ -251,6 +251,27 @@ fn the_shipped_packs_fit_the_schema() {
     }
 }
 
+/// The YAML of the README, by the file it is of.
+#[test]
+fn the_examples_of_the_readme_fit_the_schemas() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let mut seen = 0;
+    for block in readme.split("```yaml ").skip(1) {
+        let (name, text) = block.split_once('\n').unwrap();
+        let text = text.split("```").next().unwrap();
+        let schema = match name {
+            "writegate.yaml" => schema::config(),
+            name if name.ends_with(".cases.yaml") => continue,
+            _ => schema::rules(),
+        };
+        let faults = check(&schema, &yaml(text));
+        assert!(faults.is_empty(), "{name}: {faults:#?}");
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+}
+
 /// Every key, every form.
 const CONFIG: &str = r#"
 routes:

@@ -21,7 +21,7 @@ fn of_route(route: &Route, warnings: &mut Vec<String>) {
     if route.release_credential.is_none() {
         warnings.push(format!(
             "route {name} has no `release_credential`: a released hold waits for the agent's next \
-             repeat, and reverts are not possible"
+             repeat unless its service account has `credentials`, and reverts are not possible"
         ));
     }
     if route.mode == Mode::Observe {
@@ -68,7 +68,7 @@ fn of_account(account: &ServiceAccount, warnings: &mut Vec<String>) {
             "service account {name} has `keys` but no `credentials`: there is nothing to send the CRM"
         )),
         (true, false) => warnings.push(format!(
-            "service account {name} has `credentials` but no `keys`: they are never used"
+            "service account {name} has `credentials` but no `keys`: they are used for its releases only"
         )),
         (true, true) | (false, false) => {}
     }

@@ -72,7 +72,7 @@ fn observed(judged: &Judged) -> impl Iterator<Item = &Reason> {
 
 fn opaque(changes: &ChangeSet) -> Option<&str> {
     match changes {
-        ChangeSet::Opaque { reason } => Some(reason),
+        ChangeSet::Opaque(opaque) => Some(&opaque.reason),
         ChangeSet::Mutations(_) => None,
     }
 }

@@ -114,6 +114,9 @@ pub(super) fn state(state: EntryState) -> &'static str {
     match state {
         EntryState::Refused => "refused, nothing sent",
         EntryState::Open => "being sent",
+        EntryState::Held => "waits for a person",
+        EntryState::Rejected => "a person said no",
+        EntryState::Expired => "nobody decided in time",
         EntryState::NotSent => "not sent",
         EntryState::Done => "done",
         EntryState::Partly => "partly done",

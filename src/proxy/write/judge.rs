@@ -6,10 +6,11 @@ use std::time::Instant;
 use super::{Write, passes};
 use crate::clock::EntryId;
 use crate::crm::Wanted;
+use crate::doubt;
 use crate::error::Refusal;
 use crate::gate;
 use crate::mutation::{
-    ChangeSet, Mutation, Operation, Origin, Prior, RecordKey, Snapshot, Verdict,
+    ChangeSet, CrmKind, Mutation, Operation, Origin, Prior, RecordKey, Snapshot, Verdict,
 };
 use crate::policy::{Evaluation, Question};
 use crate::proxy::{Refused, answer_of, words};
@@ -40,6 +41,7 @@ impl Write {
             origin: Origin::Agent,
             method: self.parts.method.as_str(),
             path: self.path.as_str(),
+            acting: &self.acting,
             changes,
             snapshot,
             now: self.now,
@@ -59,7 +61,11 @@ impl Write {
                 if !passes(&verdict) {
                     return Err(self.denied(changes, &verdict).await);
                 }
-                if !changes.mutations().iter().any(named_by_key) {
+                if !changes
+                    .mutations()
+                    .iter()
+                    .any(|mutation| self.may_have_another_id(mutation))
+                {
                     return Ok(Judgement {
                         verdict,
                         rests_on_prior,
@@ -93,6 +99,18 @@ impl Write {
             rests_on_prior,
             snapshot: Some(snapshot),
         })
+    }
+
+    /// Whether the read can name the record otherwise than the request does: limits, locks and blocks
+    /// go by that id. An older id of a merged HubSpot record still leads to it.
+    fn may_have_another_id(&self, mutation: &Mutation) -> bool {
+        match &mutation.record {
+            Some(RecordKey::External { .. }) => true,
+            Some(RecordKey::Id { .. }) => self
+                .state()
+                .is_ok_and(|state| state.route.crm == CrmKind::HubSpot),
+            None => false,
+        }
     }
 
     /// Judges what cannot be taken apart.
@@ -194,12 +212,8 @@ impl Write {
     pub(super) fn locks(&self, changes: &ChangeSet, snapshot: Option<&Snapshot>) -> Vec<String> {
         let mut locks = Vec::new();
         for (place, mutation) in changes.mutations().iter().enumerate() {
-            let object = mutation.object.to_ascii_lowercase();
-            let named = mutation.record.iter().chain(&mutation.others);
-            locks.extend(named.map(|key| format!("{}/{object}/{key}", self.route())));
-            if let Some(Prior::Found { id, .. }) = snapshot.map(|snapshot| snapshot.prior(place)) {
-                locks.push(format!("{}/{object}/{id}", self.route()));
-            }
+            let prior = snapshot.map(|snapshot| snapshot.prior(place));
+            locks.extend(doubt::records(self.route(), mutation, prior));
         }
         locks.sort_unstable();
         locks.dedup();
@@ -231,6 +245,7 @@ impl Write {
             head: &self.head(),
             headers: &headers,
             mutations: changes.mutations(),
+            now: self.now,
         };
         let began = Instant::now();
         let taken = snapshot::take(&taking, wanted).await;
@@ -274,10 +289,6 @@ impl Write {
     }
 }
 
-fn named_by_key(mutation: &Mutation) -> bool {
-    matches!(mutation.record, Some(RecordKey::External { .. }))
-}
-
 /// Two rows that name one record by different keys: which value wins is the CRM's to choose.
 fn one_record_twice(snapshot: &Snapshot, changes: &ChangeSet) -> Option<Refusal> {
     let mut seen: HashMap<(String, &str), &Mutation> = HashMap::new();
@@ -301,23 +312,31 @@ fn one_record_twice(snapshot: &Snapshot, changes: &ChangeSet) -> Option<Refusal>
     None
 }
 
+/// The rows whose prior values are not known, of those that can lose some: a new link takes nothing
+/// from the record at its far end, which is read only where a rule looks at it.
+fn unknown<'a>(
+    snapshot: &'a Snapshot,
+    changes: &'a ChangeSet,
+) -> impl Iterator<Item = &'a Mutation> {
+    let mutations = changes.mutations().iter().enumerate();
+    mutations
+        .filter(|(place, mutation)| {
+            mutation.record.is_some()
+                && mutation.operation != Operation::Associate
+                && *snapshot.prior(*place) == Prior::Unknown
+        })
+        .map(|(_, mutation)| mutation)
+}
+
 /// A write to a record whose prior values are not known could not be undone: no snapshot, no write.
 fn incomplete(snapshot: &Snapshot, changes: &ChangeSet, entry: &EntryId) -> Option<Refusal> {
-    changes
-        .mutations()
-        .iter()
-        .enumerate()
-        .find_map(|(place, mutation)| {
-            let unknown = mutation.record.is_some() && *snapshot.prior(place) == Prior::Unknown;
-            unknown.then(|| {
-                let row = mutation
-                    .row
-                    .as_deref()
-                    .map(|row| format!("{row}: "))
-                    .unwrap_or_default();
-                let mut refusal = words::unreadable(&format!("{row}{}", mutation.object), entry);
-                refusal.rows = mutation.row.iter().cloned().collect();
-                refusal
-            })
-        })
+    let mutation = unknown(snapshot, changes).next()?;
+    let row = mutation
+        .row
+        .as_deref()
+        .map(|row| format!("{row}: "))
+        .unwrap_or_default();
+    let mut refusal = words::unreadable(&format!("{row}{}", mutation.object), entry);
+    refusal.rows = mutation.row.iter().cloned().collect();
+    Some(refusal)
 }

@@ -4,14 +4,16 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
+use jiff::Timestamp;
 
-use super::Write;
+use super::{Write, again};
 use crate::crm::Shape;
+use crate::doubt::{Launch, Seat};
 use crate::error::Refusal;
 use crate::gate::Permit;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{ChangeSet, Charge, Outcome, OutcomeState, Snapshot, Verdict};
-use crate::proxy::{ENTRY, Refused, VERDICT, WOULD, answer_of, quota, target, words};
+use crate::proxy::{ENTRY, Refused, SHOULD_RETRY, VERDICT, WOULD, answer_of, quota, target, words};
 use crate::upstream::{Answer, Body, SendError};
 
 /// What is sent, and what it rests on.
@@ -31,6 +33,8 @@ pub(super) struct Sending {
     pub(super) snapshot: Snapshot,
     /// What was taken from limits.
     pub(super) charges: Vec<Charge>,
+    /// Nothing of it happened before this moment.
+    pub(super) at: Timestamp,
 }
 
 /// Journals, sends, closes, replies.
@@ -38,6 +42,7 @@ pub(super) async fn through(
     write: &Write,
     permit: Permit,
     sending: &Sending,
+    seat: &Seat,
 ) -> Result<Response<Body>, Box<Refused>> {
     let app = &write.worker.app;
     let (request, conditional) = match request(write, sending) {
@@ -46,6 +51,22 @@ pub(super) async fn through(
             return Err(write
                 .give_back(refusal, &sending.changes, &sending.verdict)
                 .await);
+        }
+    };
+    let upstream = write
+        .worker
+        .upstreams
+        .get(write.place)
+        .ok_or_else(super::super::no_upstream)?;
+    let flight = match seat.launch(&write.entry).await {
+        Launch::Flight(flight) => flight,
+        Launch::Landed(landed) => {
+            write.refund().await;
+            return again::reply(&landed);
+        }
+        Launch::Lost(entry) => {
+            write.refund().await;
+            return Err(again::lost(entry));
         }
     };
     // 8 durable before anything is sent
@@ -57,16 +78,15 @@ pub(super) async fn through(
     let journaled = match opened {
         Ok(journaled) => journaled,
         Err((_permit, error)) => {
-            write.refund().await;
-            return Err(Refusal::unavailable(error.to_string()).into());
+            flight.abort();
+            let refusal = Refusal::unavailable(error.to_string());
+            return Err(write
+                .give_back(refusal, &sending.changes, &sending.verdict)
+                .await);
         }
     };
+    let _sent = app.inflight.sending(&write.actor.service_account);
     // 9 one dispatch
-    let upstream = write
-        .worker
-        .upstreams
-        .get(write.place)
-        .ok_or_else(super::super::no_upstream)?;
     let last_look = |journaled: &Journaled| {
         journaled
             .permit()
@@ -75,14 +95,16 @@ pub(super) async fn through(
     let began = Instant::now();
     let sent = upstream.send(&journaled, request, last_look).await;
     write.watch.away(began.elapsed());
-    match sent {
+    let answer = match sent {
         Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
         Err(error) => Err(unanswered(write, sending, journaled, &error).await),
-    }
+    };
+    flight.land(again::landed(&answer));
+    answer
 }
 
 /// The request as it goes out; the flag says whether we put a condition on it.
-fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Refusal> {
+pub(super) fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Refusal> {
     let mut request = Request::new(Body::full(sending.bytes.clone()));
     *request.method_mut() = write.parts.method.clone();
     *request.uri_mut() = target(&write.path, false, write.parts.uri.query())?;
@@ -93,13 +115,22 @@ fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Re
         }
         Some(_) | None => None,
     };
-    // A condition of the agent's own stays; ours would replace it.
-    let ours = condition.filter(|(name, _)| !request.headers().contains_key(name));
+    // Of two conditions the earlier moment holds: the agent's own must not switch ours off.
+    let ours = condition.filter(|(name, ours)| !earlier(request.headers().get(name), ours));
     let conditional = ours.is_some();
     if let Some((name, value)) = ours {
         request.headers_mut().insert(name, value);
     }
     Ok((request, conditional))
+}
+
+/// Whether the agent's own `If-Unmodified-Since` (RFC 9110 13.1.4) names a moment before ours.
+fn earlier(theirs: Option<&HeaderValue>, ours: &HeaderValue) -> bool {
+    let moment = |value: &HeaderValue| jiff::fmt::rfc2822::parse(value.to_str().ok()?).ok();
+    match (theirs.and_then(moment), moment(ours)) {
+        (Some(theirs), Some(ours)) => theirs < ours,
+        _ => false,
+    }
 }
 
 /// 10 to 12: the CRM answered.
@@ -112,16 +143,18 @@ async fn answered(
 ) -> Result<Response<Body>, Box<Refused>> {
     let outcomes = outcomes(write, sending, &answer);
     quota(&write.worker, write.place, &answer.headers);
-    let moved = conditional && answer.status == StatusCode::PRECONDITION_FAILED;
+    let refusal = unlike_success(write, &answer, &outcomes, conditional);
+    let doubt = outcomes
+        .iter()
+        .any(|outcome| outcome.state == OutcomeState::Unknown);
     let closing = Closing {
         status: Some(answer.status.as_u16()),
         sent: true,
         outcomes,
-        note: moved.then(|| "the record moved between the look at it and the write".into()),
+        note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
     };
-    close(write, journaled, &closing).await;
-    if moved {
-        let refusal = words::moved();
+    close(write, sending, journaled, &closing).await;
+    if let Some(refusal) = refusal {
         return Err(Box::new(Refused {
             refusal,
             entry: Some(write.entry.clone()),
@@ -132,21 +165,48 @@ async fn answered(
     if let Ok(entry) = HeaderValue::from_str(write.entry.as_str()) {
         response.headers_mut().insert(ENTRY, entry);
     }
-    response
-        .headers_mut()
-        .insert(VERDICT, HeaderValue::from_static("allow"));
+    let headers = response.headers_mut();
+    headers.insert(VERDICT, HeaderValue::from_static("allow"));
     if let Some(would) = sending.verdict.would() {
         let metrics = &write.worker.app.metrics;
         metrics.observed(write.route(), would);
-        let word = HeaderValue::from_static(would.word());
-        response.headers_mut().insert(WOULD, word);
+        headers.insert(WOULD, HeaderValue::from_static(would.word()));
+    }
+    if doubt {
+        // An SDK that resends on its own would write a second time.
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     Ok(response)
 }
 
+/// Why the CRM's answer is not the caller's: our own condition failed, of which the caller knows
+/// nothing; or it looks like success and says of no record what became of it, as the page of a
+/// middlebox does (INVARIANT: nobody gets a success-shaped answer for a write that did not happen).
+fn unlike_success(
+    write: &Write,
+    answer: &Answer,
+    outcomes: &[Outcome],
+    conditional: bool,
+) -> Option<Refusal> {
+    if conditional && answer.status == StatusCode::PRECONDITION_FAILED {
+        let detail = "the record moved between the look at it and the write";
+        return Some(words::moved().detail(detail));
+    }
+    let unknown = |outcome: &Outcome| outcome.state == OutcomeState::Unknown;
+    let nothing_said = !outcomes.is_empty() && outcomes.iter().all(unknown);
+    (answer.status.is_success() && nothing_said).then(|| {
+        let detail = format!(
+            "the CRM's answer ({}) is not one to this write",
+            answer.status
+        );
+        words::unknown_outcome(false, &write.entry, &detail)
+    })
+}
+
 /// What became of each mutation; an opaque request has one outcome, told by its status.
-fn outcomes(write: &Write, sending: &Sending, answer: &Answer) -> Vec<Outcome> {
-    let Some((shape, state)) = sending.shape.as_ref().zip(write.state().ok()) else {
+pub(super) fn outcomes(write: &Write, sending: &Sending, answer: &Answer) -> Vec<Outcome> {
+    let parsed = sending.shape.as_ref().zip(write.state().ok());
+    let Some((shape, state)) = parsed.filter(|_| !sending.changes.mutations().is_empty()) else {
         let state = match answer.status.as_u16() {
             200..=299 => OutcomeState::Done,
             400..=499 => OutcomeState::Failed,
@@ -157,6 +217,7 @@ fn outcomes(write: &Write, sending: &Sending, answer: &Answer) -> Vec<Outcome> {
     state.crm.outcome(
         shape,
         sending.changes.mutations(),
+        &sending.snapshot,
         answer.status,
         &answer.body,
     )
@@ -189,7 +250,7 @@ async fn unanswered(
         outcomes: vec![Outcome::of(state); count],
         note: Some(detail),
     };
-    close(write, journaled, &closing).await;
+    close(write, sending, journaled, &closing).await;
     Box::new(Refused {
         refusal,
         entry: Some(entry),
@@ -200,8 +261,10 @@ async fn unanswered(
 /// Returns when the outcome is durable. The records are free again once its row is on its way: the
 /// ledger keeps the order, so a later write's row is never durable without this one. What was not
 /// sent is not charged.
-async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
+async fn close(write: &Write, sending: &Sending, journaled: Journaled, closing: &Closing) {
     let app = &write.worker.app;
+    let now = app.clock.now();
+    tell_doubt(write, sending, closing, now);
     let free = async {
         if closing.sent {
             app.control.settle(&write.entry).await
@@ -211,11 +274,20 @@ async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
     };
     let (_, freed) = tokio::join!(
         biased;
-        app.journal.close(journaled, closing, app.clock.now()),
+        app.journal.close(journaled, closing, now),
         free,
     );
     if let Err(error) = freed {
         tracing::error!(%error, entry = %write.entry, "a reservation is not settled");
+    }
+}
+
+/// Before the records are free: who waits for them is told.
+pub(super) fn tell_doubt(write: &Write, sending: &Sending, closing: &Closing, now: Timestamp) {
+    let mut outcomes = closing.outcomes.iter();
+    if outcomes.any(|outcome| outcome.state == OutcomeState::Unknown) {
+        let doubts = &write.worker.app.doubts;
+        doubts.doubted(again::in_doubt(write, sending, closing, now), now);
     }
 }
 

@@ -292,14 +292,14 @@ operators:
     assert_eq!(
         warnings,
         [
-            "route hubspot has no `release_credential`: a released hold waits for the agent's next repeat, and reverts are not possible",
+            "route hubspot has no `release_credential`: a released hold waits for the agent's next repeat unless its service account has `credentials`, and reverts are not possible",
             "route hubspot listens on 0.0.0.0:8444 without `tls`: tokens travel in clear text",
             "`admin` listens on 0.0.0.0:9090 without TLS: operators' tokens travel in clear text",
             "`control` is Redis, which `serve` of this version refuses",
             "`ledger` is PostgreSQL, which `serve` of this version refuses",
             "service account a has `keys` but no `credentials`: there is nothing to send the CRM",
             "service account b has no tokens, clients, keys or certs: nobody will ever be it",
-            "service account b has `credentials` but no `keys`: they are never used",
+            "service account b has `credentials` but no `keys`: they are used for its releases only",
             "no operator has the role admin: nobody can resume what was stopped",
             "the rules name service account sdr-agent, which the configuration does not have",
             "the rules ask Sales Ops to decide, but no operator of that team is an approver",

@@ -1,17 +1,18 @@
 //! A sandbox CRM, a real proxy before it, and what a test wants to know of both.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use http::Uri;
+use parking_lot::Mutex;
 use tempfile::TempDir;
-use writegate::app::{App, Parts};
+use writegate::app::{App, Parts, Worker};
 use writegate::clock::{Clock, SystemClock, SystemEntropy};
 use writegate::config::{
     Admin, Config, ControlStore, Fingerprint, LedgerStore, Mode, Operator, Role, Route, Secret,
-    ServiceAccount, UnknownCallers,
+    ServiceAccount, Tls, UnknownCallers,
 };
 use writegate::control::ControlState;
 use writegate::control::memory::MemoryControl;
@@ -23,6 +24,7 @@ use writegate::policy::RuleSet;
 use writegate::sandbox::{Options, Running, Sandbox, Token};
 use writegate::server::proxied::{self, Proxied};
 use writegate::server::{self, Settings, Trigger};
+use writegate::tls;
 
 use super::client::Client;
 use super::faulty::FaultyLedger;
@@ -42,6 +44,9 @@ pub(crate) const APPROVER: &str = "canary-token-of-ann";
 /// The token of the operator vic, a viewer.
 pub(crate) const VIEWER: &str = "canary-token-of-vic";
 
+/// The file of the CA in a house's folder.
+const CA: &str = "ca.pem";
+
 /// Rules that let the sandbox be written to in every way that is taken apart.
 pub(crate) const OPEN_RULES: &str = "
 crm: salesforce
@@ -57,6 +62,9 @@ objects:
   '*': { create: { agents: allow }, delete: { agents: allow }, associate: { agents: allow } }
 ";
 
+/// Something to be set otherwise before the house opens.
+type Change<T> = Box<dyn FnOnce(&mut T)>;
+
 /// How a house is built.
 pub(crate) struct Builder {
     rules: Vec<(String, String)>,
@@ -65,9 +73,11 @@ pub(crate) struct Builder {
     folder: Option<Arc<TempDir>>,
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
+    crm: Option<Arc<Running>>,
     settings: Settings,
-    tokens: Vec<Token>,
-    changes: Vec<Box<dyn FnOnce(&mut Config)>>,
+    sandbox: Vec<Change<Options>>,
+    changes: Vec<Change<Config>>,
+    tls: bool,
 }
 
 impl Builder {
@@ -106,6 +116,12 @@ impl Builder {
         self
     }
 
+    /// The CRM of an earlier house, as it is by now.
+    pub(crate) fn crm(mut self, crm: &Arc<Running>) -> Self {
+        self.crm = Some(Arc::clone(crm));
+        self
+    }
+
     /// Another upstream than the sandbox.
     pub(crate) fn upstream(mut self, upstream: &str) -> Self {
         self.upstream = Some(upstream.parse().unwrap());
@@ -118,9 +134,26 @@ impl Builder {
         self
     }
 
+    /// Sets the sandbox up otherwise; its clock is the house's.
+    pub(crate) fn sandbox(mut self, change: impl FnOnce(&mut Options) + 'static) -> Self {
+        self.sandbox.push(Box::new(change));
+        self
+    }
+
     /// One more token that the sandbox takes.
-    pub(crate) fn sandbox_token(mut self, token: &str) -> Self {
-        self.tokens.push(Token::new(token));
+    pub(crate) fn sandbox_token(self, token: &str) -> Self {
+        let theirs = Token::new(token);
+        self.sandbox(|options| options.tokens.push(theirs))
+    }
+
+    /// So many rows per page of a Salesforce query.
+    pub(crate) fn query_page(self, rows: usize) -> Self {
+        self.sandbox(move |options| options.query_page = rows)
+    }
+
+    /// Routes with TLS, under a CA of their own ([`House::ca`]).
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 
@@ -138,7 +171,17 @@ impl Builder {
     }
 
     pub(crate) async fn build(self) -> House {
-        let sandbox = sandbox(self.tokens).await;
+        let sandbox = match self.crm {
+            Some(crm) => crm,
+            None => {
+                let mut options = options(&self.clock);
+                for change in self.sandbox {
+                    change(&mut options);
+                }
+                let listen = "127.0.0.1:0".parse().unwrap();
+                Arc::new(Sandbox::start(listen, options).await.unwrap())
+            }
+        };
         let folder = self
             .folder
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
@@ -149,9 +192,16 @@ impl Builder {
         for change in self.changes {
             change(&mut config);
         }
+        if self.tls {
+            let tls = certificates(folder.path());
+            for route in &mut config.routes {
+                route.tls = Some(tls.clone());
+            }
+        }
         let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
         let file = folder.path().join("ledger.db");
+        unlocked(&folder);
         let sqlite = SqliteLedger::open(&file, self.clock.now(), entropy.clone()).unwrap();
         let ledger = Arc::new(FaultyLedger::new(Arc::new(sqlite)));
         let parts = Parts {
@@ -173,18 +223,40 @@ impl Builder {
             folder,
             trigger,
             server: Some(server),
+            serving: Mutex::default(),
         }
     }
 }
 
-async fn sandbox(tokens: Vec<Token>) -> Running {
+/// Returns when nobody has the ledger's lock. Between fork and exec, a program that another test starts
+/// has all that this process had open, the lock of a house that has just ended among it.
+fn unlocked(folder: &TempDir) {
+    if let Ok(lock) = std::fs::File::open(folder.path().join("ledger.db.lock")) {
+        lock.lock().unwrap();
+    }
+}
+
+/// A sandbox that takes the tokens of all service accounts.
+pub(crate) fn options(clock: &Arc<dyn Clock>) -> Options {
     let mut options = Options::with_token(TOKEN);
-    options.tokens.extend(tokens);
     options.tokens.push(Token::new(OTHER_TOKEN));
     options.tokens.push(Token::new(BROKER));
-    Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
-        .await
-        .unwrap()
+    options.clock = Arc::clone(clock);
+    options
+}
+
+/// A CA and a listener's certificate of it, valid by the machine's clock: clients look at that one.
+fn certificates(folder: &Path) -> Tls {
+    let made = tls::dev_ca(SystemClock.now()).unwrap();
+    std::fs::write(folder.join(CA), made.ca).unwrap();
+    let (cert, key) = (folder.join("listener.pem"), folder.join("listener.key"));
+    std::fs::write(&cert, made.cert).unwrap();
+    std::fs::write(&key, made.key).unwrap();
+    Tls {
+        cert,
+        key,
+        client_ca: None,
+    }
 }
 
 fn serve(app: &Arc<App>, settings: Settings) -> (Vec<SocketAddr>, Trigger, JoinHandle<()>) {
@@ -275,7 +347,7 @@ fn operator(name: &str, role: Role, token: &str) -> Operator {
 
 /// A running house.
 pub(crate) struct House {
-    pub(crate) sandbox: Running,
+    pub(crate) sandbox: Arc<Running>,
     pub(crate) app: Arc<App>,
     pub(crate) ledger: Arc<FaultyLedger>,
     pub(crate) salesforce: SocketAddr,
@@ -283,6 +355,7 @@ pub(crate) struct House {
     pub(crate) folder: Arc<TempDir>,
     trigger: Trigger,
     server: Option<JoinHandle<()>>,
+    serving: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
 impl House {
@@ -298,9 +371,11 @@ impl House {
             folder: None,
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
+            crm: None,
             settings: Settings::default(),
-            tokens: Vec::new(),
+            sandbox: Vec::new(),
             changes: Vec::new(),
+            tls: false,
         }
     }
 
@@ -332,8 +407,15 @@ impl House {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = writegate::admin::router(Arc::clone(&self.app));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        self.serving.lock().push(serving);
         address
+    }
+
+    /// A worker on the test's own runtime: what the clockwork uses.
+    pub(crate) fn worker(&self) -> Worker {
+        let destinations = proxied::destinations(&self.app.config.routes).unwrap();
+        Worker::new(Arc::clone(&self.app), &destinations)
     }
 
     /// Returns when no write is under way.
@@ -341,9 +423,14 @@ impl House {
         self.app.inflight.counter().none().await;
     }
 
+    /// What clients of a house with TLS have to trust.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.folder.path().join(CA)
+    }
+
     /// The newest entries, newest first.
     pub(crate) async fn entries(&self) -> Vec<Entry> {
-        writegate::journal::read::entries(&*self.ledger, &Which::default(), 500)
+        writegate::journal::read::entries(&*self.ledger, &Which::default(), 100_000)
             .await
             .unwrap()
             .0
@@ -366,13 +453,7 @@ impl House {
             .entries()
             .await
             .iter()
-            .filter(|entry| {
-                !matches!(
-                    entry.state,
-                    EntryState::Refused | EntryState::Switch | EntryState::Setting
-                )
-            })
-            .filter(|entry| entry.state != EntryState::NotSent)
+            .filter(|entry| was_sent(entry.state))
             .count();
         assert_eq!(
             self.sandbox.writes().len(),
@@ -381,6 +462,21 @@ impl House {
         );
         let verified = self.ledger.verify(&[]).await.unwrap();
         assert!(verified.faults.is_empty(), "{:?}", verified.faults);
+    }
+
+    /// Ends the proxy the orderly way and lets go of its stores, which the next house may open.
+    pub(crate) async fn close(mut self) -> Arc<TempDir> {
+        self.stop().await;
+        for serving in self.serving.lock().drain(..) {
+            serving.abort();
+        }
+        let (folder, ledger) = (Arc::clone(&self.folder), Arc::downgrade(&self.ledger));
+        drop(self);
+        // Connections of operators end on this runtime.
+        while ledger.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+        folder
     }
 
     /// Ends the proxy the orderly way.
@@ -393,6 +489,19 @@ impl House {
                 .unwrap();
         }
     }
+}
+
+fn was_sent(state: EntryState) -> bool {
+    !matches!(
+        state,
+        EntryState::Refused
+            | EntryState::Switch
+            | EntryState::Setting
+            | EntryState::NotSent
+            | EntryState::Held
+            | EntryState::Rejected
+            | EntryState::Expired
+    )
 }
 
 impl Drop for House {

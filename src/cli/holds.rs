@@ -1,0 +1,193 @@
+//! `holds list|show|approve|reject`: for a person with forty of them on a Monday. Filters choose; what
+//! is decided are ids with the digests that were shown.
+
+mod decide;
+mod hold;
+mod show;
+
+use clap::{Args, Subcommand};
+use form_urlencoded::Serializer;
+use serde_json::{Value, json};
+
+use super::admin_client::{AdminArguments, AdminClient};
+use super::table::Table;
+use super::visible::visible;
+use super::{Context, Exit, Failure};
+use hold::{Hold, by_rule, what};
+
+/// Look at writes that wait for a person, and decide them
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    List(ListArguments),
+    Show(ShowArguments),
+    Approve(decide::ApproveArguments),
+    Reject(decide::RejectArguments),
+}
+
+/// Which holds.
+#[derive(Args, Debug)]
+pub(super) struct Filters {
+    /// Of this service account
+    #[arg(long = "as", value_name = "SERVICE-ACCOUNT")]
+    service_account: Option<String>,
+    /// Held by this rule or row, or by one whose name holds this
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
+    /// On this route
+    #[arg(long, value_name = "ROUTE")]
+    route: Option<String>,
+}
+
+impl Filters {
+    fn are_given(&self) -> bool {
+        self.service_account.is_some() || self.rule.is_some() || self.route.is_some()
+    }
+
+    fn fit(&self, hold: &Hold) -> bool {
+        let rule = |wanted: &String| hold.rules.iter().any(|rule| rule.contains(wanted.as_str()));
+        self.rule.as_ref().is_none_or(rule)
+            && self.route.as_ref().is_none_or(|route| *route == hold.route)
+            && self
+                .service_account
+                .as_ref()
+                .is_none_or(|name| *name == hold.service_account)
+    }
+}
+
+/// List holds by the rule that holds them, oldest first
+#[derive(Args, Debug)]
+pub(super) struct ListArguments {
+    /// In this state
+    #[arg(long, default_value = "open", value_parser = [
+        "open", "parked", "approved", "releasing", "released", "rejected", "expired", "denied",
+        "not_sent", "in_doubt", "settled",
+    ])]
+    state: String,
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    admin: AdminArguments,
+    /// Print one line of JSON: {"items": […], "next": null}
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show one hold: then, proposed and now, why it waits, who agreed
+#[derive(Args, Debug)]
+pub(super) struct ShowArguments {
+    /// The hold's id
+    id: String,
+    #[command(flatten)]
+    admin: AdminArguments,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(verb: &Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    match verb {
+        Verb::List(arguments) => list(arguments, context),
+        Verb::Show(arguments) => {
+            let client = AdminClient::new(&arguments.admin, context)?;
+            show::show(&client, &arguments.id, arguments.json, context)
+        }
+        Verb::Approve(arguments) => decide::approve(arguments, context),
+        Verb::Reject(arguments) => decide::reject(arguments, context),
+    }
+}
+
+fn list(arguments: &ListArguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let client = AdminClient::new(&arguments.admin, context)?;
+    let items = all(&client, &arguments.state, &arguments.filters)?;
+    if arguments.json {
+        let raw: Vec<Value> = items.into_iter().map(|(_, raw)| raw).collect();
+        context.out.json(&json!({ "items": raw, "next": null }))?;
+        return Ok(Exit::Done);
+    }
+    if items.is_empty() {
+        context.out.line("no holds")?;
+        return Ok(Exit::Done);
+    }
+    let holds: Vec<Hold> = items.into_iter().map(|(hold, _)| hold).collect();
+    for (rule, holds) in by_rule(&holds) {
+        title(&rule, holds.len(), context)?;
+        let head = [
+            "HOLD",
+            "AS",
+            "WHAT",
+            "STATE",
+            "WAITS FOR",
+            "AGREED",
+            "UNTIL",
+        ];
+        let mut table = Table::new(&head);
+        for hold in holds {
+            table.row(vec![
+                visible(&hold.id),
+                visible(&hold.service_account),
+                what(hold),
+                visible(&hold.state),
+                visible(hold.waits_for.as_deref().unwrap_or("-")),
+                agreed(hold),
+                hold::minute(&hold.until),
+            ]);
+        }
+        table.print(context.out)?;
+        context.out.line("")?;
+    }
+    let count = holds.len();
+    context.out.line(format_args!(
+        "{count} holds · look: writegate holds show ID · decide: writegate holds approve ID… | reject \
+         ID… --reason …"
+    ))?;
+    Ok(Exit::Done)
+}
+
+fn agreed(hold: &Hold) -> String {
+    if hold.approved_by.is_empty() {
+        return "-".into();
+    }
+    visible(&hold.approved_by.join(", "))
+}
+
+/// `rule enterprise-stage · 12`
+fn title(rule: &str, count: usize, context: &mut Context<'_>) -> Result<(), Failure> {
+    context
+        .out
+        .line(format_args!("{} · {count}", visible(rule)))?;
+    Ok(())
+}
+
+/// All holds in a state that the filters choose, with the API's own words.
+fn all(
+    client: &AdminClient,
+    state: &str,
+    filters: &Filters,
+) -> Result<Vec<(Hold, Value)>, Failure> {
+    let mut found = Vec::new();
+    let mut next: Option<String> = None;
+    loop {
+        let mut query = Serializer::new(String::new());
+        query
+            .append_pair("state", state)
+            .append_pair("limit", "500");
+        if let Some(service_account) = &filters.service_account {
+            query.append_pair("service_account", service_account);
+        }
+        if let Some(after) = &next {
+            query.append_pair("after", after);
+        }
+        let mut page = client.get(&format!("holds?{}", query.finish()))?;
+        let items = page.get_mut("items").and_then(Value::as_array_mut);
+        for item in items.into_iter().flat_map(std::mem::take) {
+            let hold = hold::read(item.clone())?;
+            if filters.fit(&hold) {
+                found.push((hold, item));
+            }
+        }
+        next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}

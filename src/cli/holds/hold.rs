@@ -1,0 +1,191 @@
+//! A hold as the operator API tells it, and in one line.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::cli::Failure;
+use crate::cli::visible::{value, visible};
+
+/// A hold as the operator API tells it. What a later version leaves out is left out here.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Hold {
+    pub(super) id: String,
+    pub(super) entry: String,
+    pub(super) state: String,
+    pub(super) service_account: String,
+    pub(super) route: String,
+    pub(super) method: String,
+    pub(super) at: String,
+    pub(super) until: String,
+    /// What an approval has to name.
+    pub(super) digest: String,
+    pub(super) rules: Vec<String>,
+    pub(super) why: String,
+    pub(super) waits_for: Option<String>,
+    pub(super) approved_by: Vec<String>,
+    pub(super) mutations: Vec<Outline>,
+    pub(super) opaque: Option<String>,
+    pub(super) moved: Option<Vec<String>>,
+    pub(super) note: Option<String>,
+    pub(super) release: String,
+    /// `show` only.
+    pub(super) path: Option<String>,
+    /// `show` only.
+    pub(super) query: Option<String>,
+    /// `show` only: what would be sent beside the body.
+    pub(super) headers: Vec<(String, String)>,
+    /// `show` only: what would be sent where it could not be taken apart.
+    pub(super) body: Option<String>,
+    /// `show` only: what the agent says of itself.
+    pub(super) agent_says: Map<String, Value>,
+    /// `show` only.
+    pub(super) requirements: Vec<Asked>,
+    /// `show` only.
+    pub(super) approvals: Vec<Approval>,
+    /// `show` only: each mutation with its values.
+    pub(super) changes: Vec<Change>,
+    /// `show` only.
+    pub(super) ended: Option<Map<String, Value>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Outline {
+    pub(super) object: String,
+    pub(super) operation: String,
+    pub(super) record: Value,
+    pub(super) fields: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    pub(super) asks: String,
+    pub(super) met: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Approval {
+    pub(super) by: String,
+    pub(super) at: String,
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Change {
+    pub(super) object: String,
+    pub(super) operation: String,
+    pub(super) record: Value,
+    pub(super) row: Option<String>,
+    pub(super) undo: String,
+    pub(super) exists: Option<bool>,
+    /// Name → `{then, proposed, now}`.
+    pub(super) fields: BTreeMap<String, Values>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Values {
+    /// `None` where it was not known.
+    #[serde(deserialize_with = "present")]
+    pub(super) then: Option<Value>,
+    /// `None` where the field is not written.
+    #[serde(deserialize_with = "present")]
+    pub(super) proposed: Option<Value>,
+    #[serde(deserialize_with = "present")]
+    pub(super) now: Option<Value>,
+}
+
+/// A member that is there, be it null.
+fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
+pub(super) fn read(item: Value) -> Result<Hold, Failure> {
+    Hold::deserialize(item).map_err(|error| {
+        Failure::Refused(format!(
+            "cannot read the proxy's answer ({error}): is it of another version?"
+        ))
+    })
+}
+
+/// Holds by the first rule that holds them, in the order in which the rules first appear.
+pub(super) fn by_rule(holds: &[Hold]) -> Vec<(String, Vec<&Hold>)> {
+    let mut groups: Vec<(String, Vec<&Hold>)> = Vec::new();
+    for hold in holds {
+        let rule = hold.rules.first().cloned().unwrap_or_else(|| "-".into());
+        match groups.iter_mut().find(|(name, _)| *name == rule) {
+            Some((_, group)) => group.push(hold),
+            None => groups.push((rule, vec![hold])),
+        }
+    }
+    groups
+}
+
+/// `update Opportunity 006… (StageName) and 3 more`, with the values where they are known:
+/// `StageName "Prospecting" → "Closed Won"`.
+pub(super) fn what(hold: &Hold) -> String {
+    if let Some(change) = hold.changes.first() {
+        return more(&valued(change), hold.changes.len());
+    }
+    let Some(first) = hold.mutations.first() else {
+        let why = hold.opaque.as_deref().unwrap_or_default();
+        return visible(&format!("{} ({why})", hold.method));
+    };
+    let mut text = format!("{} {}", first.operation, first.object);
+    if let Some(record) = record(&first.record) {
+        text = format!("{text} {record}");
+    }
+    if !first.fields.is_empty() {
+        text = format!("{text} ({})", first.fields.join(", "));
+    }
+    more(&visible(&text), hold.mutations.len())
+}
+
+fn more(text: &str, count: usize) -> String {
+    match count.saturating_sub(1) {
+        0 => text.to_owned(),
+        more => format!("{text} and {more} more"),
+    }
+}
+
+fn valued(change: &Change) -> String {
+    let mut text = visible(&format!("{} {}", change.operation, change.object));
+    if let Some(record) = record(&change.record) {
+        text = format!("{text} {}", visible(&record));
+    }
+    let written = change.fields.iter().filter_map(|(name, values)| {
+        let proposed = value(values.proposed.as_ref()?);
+        let now = values.now.as_ref().map_or_else(|| "?".into(), value);
+        Some(format!("{} {now} → {proposed}", visible(name)))
+    });
+    let written: Vec<String> = written.collect();
+    if written.is_empty() {
+        return text;
+    }
+    format!("{text}: {}", written.join(", "))
+}
+
+/// `{"id": …}`, `{"key": …, "value": …}`, or nothing.
+pub(super) fn record(record: &Value) -> Option<String> {
+    let text = |key: &str| record.get(key).and_then(Value::as_str);
+    match (text("id"), text("key"), text("value")) {
+        (Some(id), ..) => Some(id.to_owned()),
+        (None, Some(key), Some(value)) => Some(format!("{key}={value}")),
+        _ => None,
+    }
+}
+
+/// `2026-11-24 14:00 UTC`; what is no moment stays as it is.
+pub(super) fn minute(moment: &str) -> String {
+    let read: Result<jiff::Timestamp, _> = moment.parse();
+    match read {
+        Ok(moment) => moment.strftime("%F %H:%M UTC").to_string(),
+        Err(_other) => visible(moment),
+    }
+}

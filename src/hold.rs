@@ -1,0 +1,305 @@
+//! Writes that wait for a person: what is known of each, who may decide, what ends one. Everything is
+//! folded from the ledger's rows, so that a restart knows what was known before it.
+
+mod book;
+pub mod contents;
+pub mod decide;
+pub mod drift;
+mod id;
+pub mod people;
+pub mod rows;
+mod shown;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock::EntryId;
+use crate::config::{Config, Secret};
+use crate::mutation::{Actor, Charge, Requirement, Verdict};
+
+pub use book::{Begun, Book, Slot, Turn};
+pub use contents::{Answer, Contents};
+pub use shown::Shown;
+
+/// The CRM's answer is repeated for this long after it was first delivered.
+const ANSWERED_FOR: SignedDuration = SignedDuration::from_mins(10);
+/// An approved hold whose release did not come to be is tried again after this.
+pub const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+/// What ended so long ago is told by its entry alone.
+const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The note of a release that a kill switch stopped right before the first byte.
+pub const STOPPED: &str = "the service account was stopped";
+
+/// Where a hold stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Waits for people.
+    Parked,
+    /// Everybody that has to agree does; not sent yet.
+    Approved,
+    /// Being judged again, and sent.
+    Releasing,
+    /// The CRM has answered.
+    Released,
+    /// A person said no.
+    Rejected,
+    /// Nobody decided in time.
+    Expired,
+    /// The rules said no when it was released.
+    Denied,
+    /// Released, but nothing was written.
+    NotSent,
+    /// Sent, or maybe sent, with no answer known.
+    InDoubt,
+    /// Was in doubt, and is not any more: the entry tells.
+    Settled,
+}
+
+impl State {
+    /// The word in answers.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Parked => "parked",
+            Self::Approved => "approved",
+            Self::Releasing => "releasing",
+            Self::Released => "released",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Denied => "denied",
+            Self::NotSent => "not_sent",
+            Self::InDoubt => "in_doubt",
+            Self::Settled => "settled",
+        }
+    }
+
+    /// Whether something can still become of it.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Parked | Self::Approved | Self::Releasing)
+    }
+}
+
+/// What people are asked, as the newest look at the record and the rules has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// All of these have to be met.
+    pub requirements: Vec<Requirement>,
+    /// What an approval has to name: it covers the request, the prior values and the requirements.
+    pub shown: String,
+    /// Why it waits, for people and models.
+    pub why: String,
+}
+
+/// One approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The operator's name.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// What they said.
+    pub reason: Option<String>,
+}
+
+/// How a hold ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A person said no.
+    Rejected {
+        /// Who.
+        by: String,
+        /// The teams of theirs that were asked.
+        teams: Vec<String>,
+        /// Why; the agent reads it.
+        reason: String,
+    },
+    /// Nobody decided in time, or what was decided could not be carried out in time.
+    Expired {
+        /// Whether it was approved.
+        approved: bool,
+    },
+    /// The rules said no when it was released.
+    Denied {
+        /// What the agent is told.
+        message: String,
+    },
+    /// The CRM has answered.
+    Released {
+        /// Its status.
+        status: u16,
+    },
+    /// Opened, and nothing was written.
+    NotSent {
+        /// Why: `the CRM could not be reached`.
+        note: String,
+    },
+    /// Sent, or maybe sent, with no answer known.
+    InDoubt,
+    /// Was in doubt, and is not any more.
+    Settled,
+}
+
+/// Why the hold waits again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drifted {
+    /// When that was seen.
+    pub at: Timestamp,
+    /// What moved: `Opportunity.Amount`; empty where only the rules changed.
+    pub fields: Vec<String>,
+}
+
+/// One hold.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// Its id: `7KQ2`.
+    pub id: String,
+    /// The entry it is.
+    pub entry: EntryId,
+    /// Who asked, and what it claimed.
+    pub actor: Actor,
+    /// The person who owned the service account then.
+    pub owner: Option<String>,
+    /// Through which route.
+    pub route: String,
+    /// The method on the request line.
+    pub method: String,
+    /// What a repeat has to come to: the digest, or what an `Idempotency-Key` makes of it.
+    pub key: String,
+    /// The digest of the request.
+    pub content: String,
+    /// When it began.
+    pub at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// Seconds that a call is kept open for a decision.
+    pub wait_seconds: i64,
+    /// What would change, without values.
+    pub summary: Value,
+    /// Why it could not be taken apart, where it could not.
+    pub opaque: Option<String>,
+    /// What the rules said.
+    pub verdict: Option<Verdict>,
+    /// The rule set that judged.
+    pub rules: String,
+    /// For each mutation the fields that rules look at beyond those that are written.
+    pub looked: Vec<Vec<String>>,
+    /// What it takes from the gauges while it is open.
+    pub gauge: Vec<Charge>,
+    /// What people are asked now.
+    pub terms: Terms,
+    /// Who agreed.
+    pub approvals: Vec<Approval>,
+    /// Why it waits again, where it does.
+    pub drifted: Option<Drifted>,
+    /// Whether it was opened for sending.
+    pub opened: bool,
+    /// How it ended.
+    pub end: Option<End>,
+    /// When that was.
+    pub ended_at: Option<Timestamp>,
+    /// When the agent first heard of the end.
+    pub told: Option<Timestamp>,
+    /// Being released by this process.
+    pub releasing: bool,
+    /// Why an approved hold is not sent yet.
+    pub note: Option<String>,
+    /// No release before this.
+    pub retry_at: Option<Timestamp>,
+    /// The CRM's answer, for as long as its row is not durable.
+    pub answer: Option<Arc<Answer>>,
+}
+
+impl Hold {
+    /// Where it stands. Approvals count as the people are today.
+    #[must_use]
+    pub fn state(&self, config: &Config) -> State {
+        match &self.end {
+            Some(End::Rejected { .. }) => State::Rejected,
+            Some(End::Expired { .. }) => State::Expired,
+            Some(End::Denied { .. }) => State::Denied,
+            Some(End::Released { .. }) => State::Released,
+            Some(End::NotSent { .. }) => State::NotSent,
+            Some(End::InDoubt) => State::InDoubt,
+            Some(End::Settled) => State::Settled,
+            None if self.releasing || self.opened => State::Releasing,
+            None if people::met(config, self, &self.terms.requirements) => State::Approved,
+            None => State::Parked,
+        }
+    }
+
+    /// Whether it is to end by itself now. One that is being sent does not.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.end.is_none() && !self.releasing && !self.opened && now >= self.expires_at
+    }
+
+    /// Whether a repeat is still answered by this hold; after that the request is a new one.
+    #[must_use]
+    pub fn attaches(&self, now: Timestamp) -> bool {
+        match &self.end {
+            None | Some(End::InDoubt) => true,
+            Some(End::Released { .. }) => self
+                .told
+                .is_none_or(|told| now.duration_since(told) < ANSWERED_FOR),
+            Some(End::Rejected { .. }) => now < self.expires_at,
+            Some(End::Expired { .. } | End::Denied { .. } | End::NotSent { .. }) => {
+                self.told.is_none()
+            }
+            Some(End::Settled) => false,
+        }
+    }
+
+    /// Whether it need not be known any more but by its entry.
+    #[must_use]
+    pub fn is_forgotten(&self, now: Timestamp) -> bool {
+        let over = |at: Timestamp| now.duration_since(at) > REMEMBERED_FOR;
+        let undelivered =
+            matches!(self.end, Some(End::Released { .. } | End::InDoubt)) && self.told.is_none();
+        self.ended_at.is_some_and(over) && !undelivered
+    }
+
+    /// The reservation of what it takes from the gauges.
+    #[must_use]
+    pub fn gauge_reservation(&self) -> EntryId {
+        gauge_reservation(&self.entry)
+    }
+}
+
+/// The reservation under which a hold of this entry takes from the gauges; it is not the entry's own,
+/// which ends when the write is parked.
+#[must_use]
+pub fn gauge_reservation(entry: &EntryId) -> EntryId {
+    EntryId::from_text(&format!("{entry} waits"))
+}
+
+/// The credential for releases of this service account's writes: the route's, else the broker's.
+/// Without one only the agent's own next repeat can carry a release.
+#[must_use]
+pub fn credential<'a>(
+    config: &'a Config,
+    route: &str,
+    service_account: &str,
+) -> Option<&'a Secret> {
+    let of_route = config
+        .routes
+        .iter()
+        .find(|known| known.name == route)
+        .and_then(|route| route.release_credential.as_ref());
+    let of_account = || {
+        let account = config
+            .service_accounts
+            .iter()
+            .find(|account| account.name == service_account)?;
+        let mut credentials = account.credentials.iter();
+        credentials
+            .find(|(name, _)| name == route)
+            .map(|(_, secret)| secret)
+    };
+    of_route.or_else(of_account)
+}

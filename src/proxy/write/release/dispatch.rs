@@ -1,0 +1,171 @@
+//! Steps 8 to 11 of a release: journal, one dispatch, outcome, close; the CRM's answer is kept for the
+//! agent. The entry can be opened once, which is what makes it at most one dispatch.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::{Release, Stop};
+use crate::gate::Permit;
+use crate::hold::contents::{Answer, Answered};
+use crate::hold::{Hold, STOPPED};
+use crate::journal::{Closing, Journaled};
+use crate::mutation::{Outcome, OutcomeState, Snapshot, Verdict};
+use crate::proxy::write::through::{self, Sending};
+use crate::upstream::SendError;
+
+impl Release<'_> {
+    /// Sends it. After the entry is opened there is no way back to waiting.
+    pub(super) async fn dispatch(
+        &self,
+        permit: Permit,
+        verdict: &Verdict,
+        snapshot: &Snapshot,
+    ) -> Result<(), Stop> {
+        let (write, app) = (self.write(), self.app());
+        let sending = self.sending(verdict, snapshot);
+        let request = through::request(write, &sending);
+        let upstream = write.worker.upstreams.get(write.place);
+        let ((request, conditional), upstream) = match (request, upstream) {
+            (Ok(request), Some(upstream)) => (request, upstream),
+            (request, _) => {
+                write.refund().await;
+                let refusal = request.err();
+                return Err(refusal.map_or_else(
+                    || Stop::NotNow("the route has no upstream".into()),
+                    Stop::from,
+                ));
+            }
+        };
+        let journaled = self.open(permit, verdict, snapshot).await?;
+        let last_look = |journaled: &Journaled| {
+            let switches = app.control.switches();
+            journaled.permit().still_good(&switches, app.clock.now())
+        };
+        let sent = upstream.send(&journaled, request, last_look).await;
+        let (closing, answer) = match sent {
+            Ok(answer) => {
+                let closing = self.answered(&sending, &answer, conditional);
+                let kept = Answer::of(answer.status, &answer.headers, &answer.body);
+                (closing, Some(kept))
+            }
+            Err(error) => (self.unanswered(&error), None),
+        };
+        self.close(&sending, journaled, &closing, answer).await;
+        Ok(())
+    }
+
+    /// Opens the entry in the hold's own turn: whatever else became of it meanwhile stands.
+    async fn open(
+        &self,
+        permit: Permit,
+        verdict: &Verdict,
+        snapshot: &Snapshot,
+    ) -> Result<Journaled, Stop> {
+        let (write, app) = (self.write(), self.app());
+        let turn = self.slot.turn().await;
+        let still = |hold: &Arc<Hold>| hold.end.is_none() && !hold.opened;
+        if !turn.hold().as_ref().is_some_and(still) {
+            write.refund().await;
+            return Err(Stop::Recorded);
+        }
+        let subject = write.subject(Some(&self.again.changes), Some(verdict));
+        match app.journal.open(permit, &subject, snapshot, &[]).await {
+            Ok(journaled) => {
+                turn.note(|hold| hold.opened = true);
+                Ok(journaled)
+            }
+            Err((_permit, error)) => {
+                write.refund().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn sending(&self, verdict: &Verdict, snapshot: &Snapshot) -> Sending {
+        Sending {
+            shape: self.again.shape.clone(),
+            bytes: self.again.bytes.clone(),
+            changes: self.again.changes.clone(),
+            verdict: verdict.clone(),
+            // What was approved rests on what was shown, so the CRM is to look too where it can.
+            rests_on_prior: true,
+            snapshot: snapshot.clone(),
+            charges: Vec::new(),
+            at: self.write().now,
+        }
+    }
+
+    /// The CRM answered. A note means that nothing was written and the agent is told so in our words:
+    /// a 401 would send it to log in again, for a credential that need not be its own.
+    fn answered(
+        &self,
+        sending: &Sending,
+        answer: &crate::upstream::Answer,
+        conditional: bool,
+    ) -> Closing {
+        let note = match answer.status {
+            StatusCode::PRECONDITION_FAILED if conditional => {
+                Some("the record was changed by someone else at the same moment")
+            }
+            StatusCode::UNAUTHORIZED => Some("the CRM refused the credential of the release"),
+            _ => None,
+        };
+        Closing {
+            status: Some(answer.status.as_u16()),
+            sent: true,
+            outcomes: through::outcomes(self.write(), sending, answer),
+            note: note.map(str::to_owned),
+        }
+    }
+
+    fn unanswered(&self, error: &SendError) -> Closing {
+        let (sent, note) = match error {
+            SendError::NotSent(_) => (false, "the CRM could not be reached"),
+            SendError::Stopped => (false, STOPPED),
+            SendError::Lost(_) | SendError::Timeout => (true, "the CRM did not answer"),
+        };
+        tracing::warn!(hold = %self.hold.id, %error, "a release has no answer");
+        let state = if sent {
+            OutcomeState::Unknown
+        } else {
+            OutcomeState::Failed
+        };
+        let count = self.again.changes.mutations().len().max(1);
+        Closing {
+            status: None,
+            sent,
+            outcomes: vec![Outcome::of(state); count],
+            note: Some(note.to_owned()),
+        }
+    }
+
+    /// The outcome is told once it is durable, or on its way to be; the records are free then.
+    async fn close(
+        &self,
+        sending: &Sending,
+        journaled: Journaled,
+        closing: &Closing,
+        answer: Option<Answer>,
+    ) {
+        let (write, app) = (self.write(), self.app());
+        let values = answer.clone().map(|answer| json!(Answered { answer }));
+        let now = app.clock.now();
+        through::tell_doubt(write, sending, closing, now);
+        let ((row, durable), freed) = tokio::join!(
+            biased;
+            app.journal.close_with(journaled, closing, values, now),
+            app.control.settle(&write.entry),
+        );
+        if let Err(error) = freed {
+            tracing::error!(%error, entry = %write.entry, "a reservation is not settled");
+        }
+        let turn = self.slot.turn().await;
+        turn.said(&row);
+        if !durable {
+            turn.note(|hold| hold.answer = answer.map(Arc::new));
+        }
+        tracing::info!(hold = %self.hold.id, status = closing.status, "released");
+    }
+}

@@ -1,0 +1,62 @@
+//! Two real clients, unmodified but for their base URL, under the rules that are shipped: what their
+//! users see, what the CRM sees, and that nothing is sent twice.
+
+mod hubspot;
+mod salesforce;
+mod session;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use writegate::clock::{Clock, ManualClock};
+use writegate::control::{ControlState, Switch, SwitchChange, SwitchScope};
+
+use crate::support::house::House;
+
+/// A house as it is installed: TLS, the shipped rules. It is 14:02 until the clock is moved.
+async fn installed() -> (House, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new("2026-11-20T14:02:00Z".parse().unwrap()));
+    let house = House::builder()
+        .rules(&shipped("salesforce.yaml"))
+        .and_rules(&shipped("hubspot.yaml"))
+        .clock(clock.clone())
+        .query_page(5)
+        .tls()
+        .build()
+        .await;
+    (house, clock)
+}
+
+fn shipped(name: &str) -> String {
+    let rules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rules");
+    std::fs::read_to_string(rules.join(name)).unwrap()
+}
+
+/// An operator stops `enrichment-agent`, reads too.
+async fn kill(house: &House, at: Timestamp) {
+    let switch = Switch {
+        service_account: "enrichment-agent".into(),
+        scope: SwitchScope::All,
+        by: "dana".into(),
+        reason: "a test".into(),
+        at,
+        limit: None,
+    };
+    let control: &dyn ControlState = &*house.app.control;
+    control
+        .set_switch(SwitchChange::Throw(switch))
+        .await
+        .unwrap();
+}
+
+async fn resume(house: &House) {
+    let change = crate::support::resume_of(&*house.app.control, "enrichment-agent");
+    house.app.control.set_switch(change).await.unwrap();
+}
+
+/// Lets so many seconds pass.
+fn pass(clock: &ManualClock, seconds: i64) -> Timestamp {
+    clock.advance_ms(seconds * 1000);
+    clock.now()
+}

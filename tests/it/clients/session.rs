@@ -1,0 +1,205 @@
+//! A Python program with a real SDK in it, driven step by step, with what the CRM and the ledger saw of
+//! each step.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::support::house::{House, OTHER_TOKEN, TOKEN};
+
+/// The interpreter that has the SDKs; `None` under a bare `cargo test`.
+pub(super) fn python() -> Option<PathBuf> {
+    std::env::var_os("WRITEGATE_PYTHON").map(PathBuf::from)
+}
+
+/// A running program before a house.
+pub(super) struct Session<'a> {
+    house: &'a House,
+    base: String,
+    program: Arc<Mutex<Program>>,
+}
+
+struct Program {
+    child: Child,
+    steps: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// An exception as the SDK's user sees it. In `text`, `{base}` stands for the base URL and `{entry}`
+/// for the id of the entry that the step left.
+#[derive(Clone, Debug)]
+pub(super) struct Raised {
+    pub(super) step: String,
+    pub(super) class: &'static str,
+    pub(super) status: u16,
+    pub(super) text: String,
+    /// The reads we made of our own before refusing.
+    pub(super) reads: usize,
+}
+
+/// What came of a step.
+struct Seen {
+    told: Value,
+    /// Requests at the CRM that meant to change something.
+    writes: usize,
+    /// All other requests at the CRM.
+    reads: usize,
+    /// The ids of the entries it left: one for each attempt at a write.
+    entries: Vec<String>,
+}
+
+impl<'a> Session<'a> {
+    /// Starts a script of `tests/clients` against `base`. It trusts the house's CA and no other.
+    pub(super) fn start(python: &Path, script: &str, base: &str, house: &'a House) -> Self {
+        let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+        let mut child = Command::new(python)
+            .arg("-B")
+            .arg(scripts.join(script))
+            .args([base, TOKEN, OTHER_TOKEN])
+            .env("REQUESTS_CA_BUNDLE", house.ca())
+            .env("SSL_CERT_FILE", house.ca())
+            .env("NO_PROXY", "127.0.0.1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
+        let program = Program {
+            steps: child.stdin.take().unwrap(),
+            answers: BufReader::new(child.stdout.take().unwrap()),
+            child,
+        };
+        Self {
+            house,
+            base: base.to_owned(),
+            program: Arc::new(Mutex::new(program)),
+        }
+    }
+
+    /// A step that only reads: what the program got.
+    pub(super) async fn reads(&self, step: &str, got: &Value) {
+        let seen = self.step(step).await;
+        assert_eq!(seen.told, json!({ "returned": got }), "{step}");
+        assert_eq!((seen.writes, seen.entries.len()), (0, 0), "{step}");
+        assert!(seen.reads > 0, "{step}");
+    }
+
+    /// A step whose write goes through: one request, one entry.
+    pub(super) async fn writes(&self, step: &str, got: &Value) {
+        let seen = self.step(step).await;
+        assert_eq!(seen.told, json!({ "returned": got }), "{step}");
+        assert_eq!((seen.writes, seen.entries.len()), (1, 1), "{step}");
+    }
+
+    /// A step that is refused and says so without an exception.
+    pub(super) async fn answers(&self, step: &str, got: &Value) {
+        let seen = self.step(step).await;
+        let entry = seen.entries.first().cloned().unwrap_or_default();
+        let told = seen.told.to_string().replace(&entry, "{entry}");
+        assert_eq!(told, json!({ "returned": got }).to_string(), "{step}");
+        assert_eq!((seen.writes, seen.reads), (0, 0), "{step}");
+        assert_eq!(seen.entries.len(), 1, "{step}: it was sent again");
+    }
+
+    /// A write that is refused: the exception word for word, nothing at the CRM but our own reads, and
+    /// one entry, since it was sent once.
+    pub(super) async fn refused(&self, expected: &Raised) {
+        let seen = self.raises(expected).await;
+        let step = &expected.step;
+        assert_eq!(seen.writes, 0, "{step} reached the CRM");
+        assert_eq!(seen.reads, expected.reads, "{step}: our own reads");
+        assert_eq!(seen.entries.len(), 1, "{step}: it was sent again");
+    }
+
+    /// A read that fails, at the CRM or before it: the exception word for word, no entry.
+    pub(super) async fn not_read(&self, expected: &Raised) {
+        let seen = self.raises(expected).await;
+        assert_eq!((seen.writes, seen.reads), (0, expected.reads));
+        assert!(seen.entries.is_empty(), "{}", expected.step);
+    }
+
+    async fn raises(&self, expected: &Raised) -> Seen {
+        let seen = self.step(&expected.step).await;
+        let entry = seen.entries.first().cloned().unwrap_or_default();
+        let text = expected.text.replace("{base}", &self.base);
+        let text = text.replace("{entry}", &entry);
+        let text = text.replace("{hold}", &hold_of(&seen.told));
+        let raised = json!({ "raised": expected.class, "status": expected.status, "text": text });
+        assert_eq!(masked(&seen.told), raised, "{}", expected.step);
+        seen
+    }
+
+    async fn step(&self, step: &str) -> Seen {
+        let known = self.house.entries().await;
+        let before = self.house.sandbox.seen().len();
+        let (program, line) = (Arc::clone(&self.program), format!("{step}\n"));
+        // The sandbox answers on this runtime meanwhile.
+        let told = tokio::task::spawn_blocking(move || program.lock().run(&line))
+            .await
+            .unwrap();
+        let requests = self.house.sandbox.seen().split_off(before);
+        let writes = requests.iter().filter(|request| request.write).count();
+        let entries = self.house.entries().await;
+        let new = entries
+            .iter()
+            .filter(|entry| known.iter().all(|old| old.id != entry.id));
+        Seen {
+            told,
+            writes,
+            reads: requests.len() - writes,
+            entries: new.map(|entry| entry.id.to_string()).collect(),
+        }
+    }
+}
+
+/// The hold that an answer names; empty where it names none.
+fn hold_of(told: &Value) -> String {
+    let text = told["text"].as_str().unwrap_or_default();
+    let named = text
+        .split_once("[hold ")
+        .and_then(|(_, rest)| rest.split_once(']'));
+    named.map(|(id, _)| id.to_owned()).unwrap_or_default()
+}
+
+/// What is different each time and cannot be told beforehand becomes a word: the `Date` header and
+/// correlation ids, which HubSpot's exceptions show, and the CRM's count of calls.
+fn masked(told: &Value) -> Value {
+    let mut told = told.clone();
+    if let Some(text) = told["text"].as_str() {
+        let text = ["'date': '", "\"correlationId\":\"", "daily-remaining': '"]
+            .iter()
+            .fold(text.to_owned(), |text, before| masked_after(&text, before));
+        told["text"] = Value::from(text);
+    }
+    told
+}
+
+/// Replaces what stands between `before` and the next quote of the same kind.
+fn masked_after(text: &str, before: &str) -> String {
+    let quote = &before[before.len() - 1..];
+    let Some((head, rest)) = text.split_once(before) else {
+        return text.to_owned();
+    };
+    let (_, tail) = rest.split_once(quote).unwrap();
+    format!("{head}{before}…{quote}{tail}")
+}
+
+impl Program {
+    #[expect(clippy::disallowed_methods, reason = "our own script's answer")]
+    fn run(&mut self, line: &str) -> Value {
+        self.steps.write_all(line.as_bytes()).unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{line}{error}: {answer}"))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

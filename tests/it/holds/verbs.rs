@@ -1,0 +1,211 @@
+//! `writegate holds …` against the real binary, as a person on a Monday uses it.
+
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::house::{APPROVER, OPERATOR, OTHER_TOKEN, TOKEN};
+use crate::support::program::{Program, Ran};
+use writegate::mutation::CrmKind;
+use writegate::sandbox::{Options, Running, Sandbox, Token};
+
+const RULES: &str = "
+crm: salesforce
+default: allow
+objects:
+  Opportunity: { fields: { StageName: { agents: hold, owner: Sales Ops } } }
+rules:
+  - { name: cases, applies: { object: Case }, then: hold, reason: Cases are looked at. }
+";
+
+struct Monday {
+    crm: Running,
+    program: Program,
+    deals: Vec<String>,
+}
+
+impl Monday {
+    async fn new() -> Self {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let mut options = Options::with_token(TOKEN);
+        options.tokens.push(Token::new(OTHER_TOKEN));
+        let crm = Sandbox::start(listen, options).await.unwrap();
+        let deals = crm.ids(CrmKind::Salesforce, "Opportunity");
+        let starting = Program::before(&crm.base_url())
+            .rules(&[("rules.yaml", RULES)])
+            .route(", release_credential: { env: RELEASE }")
+            .env("RELEASE", TOKEN);
+        let program = tokio::task::spawn_blocking(|| starting.start())
+            .await
+            .unwrap();
+        Self {
+            crm,
+            program,
+            deals,
+        }
+    }
+
+    async fn held(&self, deal: usize, stage: &str) -> String {
+        let target = super::opportunity(&self.deals[deal]);
+        let agent = self.program.agent();
+        super::hold_of(&agent.patch(&target, &json!({ "StageName": stage })).await)
+    }
+
+    /// Runs a verb while the sandbox answers on this runtime.
+    async fn verb(&self, arguments: &[&str]) -> Ran {
+        self.verb_as(OPERATOR, arguments).await
+    }
+
+    async fn verb_as(&self, token: &str, arguments: &[&str]) -> Ran {
+        let admin = format!("http://{}", self.program.admin);
+        let arguments: Vec<String> = arguments.iter().map(|one| (*one).to_owned()).collect();
+        let token = token.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let env = [("WRITEGATE_ADMIN", &*admin), ("WRITEGATE_TOKEN", &*token)];
+            crate::support::program::verb(&arguments, &env)
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn show(&self, id: &str) -> Value {
+        let admin = Client::new(self.program.admin, OPERATOR);
+        admin.get(&format!("/api/v1/holds/{id}")).await.json()
+    }
+}
+
+#[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one Monday, from the list to the status"
+)]
+async fn forty_holds_are_listed_by_rule_and_decided_by_id_and_digest() {
+    let monday = Monday::new().await;
+    let one = monday.held(2, "Closed Won").await;
+    let two = monday.held(3, "Closed Won").await;
+    let case = monday.crm.ids(CrmKind::Salesforce, "Case").remove(0);
+    let target = format!("/services/data/v61.0/sobjects/Case/{case}");
+    let agent = monday.program.other_agent();
+    let three = super::hold_of(&agent.patch(&target, &json!({ "Priority": "Low" })).await);
+
+    let listed = monday.verb(&["holds", "list"]).await;
+    assert_eq!((listed.code, listed.err.as_str()), (Some(0), ""));
+    for line in [
+        "field Opportunity.StageName · 2".to_owned(),
+        "rule cases · 1".to_owned(),
+        format!("update Opportunity {} (StageName)", monday.deals[2]),
+        "HOLD   AS                 WHAT".to_owned(),
+    ] {
+        assert!(listed.out.contains(&line), "{line}\n{}", listed.out);
+    }
+    let json = monday
+        .verb(&["holds", "list", "--rule", "cases", "--json"])
+        .await;
+    assert!(
+        json.out.contains(&three) && !json.out.contains(&one),
+        "{}",
+        json.out
+    );
+
+    let shown = monday.verb(&["holds", "show", &one.to_lowercase()]).await;
+    for part in [
+        "THEN",
+        "PROPOSED",
+        "NOW",
+        "\"Qualification\"",
+        "\"Closed Won\"",
+        "Sales Ops",
+    ] {
+        assert!(shown.out.contains(part), "{part}\n{}", shown.out);
+    }
+    let digest = monday.show(&one).await["digest"].as_str().unwrap()[..12].to_owned();
+    assert!(
+        shown.out.contains(&format!("holds approve {one}@{digest}")),
+        "{}",
+        shown.out
+    );
+
+    // Nobody to ask: the table is shown, nothing is decided.
+    let asked = monday.verb(&["holds", "approve", &one]).await;
+    assert_eq!(asked.code, Some(2));
+    assert!(asked.err.contains("--yes"), "{}", asked.err);
+    assert_eq!(monday.show(&one).await["state"], "parked");
+
+    // A stale digest, an unknown id and a good one: one result each, and exit 1.
+    let stale = format!("{two}@{}", "0".repeat(12));
+    let good = format!("{one}@{digest}");
+    let mixed = monday
+        .verb(&["holds", "approve", &good, &stale, "0000", "--yes"])
+        .await;
+    assert_eq!(mixed.code, Some(1), "{}", mixed.out);
+    for part in [
+        "StageName \"Qualification\" → \"Closed Won\"".to_owned(),
+        format!("{one}   approved; being sent"),
+        format!("{two}   nothing decided: it is not what was shown any more"),
+        "0000   nothing decided: not_found: no hold has this id".to_owned(),
+        "1 of 3 decided".to_owned(),
+        digest.clone(),
+    ] {
+        assert!(mixed.out.contains(&part), "{part}\n{}", mixed.out);
+    }
+    monday.program.logged("\"released\"").await;
+    let no_reason = monday.verb(&["holds", "reject", &two, "--yes"]).await;
+    assert_eq!(no_reason.code, Some(2));
+    let which = monday
+        .verb(&["holds", "reject", "--reason", "x", "--yes"])
+        .await;
+    assert_eq!(which.code, Some(2));
+    let rejected = monday
+        .verb(&[
+            "holds",
+            "reject",
+            "--as",
+            "enrichment-agent",
+            "--rule",
+            "StageName",
+            "--reason",
+            "no contract",
+            "--yes",
+            "--json",
+        ])
+        .await;
+    assert_eq!(rejected.code, Some(0), "{}", rejected.out);
+    assert!(
+        rejected.out.contains(&format!("\"id\":\"{two}\"")),
+        "{}",
+        rejected.out
+    );
+    assert!(
+        rejected
+            .out
+            .contains("\"decided\":true,\"state\":\"rejected\"")
+    );
+    assert_eq!(monday.show(&two).await["ended"]["reason"], "no contract");
+
+    // ann is of no team that is asked; what she may decide she can choose by a filter.
+    let barred = monday
+        .verb_as(APPROVER, &["holds", "approve", &three, "--yes"])
+        .await;
+    assert_eq!(barred.code, Some(0), "{}", barred.out);
+    let none = monday
+        .verb(&["holds", "approve", "--rule", "cases", "--yes"])
+        .await;
+    assert_eq!((none.code, none.out.as_str()), (Some(1), "no holds\n"));
+    let status = monday.verb(&["status"]).await;
+    assert!(status.out.contains("release_credential"), "{}", status.out);
+}
+
+#[tokio::test]
+async fn what_a_field_holds_does_not_steer_the_terminal() {
+    let monday = Monday::new().await;
+    let id = monday.held(2, "\u{1b}[2J\u{202e}won").await;
+    for arguments in [
+        &["holds", "show", &id][..],
+        &["holds", "list"],
+        &["holds", "reject", &id, "--reason", "\u{1b}[1mno", "--yes"],
+    ] {
+        let ran = monday.verb(arguments).await;
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        assert!(!ran.out.contains(['\u{1b}', '\u{202e}']), "{:?}", ran.out);
+    }
+}
