@@ -33,13 +33,19 @@ limits:
     )
 }
 
+/// A name that no other record has: identical requests at one time are one write.
+fn another() -> String {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    format!("number {}", NUMBER.fetch_add(1, Ordering::SeqCst))
+}
+
 fn batch(size: usize) -> Value {
-    let record = |_| json!({ "attributes": { "type": "Account" }, "Name": "of a batch" });
+    let record = |_| json!({ "attributes": { "type": "Account" }, "Name": another() });
     json!({ "allOrNone": false, "records": (0..size).map(record).collect::<Vec<_>>() })
 }
 
 async fn create(client: &Client) -> Reply {
-    client.post(ACCOUNTS, &json!({ "Name": "alone" })).await
+    client.post(ACCOUNTS, &json!({ "Name": another() })).await
 }
 
 /// How many accounts a house's sandbox has beyond its seed.

@@ -4,6 +4,7 @@ mod verbs;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -23,8 +24,11 @@ const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
 const AGENT: &str = "/api/v1/switches/enrichment-agent";
 const ALL: &str = "/api/v1/switches/*";
 
+/// A create like no other: identical requests at one time are one write.
 async fn create(client: &Client) -> Reply {
-    client.post(ACCOUNTS, &json!({ "Name": "of a test" })).await
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("number {}", NUMBER.fetch_add(1, Ordering::SeqCst));
+    client.post(ACCOUNTS, &json!({ "Name": name })).await
 }
 
 async fn read(client: &Client) -> Reply {
