@@ -274,7 +274,13 @@ async fn one(
                 tally.timid.push(label);
             }
         }
-        state => {
+        state @ (EntryState::Done
+        | EntryState::Failed
+        | EntryState::Partly
+        | EntryState::Refused
+        | EntryState::Open
+        | EntryState::NotSent
+        | EntryState::Switch) => {
             // a record that others deleted cannot be told from one that the write deleted
             let same = others == Others::Delete && matches!(case.name, "delete" | "batch archive");
             if same {
