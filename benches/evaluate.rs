@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use requests::{Write, hubspot, salesforce};
 use serde_json::{Map, Value};
 use stopwatch::Stopwatch;
-use writegate::mutation::{Actor, ChangeSet, Claims, Origin, Prior, Snapshot};
+use writegate::mutation::{Acting, Actor, ChangeSet, Claims, Origin, Prior, Snapshot};
 use writegate::policy::{self, Question, RuleSet};
 
 fn main() {
@@ -47,6 +47,7 @@ fn one_write(stopwatch: &Stopwatch, rules: &RuleSet, name: &str, write: &Write) 
         service_account: "enrichment-agent".into(),
         claims: Claims::default(),
     };
+    let acting = Acting::new();
     let question = |snapshot| Question {
         crm: write.crm.0,
         route: "bench",
@@ -54,6 +55,7 @@ fn one_write(stopwatch: &Stopwatch, rules: &RuleSet, name: &str, write: &Write) 
         origin: Origin::Agent,
         method: write.method.as_str(),
         path: write.path.as_str(),
+        acting: &acting,
         changes: &changes,
         snapshot,
         now: Timestamp::UNIX_EPOCH,

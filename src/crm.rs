@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod hubspot;
 pub mod json;
+mod overrides;
 pub mod path;
 pub mod salesforce;
 
@@ -14,7 +15,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::error::Refusal;
-use crate::mutation::{ChangeSet, CrmKind, Mutation, Outcome, Prior, RecordKey, Snapshot};
+use crate::mutation::{
+    Acting, ChangeSet, CrmKind, Mutation, Opaque, Outcome, OutcomeState, Prior, RecordKey, Snapshot,
+};
 use catalog::Catalog;
 use path::CanonicalPath;
 
@@ -40,8 +43,8 @@ pub enum Class {
     Auth,
     /// A write of a shape whose body we can take apart.
     Write(Shape),
-    /// Cannot be told, or cannot be taken apart; the reason is for people.
-    Opaque(String),
+    /// Cannot be told, or cannot be taken apart.
+    Opaque(Opaque),
 }
 
 /// Which parser takes the body apart.
@@ -51,6 +54,8 @@ pub enum Shape {
     Salesforce(salesforce::Shape),
     /// A HubSpot shape.
     HubSpot(hubspot::Shape),
+    /// The head already has two readings; `parse` refuses it with this text.
+    TwoReadings(String),
 }
 
 /// A body that has more than one reading, or none; what and where, for people.
@@ -154,6 +159,7 @@ impl Crm {
         match shape {
             Shape::Salesforce(shape) => salesforce::parse(shape, head, body, catalog),
             Shape::HubSpot(shape) => hubspot::parse(shape, head, body, catalog),
+            Shape::TwoReadings(what) => Err(Malformed(what.clone())),
         }
     }
 
@@ -165,10 +171,11 @@ impl Crm {
         mutations: &[Mutation],
         wanted: &Wanted,
         catalog: &Catalog,
+        now: Timestamp,
     ) -> PriorPlan {
         match self.0 {
             CrmKind::Salesforce => salesforce::prior::plan(head, mutations, wanted, catalog),
-            CrmKind::HubSpot => hubspot::prior::plan(head, mutations, wanted, catalog),
+            CrmKind::HubSpot => hubspot::prior::plan(head, mutations, wanted, catalog, now),
         }
     }
 
@@ -182,12 +189,13 @@ impl Crm {
         status: StatusCode,
         body: &[u8],
         catalog: &Catalog,
+        now: Timestamp,
     ) -> Result<(), PriorFailure> {
         match self.0 {
             CrmKind::Salesforce => Err(PriorFailure::Failed(
                 "Salesforce plans no catalog reads".into(),
             )),
-            CrmKind::HubSpot => hubspot::prior::learn(call, status, body, catalog),
+            CrmKind::HubSpot => hubspot::prior::learn(call, status, body, catalog, now),
         }
     }
 
@@ -218,22 +226,28 @@ impl Crm {
     ) -> Option<(HeaderName, HeaderValue)> {
         match shape {
             Shape::Salesforce(shape) => salesforce::precondition(shape, snapshot),
-            Shape::HubSpot(_) => None,
+            Shape::HubSpot(_) | Shape::TwoReadings(_) => None,
         }
     }
 
-    /// What became of each mutation, by the CRM's answer. One for each mutation, in their order.
+    /// What became of each mutation, by the CRM's answer. One for each mutation, in their order. The
+    /// snapshot tells by which id the CRM knows a record.
     #[must_use]
     pub fn outcome(
         self,
         shape: &Shape,
         mutations: &[Mutation],
+        snapshot: &Snapshot,
         status: StatusCode,
         body: &[u8],
     ) -> Vec<Outcome> {
         match shape {
             Shape::Salesforce(shape) => salesforce::reply::outcome(shape, mutations, status, body),
-            Shape::HubSpot(shape) => hubspot::reply::outcome(shape, mutations, status, body),
+            Shape::HubSpot(shape) => {
+                hubspot::reply::outcome(shape, mutations, snapshot, status, body)
+            }
+            // never sent
+            Shape::TwoReadings(_) => vec![Outcome::of(OutcomeState::Unknown); mutations.len()],
         }
     }
 
@@ -288,6 +302,7 @@ impl Crm {
                 salesforce::replay::replay(shape, head, mutations, snapshot, outcomes)
             }
             Shape::HubSpot(shape) => hubspot::replay::replay(shape, head, mutations, outcomes),
+            Shape::TwoReadings(_) => None,
         }
     }
 
@@ -299,6 +314,33 @@ impl Crm {
             CrmKind::Salesforce => salesforce::passes_on_write(header),
             CrmKind::HubSpot => hubspot::passes_on_write(header),
         }
+    }
+
+    /// Whether this request header (lower case) acts on a write beside its body, of those that pass.
+    #[must_use]
+    pub fn acts(self, header: &str) -> bool {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::acts(header),
+            // none of HubSpot's headers that pass does
+            CrmKind::HubSpot => false,
+        }
+    }
+
+    /// The headers of a request that act. A value that stands twice is joined by commas, as servers do.
+    #[must_use]
+    pub fn acting(self, headers: &HeaderMap) -> Acting {
+        let mut acting = Acting::new();
+        for (name, value) in headers.iter().filter(|(name, _)| self.acts(name.as_str())) {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            acting
+                .entry(name.as_str().to_owned())
+                .and_modify(|all: &mut String| {
+                    all.push_str(", ");
+                    all.push_str(&value);
+                })
+                .or_insert_with(|| value.clone().into_owned());
+        }
+        acting
     }
 
     /// A refusal in the CRM's own error shape, so that SDKs raise their usual exception.
@@ -315,6 +357,13 @@ impl Crm {
             CrmKind::HubSpot => hubspot::reply::refuse(refusal, entry, correlation),
         }
     }
+}
+
+/// An error code of a CRM: `INVALID_FIELD`, `VALIDATION_ERROR`. Anything that is not written like one is
+/// left out: it could be a value.
+fn error_code(text: &str) -> Option<&str> {
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    ((1..=80).contains(&text.len()) && text.bytes().all(plain)).then_some(text)
 }
 
 /// The fields of a JSON object; `None` for any other value.

@@ -5,6 +5,7 @@ pub mod read;
 mod rows;
 pub mod sent;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,9 @@ use crate::control::{Rebuild, SwitchChange};
 use crate::error::StoreError;
 use crate::gate::Permit;
 use crate::ledger::{Ledger, NewRow, RowFilter, RowKind};
-use crate::mutation::{Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict};
+use crate::mutation::{
+    Acting, Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict,
+};
 
 /// A clock this far behind the newest row is not to be trusted; less is two cores reading it at once.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(5);
@@ -45,7 +48,7 @@ impl Journaled {
 }
 
 /// What is known of a governed request when a row is written for it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Subject<'a> {
     /// The entry.
     pub entry: &'a EntryId,
@@ -58,9 +61,11 @@ pub struct Subject<'a> {
     /// The method on the request line.
     pub method: &'a str,
     /// The canonical path.
-    pub path: &'a str,
-    /// The raw query.
-    pub query: Option<&'a str>,
+    pub path: Cow<'a, str>,
+    /// The raw query; of an opaque request the parameters' names.
+    pub query: Option<Cow<'a, str>>,
+    /// The headers that act on the write beside its body.
+    pub acting: &'a Acting,
     /// What would change, once it is known.
     pub changes: Option<&'a ChangeSet>,
     /// What the rules said, once they were asked.

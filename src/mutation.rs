@@ -5,6 +5,7 @@ mod limit;
 mod snapshot;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -205,7 +206,8 @@ pub struct Mutation {
     pub row: Option<String>,
     /// Whether it can be taken back.
     pub undo: Undo,
-    /// The other records this mutation touches: the losers of a merge, the far end of an association.
+    /// The other records this mutation touches: the losers of a merge (each is a delete of its own in
+    /// the change set), the far end of an association.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<RecordKey>,
 }
@@ -216,11 +218,40 @@ pub struct Mutation {
 pub enum ChangeSet {
     /// Decomposed: never empty.
     Mutations(Vec<Mutation>),
-    /// Not decomposed; denied unless an `endpoints` row names the path.
-    Opaque {
-        /// Why, for people.
-        reason: String,
-    },
+    /// Not decomposed.
+    Opaque(Opaque),
+}
+
+/// A request that could not be decomposed: denied unless it is openable and an `endpoints` row names
+/// its path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opaque {
+    /// Why, for people. Never a value.
+    pub reason: String,
+    /// Whether `endpoints` rows may speak. They never loosen what can be parsed, so not where method,
+    /// path and object are ones that we take apart and only headers, query or body stand against it:
+    /// otherwise a caller could make any write opaque and have a row open it.
+    pub openable: bool,
+}
+
+impl Opaque {
+    /// Method and path fit no shape that is taken apart.
+    #[must_use]
+    pub fn unknown(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            openable: true,
+        }
+    }
+
+    /// Method and path fit a shape that is taken apart, and what else the request holds cannot be told.
+    #[must_use]
+    pub fn unclear(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            openable: false,
+        }
+    }
 }
 
 impl ChangeSet {
@@ -229,10 +260,14 @@ impl ChangeSet {
     pub fn mutations(&self) -> &[Mutation] {
         match self {
             Self::Mutations(mutations) => mutations,
-            Self::Opaque { .. } => &[],
+            Self::Opaque(_) => &[],
         }
     }
 }
+
+/// The request headers that act on a write beside its body, by name in lower case: duplicate rules,
+/// conditions, idempotency. They belong to the change set.
+pub type Acting = BTreeMap<String, String>;
 
 /// Where a write comes from; rules can name it (`applies: { origin: revert }`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,8 +23,8 @@ mod yaml;
 use jiff::Timestamp;
 
 use crate::mutation::{
-    Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Origin, Requirement, Snapshot, Verdict,
-    same_name,
+    Acting, Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Origin, Requirement, Snapshot,
+    Verdict, same_name,
 };
 use matrix::RuleFile;
 
@@ -48,6 +48,8 @@ pub struct Question<'a> {
     pub method: &'a str,
     /// The canonical path.
     pub path: &'a str,
+    /// The headers that act on the write beside its body.
+    pub acting: &'a Acting,
     /// What would change.
     pub changes: &'a ChangeSet,
     /// The prior values, once they were read.

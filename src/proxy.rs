@@ -109,20 +109,20 @@ async fn run(call: Call<'_>, request: Request<Incoming>) -> Result<Response<Body
     };
     let class = call.state.crm.classify(&head);
     let account = caller.service_account.as_deref();
-    let (shape, reason) = match class {
+    let kind = match class {
         Class::Read => return read(call, parts, &path, &caller, incoming).await,
         Class::Auth => return Err(early::refused(call, &parts, account, login_refused()).await),
-        Class::Opaque(reason) => (None, reason),
-        Class::Write(shape) => (Some(shape), String::new()),
+        Class::Opaque(opaque) => Err(opaque),
+        Class::Write(shape) => Ok(shape),
     };
     let claims = match actor::claims(&parts.headers) {
         Ok(claims) => claims,
         Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),
     };
     let write = write::Write::begin(call, parts, path, caller, claims);
-    match shape {
-        Some(shape) => write.govern(shape, incoming).await,
-        None => write.opaque(reason, incoming).await,
+    match kind {
+        Ok(shape) => write.govern(shape, incoming).await,
+        Err(opaque) => write.opaque(opaque, incoming).await,
     }
 }
 

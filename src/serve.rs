@@ -167,6 +167,9 @@ impl Opened {
             published,
         } = self;
         let runtime = runtime()?;
+        // Before the first request is served, so that no TERM finds us without a handler.
+        let signals = runtime.spawn(server::signals(trigger.clone()));
+        runtime.block_on(tokio::task::yield_now());
         let aside = {
             let (app, trigger) = (Arc::clone(&app), trigger.clone());
             let ways = destinations.clone();
@@ -176,6 +179,7 @@ impl Opened {
                     let settling = tokio::spawn(settling);
                     operate(app, admin, published, trigger).await;
                     settling.abort();
+                    signals.abort();
                 });
             };
             std::thread::Builder::new()
@@ -198,7 +202,6 @@ impl Opened {
 /// The operators' side and what has to be done each minute, until the shutdown begins.
 async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger: Trigger) {
     let mut shutdown = trigger.shutdown();
-    let signals = tokio::spawn(server::signals(trigger));
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
     match tokio::net::TcpListener::from_std(admin) {
         Err(error) => tracing::error!(%error, "the operators' side cannot be served"),
@@ -212,6 +215,5 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     }
     app.inflight.counter().none().await;
     publishing.abort();
-    signals.abort();
     heads::publish_once(&app, &published).await;
 }

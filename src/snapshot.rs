@@ -3,6 +3,7 @@
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use jiff::Timestamp;
 
 use crate::crm::catalog::Catalog;
 use crate::crm::{Crm, Head, PriorFailure, PriorPlan, ReadCall, Wanted};
@@ -38,6 +39,8 @@ pub struct Taking<'a> {
     pub headers: &'a HeaderMap,
     /// What would change.
     pub mutations: &'a [Mutation],
+    /// The request's time.
+    pub now: Timestamp,
 }
 
 /// Why reading stopped.
@@ -55,7 +58,9 @@ impl From<Failure> for Stop {
 }
 
 /// Reads the prior values of all mutations. A field that only a rule looks at and that cannot be read
-/// is hidden: unknown, while the rest of the record is known.
+/// is hidden: unknown, while the rest of the record is known. A record that an update or delete names
+/// and no read returns is unknown ([`Prior::not_returned`]), so the write is refused; where the CRM
+/// answers the read of a single row with 404, that is the caller's answer.
 ///
 /// # Errors
 /// [`Failure`].
@@ -104,8 +109,12 @@ async fn read(taking: &Taking<'_>, wanted: &Wanted) -> Result<Vec<Prior>, Stop> 
             .found(&call, taking.mutations, answer.status, &answer.body)
             .map_err(|failure| stop(failure, &call, answer))?;
         for (place, prior) in found {
-            if let Some(slot) = priors.get_mut(place) {
-                *slot = prior;
+            let slot = priors.get_mut(place).zip(taking.mutations.get(place));
+            if let Some((slot, mutation)) = slot {
+                *slot = match prior {
+                    Prior::Absent => Prior::not_returned(mutation.operation),
+                    Prior::Found { .. } | Prior::Unknown => prior,
+                };
             }
         }
     }
@@ -133,16 +142,25 @@ fn untouched(mutation: &Mutation) -> Prior {
 /// The prior reads, after as many catalog reads as they need.
 async fn plan(taking: &Taking<'_>, wanted: &Wanted) -> Result<Vec<ReadCall>, Failure> {
     for _ in 0..CATALOG_READS_MOST {
-        match taking
-            .crm
-            .prior(taking.head, taking.mutations, wanted, taking.catalog)
-        {
+        match taking.crm.prior(
+            taking.head,
+            taking.mutations,
+            wanted,
+            taking.catalog,
+            taking.now,
+        ) {
             PriorPlan::Reads(calls) => return Ok(calls),
             PriorPlan::Catalog(call) => {
                 let answer = ask(taking, &call).await?;
                 taking
                     .crm
-                    .learn(&call, answer.status, &answer.body, taking.catalog)
+                    .learn(
+                        &call,
+                        answer.status,
+                        &answer.body,
+                        taking.catalog,
+                        taking.now,
+                    )
                     .map_err(|failure| failed(failure, answer))?;
             }
         }

@@ -124,9 +124,12 @@ fn subscriber<W>(look: Look, filter: EnvFilter, writer: W) -> Box<dyn Subscriber
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    // An error of the writer would be told on standard error, and where that is what broke, the thread
+    // that wanted to log would panic: a log that nobody reads must stop nothing.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(writer);
+        .with_writer(writer)
+        .log_internal_errors(false);
     match look {
         Look::Json => Box::new(
             builder

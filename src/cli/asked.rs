@@ -31,7 +31,7 @@ pub(super) fn asked(crm: CrmKind, request: &Request, catalog: &Catalog) -> Resul
     Ok(match crm.classify(&head) {
         Class::Read => Asked::Read,
         Class::Auth => Asked::Auth,
-        Class::Opaque(reason) => Asked::Changes(ChangeSet::Opaque { reason }),
+        Class::Opaque(opaque) => Asked::Changes(ChangeSet::Opaque(opaque)),
         Class::Write(shape) => {
             let changes = crm.parse(&shape, &head, &request.body, catalog);
             Asked::Changes(changes.map_err(|malformed| malformed.to_string())?)

@@ -4,9 +4,10 @@ use super::Failure;
 use super::asked::{Asked, asked};
 use super::request::Request;
 use crate::config::Config;
+use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
-use crate::mutation::{ChangeSet, CrmKind};
-use crate::policy::cases::{self as policy_cases, CaseResult};
+use crate::mutation::CrmKind;
+use crate::policy::cases::{self as policy_cases, CaseResult, ParsedRequest};
 use crate::policy::{self, LoadErrors, RuleSet};
 
 /// Loads them, with the teams of the configuration's operators.
@@ -30,11 +31,15 @@ pub(super) fn told(case: &CaseResult) -> String {
 }
 
 /// A raw request of a case, taken apart as the data path would.
-fn parse(crm: CrmKind, text: &str) -> Result<(String, String, ChangeSet), String> {
+fn parse(crm: CrmKind, text: &str) -> Result<ParsedRequest, String> {
     let request = Request::from_raw(text.as_bytes(), crm)?;
-    let path = request.path.as_str().to_owned();
     match asked(crm, &request, &Catalog::builtin(crm))? {
-        Asked::Changes(changes) => Ok((request.method.to_string(), path, changes)),
+        Asked::Changes(changes) => Ok(ParsedRequest {
+            method: request.method.to_string(),
+            path: request.path.as_str().to_owned(),
+            acting: Crm(crm).acting(&request.headers),
+            changes,
+        }),
         Asked::Read => Err("it reads, and reads are not judged by rules".into()),
         Asked::Auth => Err("it logs in, and logins are not judged by rules".into()),
     }

@@ -12,11 +12,11 @@ mod tests;
 pub mod types;
 mod unparsed;
 
-use http::{HeaderMap, Method};
+use http::Method;
 
-use super::{Class, Head, Malformed};
+use super::{Class, Head, Malformed, overrides};
 use crate::crm::catalog::Catalog;
-use crate::mutation::ChangeSet;
+use crate::mutation::{ChangeSet, Opaque};
 use endpoint::Endpoint;
 use types::ObjectType;
 
@@ -49,23 +49,19 @@ enum Batch {
     Archive,
 }
 
-/// Headers that make a server take another method or another credential than the one we see.
-const ACTING_HEADERS: [&str; 6] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-method",
-    "private-app",
-    "private-app-legacy",
+/// Headers that name another credential than the one we see.
+const CREDENTIAL_HEADERS: [(&str, &str); 2] = [
+    ("private-app", "credential"),
+    ("private-app-legacy", "credential"),
 ];
 
-/// The same in the query: developer keys still work in `hapikey`.
-const ACTING_PARAMETERS: [&str; 5] = [
-    "hapikey",
-    "access_token",
-    "oauth_token",
-    "_method",
-    "x-http-method-override",
+/// Query parameters that name another credential or method; developer keys still work in `hapikey`.
+const SECOND_PARAMETERS: [(&str, &str); 5] = [
+    ("hapikey", "credential"),
+    ("access_token", "credential"),
+    ("oauth_token", "credential"),
+    ("_method", "method"),
+    ("_httpmethod", "method"),
 ];
 
 /// Request headers that pass on a write. All else is dropped; `accept-encoding` too, because the answer
@@ -82,12 +78,17 @@ const PASSING_HEADERS: [&str; 5] = [
 const RESERVED: [&str; 4] = ["batch", "search", "merge", "gdpr-delete"];
 
 pub(super) fn classify(head: &Head<'_>) -> Class {
-    if let Some(reason) = acts_unseen(head.headers, head.query) {
-        return Class::Opaque(reason);
+    let second = overrides::by_header(head.headers, &CREDENTIAL_HEADERS)
+        .or_else(|| overrides::by_parameter(head.query, &SECOND_PARAMETERS));
+    if let Some(reason) = second {
+        return Class::Write(super::Shape::TwoReadings(reason));
     }
     let endpoint = match Endpoint::of(head.path) {
         Ok(endpoint) => endpoint,
-        Err(reason) => return Class::Opaque(reason),
+        Err(reason) => {
+            let words = Endpoint::words_of(head.path);
+            return Class::Opaque(opaque(head.method, &words, reason));
+        }
     };
     let words = endpoint.words.as_slice();
     let read = match *head.method {
@@ -101,9 +102,25 @@ pub(super) fn classify(head: &Head<'_>) -> Class {
     if *head.method == Method::POST && words == ["oauth", "token"] {
         return Class::Auth;
     }
-    write(head.method, &endpoint).map_or_else(Class::Opaque, |shape| {
-        Class::Write(super::Shape::HubSpot(shape))
-    })
+    match write(head.method, &endpoint) {
+        Ok(shape) => Class::Write(super::Shape::HubSpot(shape)),
+        Err(reason) => Class::Opaque(opaque(head.method, words, reason)),
+    }
+}
+
+/// Why it is not taken apart, and whether rows may open it: not where it would be a write that we take
+/// apart but for its version or the case of fixed words, since HubSpot may take it for that.
+fn opaque(method: &Method, words: &[&str], reason: String) -> Opaque {
+    let folded: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
+    let folded: Vec<&str> = folded.iter().map(String::as_str).collect();
+    match folded.as_slice() {
+        ["crm", "objects", object, rest @ ..]
+            if types::resolve(object).is_some() && call(method, rest).is_some() =>
+        {
+            Opaque::unclear(reason)
+        }
+        _ => Opaque::unknown(reason),
+    }
 }
 
 /// The write that a request is, or why it is not taken apart.
@@ -140,25 +157,6 @@ fn call(method: &Method, rest: &[&str]) -> Option<Call> {
         _ => return None,
     };
     Some(call)
-}
-
-/// Whether the request carries something that makes it another request than it looks.
-fn acts_unseen(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
-    if let Some(name) = ACTING_HEADERS
-        .iter()
-        .find(|name| headers.contains_key(**name))
-    {
-        return Some(format!("the header {name} would make it another request"));
-    }
-    // some servers part parameters at `;` too
-    let query = query.unwrap_or_default().replace(';', "&");
-    let named = form_urlencoded::parse(query.as_bytes()).find_map(|(name, _)| {
-        let name = name.trim().to_ascii_lowercase();
-        ACTING_PARAMETERS.iter().find(|acting| **acting == name)
-    })?;
-    Some(format!(
-        "the query parameter {named} would make it another request"
-    ))
 }
 
 pub(super) fn parse(

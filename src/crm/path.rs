@@ -7,6 +7,9 @@
 
 use super::Malformed;
 
+/// No fixed word of either CRM's paths is longer.
+const LONGEST_WORD: usize = 48;
+
 /// A path whose segments are decoded once and that is written back in one way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanonicalPath {
@@ -84,11 +87,87 @@ impl CanonicalPath {
         &self.text
     }
 
+    /// The path as it may be shown to anybody: words and versions stay, and what can be a value or a
+    /// secret is `*`. Below `oauth` all but the version and the first word is a secret; below `sobjects`
+    /// all but the object's name names a record.
+    #[must_use]
+    pub fn outline(&self) -> String {
+        let mut text = String::new();
+        let mut words_left = usize::MAX;
+        for segment in &self.segments {
+            text.push('/');
+            let version = is_version(segment);
+            if version || (words_left > 0 && is_word(segment)) {
+                text.push_str(segment);
+            } else {
+                text.push('*');
+            }
+            if !version {
+                words_left = match segment.as_str() {
+                    "oauth" | "oauth2" | "sobjects" => words_left.min(1),
+                    _ => words_left.saturating_sub(1),
+                };
+            }
+        }
+        if text.is_empty() {
+            text.push('/');
+        }
+        text
+    }
+
+    /// Whether a secret can stand in the path, as below `oauth`.
+    #[must_use]
+    pub fn may_hold_secret(&self) -> bool {
+        let is_login = |segment: &String| segment == "oauth" || segment == "oauth2";
+        self.segments.iter().any(is_login)
+    }
+
     /// Whether the request's path ended in a slash; reads are sent as they came in this.
     #[must_use]
     pub fn trailing_slash(&self) -> bool {
         self.trailing_slash
     }
+}
+
+/// The names of a query's parameters, for a request whose values may be secrets; what is not written
+/// like a name is `*`.
+#[must_use]
+pub fn query_names(query: &str) -> String {
+    let name = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if is_word(name) => name.to_owned(),
+        _ => "*".to_owned(),
+    };
+    let pairs = query.split(['&', ';']).filter(|pair| !pair.is_empty());
+    pairs.map(name).collect::<Vec<_>>().join("&")
+}
+
+/// What stands in a path or query as a fixed word and not as a value: letters, `_` and `-`.
+fn is_word(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || byte == b'-';
+    text == "oauth2" || (text.len() <= LONGEST_WORD && text.bytes().all(plain))
+}
+
+/// `v3`, `v60.0`, `2026-03`, `2026-09-beta`.
+fn is_version(text: &str) -> bool {
+    let digits = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let dated = |text: &str| {
+        text.strip_suffix("-beta")
+            .unwrap_or(text)
+            .split_once('-')
+            .is_some_and(|(year, month)| {
+                year.len() == 4 && digits(year, 4) && month.len() == 2 && digits(month, 2)
+            })
+    };
+    let numbered = |text: &str| match text.strip_prefix('v') {
+        Some(number) => {
+            let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+            digits(whole, 3) && digits(part, 1)
+        }
+        None => false,
+    };
+    numbered(text) || dated(text)
 }
 
 /// Decodes one raw segment once; the error continues `segment N of the path …`.

@@ -23,7 +23,7 @@ use super::{Head, Malformed};
 use crate::crm::catalog::Catalog;
 use crate::mutation::{ChangeSet, Operation, Prior, RecordKey, Snapshot};
 
-pub(super) use headers::passes_on_write;
+pub(super) use headers::{acts, passes_on_write};
 pub(super) use route::classify;
 
 /// Which parser takes the body apart.
@@ -33,8 +33,6 @@ pub enum Shape {
     Row(Row),
     /// Up to 200 rows through `/composite/sobjects`.
     Collection(Collection),
-    /// The head already has two readings; `parse` refuses it with this text.
-    TwoReadings(String),
 }
 
 /// A write of one row.
@@ -75,7 +73,6 @@ pub(super) fn parse(
     match shape {
         Shape::Row(row) => rest::parse(row, head, body),
         Shape::Collection(collection) => collections::parse(collection, head, body),
-        Shape::TwoReadings(what) => Err(Malformed(what.clone())),
     }
 }
 

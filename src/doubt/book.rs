@@ -12,7 +12,7 @@ use crate::clock::EntryId;
 use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::journal::sent::{self, Sent};
-use crate::mutation::{Mutation, Outcome, OutcomeState, Prior, Snapshot};
+use crate::mutation::{Mutation, Outcome, OutcomeState, Prior, RecordKey, Snapshot};
 
 /// How long repeats of a write that was settled as done get its answer.
 const ANSWERED_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -359,11 +359,23 @@ fn rows(mutations: &[Mutation], places: &[usize]) -> Vec<String> {
 pub fn records(route: &str, mutation: &Mutation, prior: Option<&Prior>) -> Vec<String> {
     let object = mutation.object.to_ascii_lowercase();
     let named = mutation.record.iter().chain(&mutation.others);
-    let mut records: Vec<String> = named.map(|key| format!("{route}/{object}/{key}")).collect();
+    let mut records: Vec<String> = named
+        .map(|key| format!("{route}/{object}/{}", folded(key)))
+        .collect();
     if let Some(Prior::Found { id, .. }) = prior {
         records.push(format!("{route}/{object}/{id}"));
     }
     records
+}
+
+/// A key as a lock names it: both CRMs compare external ids without case.
+fn folded(key: &RecordKey) -> String {
+    match key {
+        RecordKey::Id { id } => id.clone(),
+        RecordKey::External { key, value } => {
+            format!("{}={}", key.to_lowercase(), value.to_lowercase())
+        }
+    }
 }
 
 #[cfg(test)]

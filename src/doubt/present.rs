@@ -23,6 +23,8 @@ pub struct Reader<'a> {
     pub upstream: &'a Upstream,
     /// The credential, as headers.
     pub headers: &'a HeaderMap,
+    /// When.
+    pub now: Timestamp,
 }
 
 /// What the CRM holds of each mutation's record now; what is known already is not read. `own` are ids
@@ -132,6 +134,7 @@ async fn read(
         head,
         headers: reader.headers,
         mutations: &mutations,
+        now: reader.now,
     };
     let snapshot =
         snapshot::take(&taking, &Wanted::new())

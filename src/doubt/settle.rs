@@ -60,6 +60,7 @@ pub async fn settle_due(worker: &Worker, now: Timestamp) -> Vec<EntryId> {
             state,
             upstream,
             headers: &headers,
+            now,
         };
         if read_back(app, &reader, claim, now).await {
             settled.push(entry);

@@ -151,7 +151,7 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
         .map(ChangeSet::mutations)
         .unwrap_or_default();
     let opaque = match subject.changes {
-        Some(ChangeSet::Opaque { reason }) => Some(reason.as_str()),
+        Some(ChangeSet::Opaque(opaque)) => Some(opaque.reason.as_str()),
         Some(ChangeSet::Mutations(_)) | None => None,
     };
     NewRow {
@@ -164,6 +164,7 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
             "actor": subject.actor,
             "origin": subject.origin,
             "method": subject.method,
+            "acting": subject.acting,
             "opaque": opaque,
             "mutations": mutations.iter().map(outline).collect::<Vec<_>>(),
             "verdict": subject.verdict,

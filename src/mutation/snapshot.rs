@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Operation;
+
 /// What is known of one record before the write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
@@ -17,10 +19,37 @@ pub enum Prior {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stamp: Option<String>,
     },
-    /// There is no such record: an upsert will create it, an update will fail.
+    /// There is no such record: the write creates it.
     Absent,
     /// Could not be known; `fill-else-*` takes its else.
     Unknown,
+}
+
+impl Prior {
+    /// What is known of a record that a read did not return. Only what may create it takes it for
+    /// absent, and so for blank: to an update or delete it can be hidden from the credential, or not
+    /// readable yet, and would be overwritten unseen.
+    #[must_use]
+    pub fn not_returned(operation: Operation) -> Self {
+        match operation {
+            Operation::Create | Operation::Upsert => Self::Absent,
+            Operation::Update
+            | Operation::Delete
+            | Operation::Purge
+            | Operation::Restore
+            | Operation::Merge
+            | Operation::Convert
+            | Operation::Associate
+            | Operation::Dissociate
+            | Operation::Send
+            | Operation::Export
+            | Operation::Import
+            | Operation::Invoke
+            | Operation::Schema
+            | Operation::Settings
+            | Operation::Credential => Self::Unknown,
+        }
+    }
 }
 
 /// The prior values of a change set, one for each mutation in its order. Creates have

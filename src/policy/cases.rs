@@ -10,14 +10,25 @@ use super::load::base_name;
 use super::mistake::{LoadErrors, Mistake, Mistakes};
 use super::{Evaluation, Question, RuleSet, explain, yaml};
 use crate::mutation::{
-    Actor, ChangeSet, CrmKind, Effect, Mutation, Origin, Prior, RecordKey, Snapshot, Verdict,
-    same_name,
+    Acting, Actor, ChangeSet, CrmKind, Effect, Mutation, Origin, Prior, RecordKey, Snapshot,
+    Verdict, same_name,
 };
 
-/// Takes a raw HTTP request apart: method, canonical path, changes. Made by the caller, since rules
-/// know no wire format.
-pub type ParseRequest<'p> =
-    &'p dyn Fn(CrmKind, &str) -> Result<(String, String, ChangeSet), String>;
+/// A raw HTTP request, taken apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParsedRequest {
+    /// The method on the request line.
+    pub method: String,
+    /// The canonical path.
+    pub path: String,
+    /// The headers that act.
+    pub acting: Acting,
+    /// What would change.
+    pub changes: ChangeSet,
+}
+
+/// Takes a raw HTTP request apart. Made by the caller, since rules know no wire format.
+pub type ParseRequest<'p> = &'p dyn Fn(CrmKind, &str) -> Result<ParsedRequest, String>;
 
 /// What became of one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,17 +127,20 @@ impl Case {
         route: &str,
         parse: ParseRequest<'_>,
     ) -> Option<String> {
-        let (method, path, changes, snapshot) = match &self.write {
+        let (request, snapshot) = match &self.write {
             Write::Mutation(mutation, prior) => (
-                "POST".to_owned(),
-                "/".to_owned(),
-                ChangeSet::Mutations(vec![(**mutation).clone()]),
+                ParsedRequest {
+                    method: "POST".to_owned(),
+                    path: "/".to_owned(),
+                    acting: Acting::new(),
+                    changes: ChangeSet::Mutations(vec![(**mutation).clone()]),
+                },
                 Snapshot::of(vec![prior.clone()]),
             ),
             Write::Request(text, records) => match parse(crm, text) {
-                Ok((method, path, changes)) => {
-                    let snapshot = snapshot(&changes, records);
-                    (method, path, changes, snapshot)
+                Ok(request) => {
+                    let snapshot = snapshot(&request.changes, records);
+                    (request, snapshot)
                 }
                 Err(what) => return Some(format!("the request cannot be parsed: {what}")),
             },
@@ -136,14 +150,15 @@ impl Case {
             route: self.route.as_deref().unwrap_or(route),
             actor: &self.actor,
             origin: self.origin,
-            method: &method,
-            path: &path,
-            changes: &changes,
+            method: &request.method,
+            path: &request.path,
+            acting: &request.acting,
+            changes: &request.changes,
             snapshot: Some(&snapshot),
             now: Timestamp::UNIX_EPOCH,
         });
         match evaluation {
-            Evaluation::Decided { verdict, .. } => self.compare(&verdict, &changes),
+            Evaluation::Decided { verdict, .. } => self.compare(&verdict, &request.changes),
             Evaluation::NeedsPrior(_) => Some("prior values are missing".to_owned()),
         }
     }

@@ -100,14 +100,12 @@ impl Unit {
         };
         let exists = first.is_some();
         let mut records = vec![first.unwrap_or_else(|| fresh(question, index, Some(mutation)))];
-        // The far end of an association has an object of its own, which is not known here.
-        let far_end = matches!(
-            mutation.operation,
-            Operation::Associate | Operation::Dissociate
-        );
-        let of_others = if far_end { "" } else { object.as_str() };
-        let others = mutation.others.iter().map(key_text);
-        records.extend(others.map(|text| named(of_others, &text)));
+        // The losers of a merge are mutations of their own; the far end of an association has an object
+        // of its own, which is not known here.
+        if mutation.operation != Operation::Merge {
+            let others = mutation.others.iter().map(key_text);
+            records.extend(others.map(|text| named("", &text)));
+        }
         Self {
             operations: operations(mutation, prior),
             object,
@@ -131,18 +129,9 @@ fn operations(mutation: &Mutation, prior: Option<&Prior>) -> Vec<(Operation, u64
             (Operation::Update, updates),
         ];
     }
-    let others = u64::try_from(mutation.others.len()).unwrap_or(u64::MAX);
-    let merge = mutation.operation == Operation::Merge;
-    let times = |part: Operation| {
-        if merge && part == Operation::Delete {
-            others.max(1)
-        } else {
-            1
-        }
-    };
     parts(mutation.operation)
         .iter()
-        .map(|part| (*part, times(*part)))
+        .map(|part| (*part, 1))
         .collect()
 }
 

@@ -200,8 +200,8 @@ impl<'q> Court<'q> {
     }
 }
 
-/// The operations whose rows judge an operation: a merge also updates the survivor and deletes the
-/// rest, a conversion also updates the lead.
+/// The operations whose rows judge an operation: a merge also updates the survivor (what it deletes is
+/// a mutation of its own), a conversion also updates the lead.
 pub(super) fn parts(operation: Operation) -> &'static [Operation] {
     match operation {
         Operation::Create => &[Operation::Create],
@@ -210,7 +210,7 @@ pub(super) fn parts(operation: Operation) -> &'static [Operation] {
         Operation::Delete => &[Operation::Delete],
         Operation::Purge => &[Operation::Purge],
         Operation::Restore => &[Operation::Restore],
-        Operation::Merge => &[Operation::Merge, Operation::Update, Operation::Delete],
+        Operation::Merge => &[Operation::Merge, Operation::Update],
         Operation::Convert => &[Operation::Convert, Operation::Update],
         Operation::Associate => &[Operation::Associate],
         Operation::Dissociate => &[Operation::Dissociate],

@@ -30,6 +30,8 @@ pub(super) enum Source {
     Route,
     Crm,
     Mutations,
+    Headers,
+    Header(String),
     Object,
     Operation,
     Record,
@@ -119,7 +121,7 @@ impl Path {
                 name_of(segments.next(), &["service_account"], text)?;
                 Source::ServiceAccount
             }
-            "request" => request_source(segments.next(), text)?,
+            "request" => request_source(segments, text)?,
             "mutation" => {
                 const NAMES: [&str; 6] = ["object", "operation", "record", "fields", "undo", "row"];
                 match name_of(segments.next(), &NAMES, text)?.as_str() {
@@ -156,6 +158,8 @@ impl Path {
             | Source::Route
             | Source::Crm
             | Source::Mutations
+            | Source::Headers
+            | Source::Header(_)
             | Source::Claim(_) => false,
             Source::Object
             | Source::Operation
@@ -232,13 +236,22 @@ fn step(segment: &Segment) -> Option<Step> {
     }
 }
 
-fn request_source(segment: Option<Segment>, text: &str) -> Result<Source, String> {
-    const NAMES: [&str; 5] = ["method", "path", "route", "crm", "mutations"];
-    Ok(match name_of(segment, &NAMES, text)?.as_str() {
+fn request_source(
+    segments: &mut std::vec::IntoIter<Segment>,
+    text: &str,
+) -> Result<Source, String> {
+    const NAMES: [&str; 6] = ["method", "path", "route", "crm", "mutations", "headers"];
+    Ok(match name_of(segments.next(), &NAMES, text)?.as_str() {
         "method" => Source::Method,
         "path" => Source::RequestPath,
         "route" => Source::Route,
         "crm" => Source::Crm,
+        "headers" => match segments.as_slice().first() {
+            Some(Segment::Selector(Selector::Name(_))) => {
+                Source::Header(field_of(segments.next(), text)?.to_ascii_lowercase())
+            }
+            Some(_) | None => Source::Headers,
+        },
         _ => Source::Mutations,
     })
 }

@@ -37,8 +37,8 @@ impl<'a> Before<'a> {
             return Self::NotRead;
         };
         match snapshot.prior(index) {
-            Prior::Unknown => Self::Unknown,
-            Prior::Absent => Self::Blank,
+            // What may create its record is judged as that before anybody looks here.
+            Prior::Unknown | Prior::Absent => Self::Unknown,
             Prior::Found { fields, .. } => Self::Found {
                 fields,
                 hidden: snapshot.hidden(index),
@@ -162,6 +162,8 @@ impl<'a> Scene<'a> {
                 let count = question.changes.mutations().len();
                 Seen::Value(Some(Cow::Owned(Value::from(count))))
             }
+            Source::Headers => Seen::Value(Some(Cow::Owned(headers(question)))),
+            Source::Header(name) => maybe(question.acting.get(name).map(String::as_str)),
             Source::Object => text(&mutation.object),
             Source::Operation => text(mutation.operation.word()),
             Source::Record => Seen::Value(mutation.record.as_ref().map(record)),
@@ -207,6 +209,16 @@ impl<'a> Scene<'a> {
             wanted.push(name.to_owned());
         }
     }
+}
+
+/// The acting headers, by name.
+fn headers(question: &Question<'_>) -> Value {
+    let acting = question.acting.iter();
+    Value::Object(
+        acting
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect(),
+    )
 }
 
 fn record<'a>(key: &RecordKey) -> Cow<'a, Value> {

@@ -5,6 +5,7 @@ use http::Method;
 use http::request::Parts;
 
 use super::{Call, Refused};
+use crate::crm::path::CanonicalPath;
 use crate::error::Refusal;
 use crate::journal::Subject;
 use crate::mutation::{Actor, Claims, Origin};
@@ -30,14 +31,17 @@ pub(super) async fn refused(
         service_account: service_account.unwrap_or(NOBODY).to_owned(),
         claims: Claims::default(),
     };
+    let path = told_path(parts.uri.path());
+    let acting = call.state.crm.acting(&parts.headers);
     let subject = Subject {
         entry: &entry,
         actor: &actor,
         origin: Origin::Agent,
         route: &call.state.route.name,
         method: parts.method.as_str(),
-        path: parts.uri.path(),
+        path: path.into(),
         query: None,
+        acting: &acting,
         changes: None,
         verdict: None,
         rules: "",
@@ -55,5 +59,17 @@ pub(super) async fn refused(
             instead: None,
         }),
         Err(error) => Refusal::unavailable(error.to_string()).into(),
+    }
+}
+
+/// The path as it may be written down; of one without a canonical form the start.
+fn told_path(raw: &str) -> String {
+    match CanonicalPath::parse(raw) {
+        Ok(path) => path.outline(),
+        Err(_) => raw
+            .split_inclusive('/')
+            .take(2)
+            .chain(["…"])
+            .collect::<String>(),
     }
 }

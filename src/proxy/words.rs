@@ -8,9 +8,12 @@ use jiff::Timestamp;
 
 use crate::clock::EntryId;
 use crate::control::Switch;
+use crate::crm::path::CanonicalPath;
 use crate::error::{Refusal, RefusalKind};
 use crate::gate::Cause;
-use crate::mutation::{ChangeSet, Charge, Mutation, Reason, ReasonKind, Requirement, Verdict};
+use crate::mutation::{
+    ChangeSet, Charge, Mutation, Opaque, Reason, ReasonKind, Requirement, Verdict,
+};
 
 pub use doubt::{in_doubt, was_written};
 
@@ -26,8 +29,8 @@ pub struct About<'a> {
     pub entry: &'a EntryId,
     /// The method on the request line.
     pub method: &'a str,
-    /// The canonical path.
-    pub path: &'a str,
+    /// The canonical path; only its outline is shown.
+    pub path: &'a CanonicalPath,
     /// What would change.
     pub changes: &'a ChangeSet,
     /// What the rules said.
@@ -61,8 +64,8 @@ pub fn caused(cause: &Cause, about: &About<'_>) -> Refusal {
 /// The rules say deny.
 #[must_use]
 pub fn denied(about: &About<'_>) -> Refusal {
-    if let ChangeSet::Opaque { reason } = about.changes {
-        return opaque(about, reason);
+    if let ChangeSet::Opaque(why) = about.changes {
+        return opaque(about, why);
     }
     let deciding: Vec<&Reason> = about.verdict.deciding().collect();
     let clauses = clauses(&deciding, about);
@@ -119,13 +122,20 @@ pub fn held(about: &About<'_>, over: &[Charge]) -> Refusal {
 }
 
 /// What the request would change cannot be told.
-fn opaque(about: &About<'_>, reason: &str) -> Refusal {
+fn opaque(about: &About<'_>, why: &Opaque) -> Refusal {
+    let advice = if why.openable {
+        "Use the record APIs, or ask for an `endpoints` row."
+    } else {
+        "Change that and send it again; no `endpoints` row opens it."
+    };
     let mut refusal = Refusal::new(
         RefusalKind::Opaque,
         format!(
-            "Not written: cannot tell what {} {} would change ({reason}). Use the record APIs, or ask \
-             for an `endpoints` row. [entry {}]",
-            about.method, about.path, about.entry
+            "Not written: cannot tell what {} {} would change ({}). {advice} [entry {}]",
+            about.method,
+            about.path.outline(),
+            why.reason,
+            about.entry
         ),
     );
     refusal.rule = about

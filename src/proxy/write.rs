@@ -5,6 +5,7 @@ mod again;
 mod judge;
 mod through;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,12 +21,14 @@ use super::{Call, Refused, body, headers};
 use crate::app::{RouteState, Worker};
 use crate::clock::EntryId;
 use crate::control::{Ask, Switch, SwitchChange};
-use crate::crm::path::CanonicalPath;
+use crate::crm::path::{CanonicalPath, query_names};
 use crate::crm::{Head, Shape};
 use crate::error::{Refusal, RefusalKind, Side};
 use crate::gate::{self, Cause, Decision, Judged};
 use crate::journal::Subject;
-use crate::mutation::{Actor, ChangeSet, Charge, Claims, Effect, Origin, Snapshot, Verdict};
+use crate::mutation::{
+    Acting, Actor, ChangeSet, Charge, Claims, Effect, Opaque, Origin, Snapshot, Verdict,
+};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
@@ -43,6 +46,8 @@ pub(super) struct Write {
     caller: Caller,
     parts: Parts,
     path: CanonicalPath,
+    /// The headers that act on the write beside its body.
+    acting: Acting,
     /// The rules in force when it came; a reload in between does not change them.
     rules: Arc<RuleSet>,
     /// What tells the same request again; empty until the body was taken apart.
@@ -72,6 +77,7 @@ impl Write {
                 claims,
             },
             caller,
+            acting: call.state.crm.acting(&parts.headers),
             parts,
             path,
             rules: call.worker.app.rules.load_full(),
@@ -83,11 +89,11 @@ impl Write {
     /// collected all the same, so that what an `endpoints` row lets through is what was looked at.
     pub(super) async fn opaque(
         self,
-        reason: String,
+        opaque: Opaque,
         incoming: Incoming,
     ) -> Result<Response<Body>, Box<Refused>> {
         self.may_write().await?;
-        let changes = ChangeSet::Opaque { reason };
+        let changes = ChangeSet::Opaque(opaque);
         if let Err(verdict) = self.judge_opaque(&changes) {
             return Err(self.denied(&changes, &verdict).await);
         }
@@ -270,7 +276,7 @@ impl Write {
             service_account: &self.actor.service_account,
             entry: &self.entry,
             method: self.parts.method.as_str(),
-            path: self.path.as_str(),
+            path: &self.path,
             changes,
             verdict,
             now: self.now,
@@ -288,8 +294,9 @@ impl Write {
             origin: Origin::Agent,
             route: self.route(),
             method: self.parts.method.as_str(),
-            path: self.path.as_str(),
-            query: self.parts.uri.query(),
+            path: self.recorded_path(changes),
+            query: self.recorded_query(changes),
+            acting: &self.acting,
             changes,
             verdict,
             rules: self.rules.digest(),
@@ -297,6 +304,26 @@ impl Write {
             // The row's own time: a slow body or prior read must not put it behind the ledger's newest.
             now: self.worker.app.clock.now(),
         }
+    }
+
+    /// The path as the entry keeps it: in full, but for a secret that can stand in one.
+    fn recorded_path(&self, changes: Option<&ChangeSet>) -> Cow<'_, str> {
+        if !understood(changes) && self.path.may_hold_secret() {
+            Cow::Owned(self.path.outline())
+        } else {
+            Cow::Borrowed(self.path.as_str())
+        }
+    }
+
+    /// The query as the entry keeps it: of a request that is not taken apart only names, since any
+    /// value can be a secret.
+    fn recorded_query(&self, changes: Option<&ChangeSet>) -> Option<Cow<'_, str>> {
+        let query = self.parts.uri.query()?;
+        Some(if understood(changes) {
+            Cow::Borrowed(query)
+        } else {
+            Cow::Owned(query_names(query))
+        })
     }
 
     /// A denial by the rules; nothing was taken but, perhaps, locks.
@@ -431,6 +458,11 @@ impl Write {
         }
         Ok(charges)
     }
+}
+
+/// Whether a request was taken apart, so that nothing in it can be a secret.
+fn understood(changes: Option<&ChangeSet>) -> bool {
+    matches!(changes, Some(ChangeSet::Mutations(_)))
 }
 
 /// Whether the rules let a verdict through to the gate.

@@ -15,6 +15,7 @@ use writegate::mutation::CrmKind;
 use super::support::client::{Client, Reply};
 use super::support::house::{House, OPERATOR, TOKEN};
 use super::support::long;
+use super::support::unique;
 
 const COLLECTION: &str = "/services/data/v60.0/composite/sobjects";
 const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
@@ -33,19 +34,15 @@ limits:
     )
 }
 
-/// A name that no other record has: identical requests at one time are one write.
-fn another() -> String {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    format!("number {}", NUMBER.fetch_add(1, Ordering::SeqCst))
-}
-
 fn batch(size: usize) -> Value {
-    let record = |_| json!({ "attributes": { "type": "Account" }, "Name": another() });
+    let record = |_| json!({ "attributes": { "type": "Account" }, "Name": unique("of a batch") });
     json!({ "allOrNone": false, "records": (0..size).map(record).collect::<Vec<_>>() })
 }
 
 async fn create(client: &Client) -> Reply {
-    client.post(ACCOUNTS, &json!({ "Name": another() })).await
+    client
+        .post(ACCOUNTS, &json!({ "Name": unique("alone") }))
+        .await
 }
 
 /// How many accounts a house's sandbox has beyond its seed.

@@ -74,3 +74,40 @@ async fn a_batch_of_two_types_is_read_in_the_end() {
     );
     house.finish().await;
 }
+
+/// A record that no read returns may be hidden, or too new to be read: it is not blank.
+#[tokio::test]
+async fn a_record_that_is_not_returned_is_never_overwritten_unseen() {
+    let hubspot = "
+crm: hubspot
+default: allow
+";
+    let house = House::builder()
+        .rules(RULES)
+        .and_rules(hubspot)
+        .build()
+        .await;
+    let gone = "001Wg00000ZZZZZ";
+    let records = json!({ "allOrNone": false, "records": [
+        { "attributes": { "type": "Account" }, "id": gone, "Industry": "Software" },
+        { "attributes": { "type": "Account" }, "id": "001Wg00000ZZZZY", "Industry": "Software" },
+    ]});
+    let rows = "/services/data/v60.0/composite/sobjects";
+    let reply = house.agent().patch(rows, &records).await;
+    assert_eq!(reply.code(), "WRITEGATE_DENIED", "{}", reply.text());
+    // One row alone has an honest answer of the CRM.
+    let one = json!({ "Industry": "Software" });
+    assert_eq!(house.agent().patch(&target(gone), &one).await.status, 404);
+    // Where the rules let everything through, what cannot be kept is not written either.
+    let inputs = json!({ "inputs": [
+        { "id": seed::HS_ACME, "properties": { "phone": "1" } },
+        { "id": "59999999999", "properties": { "phone": "1" } },
+    ]});
+    let batch = "/crm/v3/objects/companies/batch/update";
+    let reply = house.hubspot_agent().post(batch, &inputs).await;
+    assert_eq!(reply.code(), "WRITEGATE_DENIED", "{}", reply.text());
+    let message = "Not written: the present value of inputs[1]: companies cannot be read";
+    assert!(reply.message().starts_with(message), "{}", reply.message());
+    assert!(house.sandbox.writes().is_empty());
+    house.finish().await;
+}

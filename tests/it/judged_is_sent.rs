@@ -288,16 +288,21 @@ async fn told(house: &House) -> Changes {
                 tell(new, "created", fields);
             }
             Operation::Update | Operation::Upsert => tell(named, "updated", fields),
-            Operation::Delete => tell(named, "deleted", BTreeSet::new()),
+            Operation::Delete => {
+                let loser = mutation.record.as_ref().is_some_and(|record| {
+                    mutations.iter().any(|other| {
+                        other.operation == Operation::Merge && other.others.contains(record)
+                    })
+                });
+                let what = if loser { "merged away" } else { "deleted" };
+                tell(named, what, BTreeSet::new());
+            }
             Operation::Purge => tell(named, "purged", BTreeSet::new()),
             Operation::Associate => {
                 // Without a record of its own it is the one that the same input makes.
                 tell(named.or(made.clone()), "linked", BTreeSet::new());
             }
             Operation::Merge => {
-                for loser in &mutation.others {
-                    tell(Some(loser.to_string()), "merged away", BTreeSet::new());
-                }
                 tell(named, "merged away", BTreeSet::new());
                 tell(new, "created", BTreeSet::new());
             }
@@ -406,6 +411,21 @@ async fn headers_that_act_pass_or_stop_the_write() {
     for (name, value) in passing {
         assert_eq!(seen.headers[name], value);
     }
+    let opened = RowFilter {
+        kinds: vec![RowKind::Opened],
+        ..RowFilter::default()
+    };
+    let rows = house.ledger.rows(opened).await.unwrap();
+    assert_eq!(
+        rows[0].meta["acting"],
+        json!({
+            "idempotency-key": "k-1",
+            "if-match": "*",
+            "sforce-auto-assign": "FALSE",
+            "sforce-duplicate-rule-header": "allowSave=true",
+            "sforce-mru": "updateMru=false",
+        })
+    );
     for (name, value) in [
         ("sforce-something-new", "1"),
         ("sforce-auto-assign", "perhaps"),
@@ -414,6 +434,7 @@ async fn headers_that_act_pass_or_stop_the_write() {
         ("x-http-method-override", "DELETE"),
         ("x-http-method", "DELETE"),
         ("x-method-override", "DELETE"),
+        ("x_http_method_override", "DELETE"),
     ] {
         let agent = house.agent().with(name, value);
         let reply = agent.patch(&target, &json!({ "Phone": "2" })).await;
@@ -422,7 +443,7 @@ async fn headers_that_act_pass_or_stop_the_write() {
         if name.contains("method") {
             let agent = house.hubspot_agent().with(name, value);
             let reply = agent.patch(&hubspot, &json!({ "properties": {} })).await;
-            assert_eq!(reply.code(), "WRITEGATE_OPAQUE", "{name}");
+            assert_eq!(reply.code(), "WRITEGATE_MALFORMED", "{name}");
         }
     }
     one_write(&house);

@@ -4,7 +4,6 @@ mod verbs;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -19,16 +18,16 @@ use super::support::client::{Client, Reply};
 use super::support::doctored::Doctored;
 use super::support::front::Front;
 use super::support::house::{APPROVER, House, OPERATOR, OTHER_TOKEN, TOKEN, VIEWER};
+use super::support::unique;
 
 const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
 const AGENT: &str = "/api/v1/switches/enrichment-agent";
 const ALL: &str = "/api/v1/switches/*";
 
-/// A create like no other: identical requests at one time are one write.
 async fn create(client: &Client) -> Reply {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let name = format!("number {}", NUMBER.fetch_add(1, Ordering::SeqCst));
-    client.post(ACCOUNTS, &json!({ "Name": name })).await
+    client
+        .post(ACCOUNTS, &json!({ "Name": unique("of a test") }))
+        .await
 }
 
 async fn read(client: &Client) -> Reply {

@@ -42,13 +42,12 @@ async fn a_slow_prior_read_does_not_look_like_a_clock_that_is_behind() {
 #[tokio::test]
 async fn an_opaque_write_ends_as_its_status_says() {
     let rules = "crm: salesforce\ndefault: deny\nendpoints:\n  \
-                 POST /services/data/*/composite/sobjects: { agents: allow }\n";
+                 POST /services/data/*/sobjects/*: { agents: allow }\n";
     let house = House::builder().rules(rules).build().await;
-    let body =
-        json!({ "records": [{ "attributes": { "type": "Unknown_Thing__c" }, "Name": "x" }] });
+    let body = json!({ "Name": "x" });
     let reply = house
         .agent()
-        .post("/services/data/v60.0/composite/sobjects", &body)
+        .post("/services/data/v60.0/sobjects/Unknown_Thing__c", &body)
         .await;
     assert!(
         reply.header("x-writegate-entry").is_some(),

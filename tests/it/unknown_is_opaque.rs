@@ -6,6 +6,7 @@ mod table;
 use bytes::Bytes;
 use serde_json::json;
 use writegate::journal::read::EntryState;
+use writegate::ledger::{Ledger, RowFilter};
 use writegate::mutation::CrmKind;
 use writegate::sandbox::seed;
 
@@ -249,5 +250,85 @@ endpoints:
     let reply = agent.patch(&row, &json!({ "Industry": "Retail" })).await;
     assert_eq!(reply.code(), "WRITEGATE_DENIED");
     assert_eq!(house.sandbox.requests(), 1);
+    house.finish().await;
+}
+
+/// What can be parsed is not opened by a row either when its caller makes it opaque.
+#[tokio::test]
+async fn no_row_opens_what_its_caller_made_opaque() {
+    let rules = "
+crm: salesforce
+default: deny
+endpoints:
+  PATCH /services/data/**: { agents: allow }
+  POST /services/**: { agents: allow }
+";
+    let house = House::builder().rules(rules).build().await;
+    let json = || house.agent().with("content-type", "application/json");
+    let row = format!("/services/data/v60.0/sobjects/Account/{}", seed::ACME);
+    let nested = json!({ "Industry": "Retail", "Owner": { "Name": "x" } });
+    let plain = json!({ "Industry": "Retail" });
+    for (agent, target, body) in [
+        (house.agent().with("sforce-foo", "1"), row.clone(), &plain),
+        (
+            house.agent().with("accept", "application/xml"),
+            row.clone(),
+            &plain,
+        ),
+        (json(), row.clone(), &nested),
+        (json(), row.replace("v60.0", "v71.0"), &plain),
+        (json(), row.replace("sobjects", "SObjects"), &plain),
+    ] {
+        let reply = agent.patch(&target, body).await;
+        assert_eq!(reply.code(), "WRITEGATE_OPAQUE", "{target} {body}");
+        assert!(
+            reply.message().contains("no `endpoints` row opens it"),
+            "{}",
+            reply.message()
+        );
+    }
+    let overridden = "/services/apexrest/x?_HttpMethod=PATCH";
+    let reply = house.agent().post(overridden, &plain).await;
+    assert_eq!(reply.code(), "WRITEGATE_MALFORMED");
+    assert_eq!(house.sandbox.requests(), 0);
+    // An object that nobody takes apart is what the row is for.
+    let custom = "/services/data/v60.0/sobjects/Unknown__c/a00000000000001";
+    let reply = house.agent().patch(custom, &plain).await;
+    assert_eq!(reply.header("x-writegate-verdict"), Some("allow"));
+    house.finish().await;
+}
+
+/// A secret or a record's value in the path or query of an opaque request is told to nobody, and a
+/// secret is not kept.
+#[tokio::test]
+async fn an_opaque_request_leaks_nothing() {
+    let house = House::builder().build().await;
+    let agent = house.hubspot_agent();
+    let body = json!({});
+    for (method, target) in [
+        ("DELETE", "/oauth/v1/refresh-tokens/canary-secret"),
+        (
+            "POST",
+            "/contacts/v1/contact/createOrUpdate/email/canary@example.com?state=canary-query",
+        ),
+        ("GET", "/crm/v3/objects/contacts?_method=canary-key"),
+    ] {
+        let reply = agent
+            .send(method.parse().unwrap(), target, Some(&body))
+            .await;
+        assert!(!reply.status.is_success(), "{}", reply.text());
+        assert!(!reply.text().contains("canary"), "{}", reply.text());
+    }
+    let rows = house.ledger.rows(RowFilter::default()).await.unwrap();
+    let refused: Vec<_> = rows.iter().filter(|row| row.values.is_some()).collect();
+    assert_eq!(refused.len(), 3);
+    for row in refused {
+        assert!(!row.meta.to_string().contains("canary"), "{}", row.meta);
+        let values = row.values.as_ref().unwrap().to_string();
+        for secret in ["canary-secret", "canary-query", "canary-key"] {
+            assert!(!values.contains(secret), "{values}");
+        }
+    }
+    assert_eq!(house.sandbox.requests(), 0);
     house.finish().await;
 }

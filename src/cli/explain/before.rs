@@ -92,7 +92,7 @@ impl Before {
         let known = self.records.iter().find(|known| known.is_of(mutation, key));
         match known {
             None => Prior::Unknown,
-            Some(Known { fields: None, .. }) => Prior::Absent,
+            Some(Known { fields: None, .. }) => Prior::not_returned(mutation.operation),
             Some(Known {
                 fields: Some(fields),
                 ..

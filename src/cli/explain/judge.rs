@@ -6,6 +6,7 @@ use super::before::Before;
 use crate::cli::asked::{Asked, asked};
 use crate::cli::request::Request;
 use crate::config::Route;
+use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
 use crate::mutation::{Actor, ChangeSet, Origin, Snapshot, Verdict};
 use crate::policy::{Evaluation, Question, RuleSet};
@@ -47,7 +48,7 @@ impl Judge<'_> {
         let verdict = self.evaluate(request, &changes, &snapshot)?;
         let effect = match changes {
             ChangeSet::Mutations(_) => "write",
-            ChangeSet::Opaque { .. } => "opaque",
+            ChangeSet::Opaque(_) => "opaque",
         };
         Ok(Judged {
             effect,
@@ -74,6 +75,7 @@ impl Judge<'_> {
             origin: Origin::Agent,
             method: request.method.as_str(),
             path: request.path.as_str(),
+            acting: &Crm(self.route.crm).acting(&request.headers),
             changes,
             snapshot: Some(snapshot),
             now: self.now,

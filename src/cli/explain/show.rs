@@ -62,7 +62,7 @@ pub(super) fn json<'a>(judge: &'a Judge<'_>, judged: &'a Judged) -> Json<'a> {
 
 fn opaque(changes: &ChangeSet) -> Option<&str> {
     match changes {
-        ChangeSet::Opaque { reason } => Some(reason),
+        ChangeSet::Opaque(opaque) => Some(&opaque.reason),
         ChangeSet::Mutations(_) => None,
     }
 }

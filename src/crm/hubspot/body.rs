@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 use super::types::{ObjectType, is_property};
 use super::{Batch, Call, Shape};
 use crate::crm::{Head, Malformed, json};
-use crate::mutation::{ChangeSet, Mutation, Operation, RecordKey, Undo};
+use crate::mutation::{ChangeSet, Mutation, Opaque, Operation, RecordKey, Undo};
 use record::{Part, external, id, id_text};
 
 /// HubSpot takes no more inputs in one batch (its page "Using object APIs").
 const MAX_INPUTS: usize = 100;
 
-/// Why a body gives no mutations.
+/// Why a body gives no mutations. By now method and path are known, so no `endpoints` row opens it.
 enum Stop {
     Malformed(String),
     Opaque(String),
@@ -37,7 +37,7 @@ fn malformed<T>(what: impl Into<String>) -> Result<T, Stop> {
 pub(super) fn parse(shape: &Shape, head: &Head<'_>, body: &[u8]) -> Result<ChangeSet, Malformed> {
     match mutations(shape, head, body) {
         Ok(mutations) => Ok(ChangeSet::Mutations(mutations)),
-        Err(Stop::Opaque(reason)) => Ok(ChangeSet::Opaque { reason }),
+        Err(Stop::Opaque(reason)) => Ok(ChangeSet::Opaque(Opaque::unclear(reason))),
         Err(Stop::Malformed(what)) => Err(Malformed(what)),
     }
 }
@@ -234,7 +234,8 @@ fn one_input(
     )])
 }
 
-/// The merge's result has a new id; both old ones keep resolving to it.
+/// The merge's result has a new id; both old ones keep resolving to it. The loser goes with all that
+/// stands in it, so it is a delete of its own: rules, limits and the snapshot see it as one.
 fn merged(object: &'static ObjectType, root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
     root.only(&["primaryObjectId", "objectIdToMerge"])?;
     let survivor = id(root.required("primaryObjectId")?, "primaryObjectId")?;
@@ -242,12 +243,22 @@ fn merged(object: &'static ObjectType, root: &Part<'_>) -> Result<Vec<Mutation>,
     if survivor == loser {
         return malformed("`primaryObjectId` and `objectIdToMerge` are the same record");
     }
-    let survivor = RecordKey::id(survivor);
-    Ok(vec![Mutation {
+    let merge = Mutation {
         undo: Undo::None,
-        others: vec![RecordKey::id(loser)],
-        ..changed(object, Operation::Merge, survivor, Map::new(), None)
-    }])
+        others: vec![RecordKey::id(loser.clone())],
+        ..changed(
+            object,
+            Operation::Merge,
+            RecordKey::id(survivor),
+            Map::new(),
+            None,
+        )
+    };
+    let delete = Mutation {
+        undo: Undo::None,
+        ..archived(object, loser, None)
+    };
+    Ok(vec![merge, delete])
 }
 
 fn purged(object: &'static ObjectType, root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {

@@ -30,12 +30,17 @@ impl<'a> Endpoint<'a> {
         if versions.next().is_some() {
             return Err("its path has two segments that look like an API version".into());
         }
-        let words = segments().filter(|segment| !is_version(segment)).collect();
         Ok(Self {
             version,
             version_at,
-            words,
+            words: Self::words_of(path),
         })
+    }
+
+    /// The segments that are no version token, however many tokens there are.
+    pub(super) fn words_of(path: &'a CanonicalPath) -> Vec<&'a str> {
+        let segments = path.segments().iter().map(String::as_str);
+        segments.filter(|segment| !is_version(segment)).collect()
     }
 
     /// Whether the version is a date.

@@ -1,6 +1,6 @@
 //! Prior values: `batch/read` of up to 100 records of one type by one kind of key, one call each.
 
-mod matching;
+pub(super) mod matching;
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
@@ -42,6 +43,7 @@ pub(in crate::crm) fn plan(
     mutations: &[Mutation],
     wanted: &Wanted,
     catalog: &Catalog,
+    now: Timestamp,
 ) -> PriorPlan {
     let paths = Paths {
         endpoint: Endpoint::of(head.path).ok(),
@@ -69,7 +71,7 @@ pub(in crate::crm) fn plan(
             continue;
         };
         if group.all {
-            let Some(names) = catalog.properties(object.name) else {
+            let Some(names) = catalog.properties(object.name, now) else {
                 return PriorPlan::Catalog(paths.property_list(object));
             };
             names.iter().for_each(|name| group.ask(name));
@@ -214,6 +216,7 @@ pub(in crate::crm) fn learn(
     status: StatusCode,
     body: &[u8],
     catalog: &Catalog,
+    now: Timestamp,
 ) -> Result<(), PriorFailure> {
     let answer = answered(status, body)?;
     let object = call.target.rsplit('/').next().and_then(types::resolve);
@@ -231,7 +234,7 @@ pub(in crate::crm) fn learn(
         })
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| failed("a property list has a property without a name"))?;
-    catalog.learn_properties(object.name, names);
+    catalog.learn_properties(object.name, names, now);
     Ok(())
 }
 

@@ -8,16 +8,18 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::prior::matching;
 use super::{Batch, Call, Shape};
-use crate::crm::RefusalAnswer;
 use crate::crm::json::parse_answer;
+use crate::crm::{RefusalAnswer, error_code};
 use crate::error::Refusal;
-use crate::mutation::{Mutation, Operation, Outcome, OutcomeState};
+use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, Prior, Snapshot};
 
 /// What became of each mutation. A 4xx did nothing; what cannot be read is unknown.
 pub(in crate::crm) fn outcome(
     shape: &Shape,
     mutations: &[Mutation],
+    snapshot: &Snapshot,
     status: StatusCode,
     body: &[u8],
 ) -> Vec<Outcome> {
@@ -31,15 +33,35 @@ pub(in crate::crm) fn outcome(
         (Call::Archive(_) | Call::GdprDelete | Call::Batch(Batch::Archive), 204, _) => {
             all(Outcome::of(OutcomeState::Done))
         }
-        (Call::Create | Call::Update(_) | Call::Merge, 200 | 201, Some(record)) => {
-            single(mutations, record)
-        }
+        (Call::Update(_), 200 | 201, Some(record)) => updated(mutations, snapshot, record),
+        (Call::Create | Call::Merge, 200 | 201, Some(record)) => single(mutations, record),
         (Call::Batch(_), 200 | 201 | 207, Some(answer)) => batch::outcomes(mutations, answer),
         _ => all(Outcome::of(OutcomeState::Unknown)),
     }
 }
 
-/// The answer to a call for one record is the record.
+/// The answer to an update is the updated record: under the id that the snapshot read returned (an id
+/// from before a merge answers under the new one), or with the key that the request names. Any other
+/// record tells nothing.
+fn updated(mutations: &[Mutation], snapshot: &Snapshot, record: &Value) -> Vec<Outcome> {
+    let id = record.get("id").and_then(Value::as_str);
+    let same = |(place, mutation): (usize, &Mutation)| {
+        let read = match snapshot.prior(place) {
+            Prior::Found { id, .. } => Some(id.as_str()),
+            Prior::Absent | Prior::Unknown => None,
+        };
+        let named = mutation.record.as_ref();
+        id.is_some() && (id == read || named.is_some_and(|key| matching::is_of(record, key)))
+    };
+    let state = |same| match same {
+        true => OutcomeState::Done,
+        false => OutcomeState::Unknown,
+    };
+    let places = mutations.iter().enumerate();
+    places.map(|one| Outcome::of(state(same(one)))).collect()
+}
+
+/// The answer to a call that makes one record is the record.
 fn single(mutations: &[Mutation], record: &Value) -> Vec<Outcome> {
     let id = record.get("id").and_then(Value::as_str);
     let state = if id.is_some() {
@@ -61,7 +83,8 @@ fn single(mutations: &[Mutation], record: &Value) -> Vec<Outcome> {
 fn failed(error: Option<&Value>) -> Outcome {
     let category = error
         .and_then(|error| error.get("category"))
-        .and_then(Value::as_str);
+        .and_then(Value::as_str)
+        .and_then(error_code);
     Outcome {
         code: category.map(str::to_owned),
         ..Outcome::of(OutcomeState::Failed)

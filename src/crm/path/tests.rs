@@ -170,3 +170,48 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_outline_shows_words_and_versions_only() {
+    for (path, outline) in [
+        ("/", "/"),
+        (
+            "/oauth/v1/refresh-tokens/SECRET",
+            "/oauth/v1/refresh-tokens/*",
+        ),
+        (
+            "/oauth/2026-03/token/introspect/SECRET",
+            "/oauth/2026-03/token/*/*",
+        ),
+        (
+            "/services/oauth2/revoke/SECRET",
+            "/services/oauth2/revoke/*",
+        ),
+        (
+            "/contacts/v1/contact/createOrUpdate/email/jane@example.com",
+            "/contacts/v1/contact/createOrUpdate/email/*",
+        ),
+        (
+            "/services/data/v60.0/sobjects/Custom__c/Name__c/Acme",
+            "/services/data/v60.0/sobjects/Custom__c/*/*",
+        ),
+        ("/crm/v3/objects/2-144/77", "/crm/v3/objects/*/*"),
+        (
+            "/crm/objects/2026-09-beta/deals/splits",
+            "/crm/objects/2026-09-beta/deals/splits",
+        ),
+        ("/a/v1.2.3/v12345/1999-1", "/a/*/*/*"),
+    ] {
+        assert_eq!(CanonicalPath::parse(path).unwrap().outline(), outline);
+    }
+}
+
+#[test]
+fn of_a_query_only_names_are_told() {
+    assert_eq!(
+        query_names("token=SECRET&hapikey=x;limit=1"),
+        "token&hapikey&limit"
+    );
+    assert_eq!(query_names("SECRET&jane@example.com=1&&a=b"), "*&*&a");
+    assert_eq!(query_names(""), "");
+}

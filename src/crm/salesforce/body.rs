@@ -11,12 +11,13 @@ use super::headers::Acting;
 use super::query::Query;
 use super::types::Type;
 use crate::crm::{Head, Malformed, json};
-use crate::mutation::{ChangeSet, Mutation, Operation, RecordKey, Undo};
+use crate::mutation::{ChangeSet, Mutation, Opaque, Operation, RecordKey, Undo};
 
 /// The longest value an external-id field can hold, in characters.
 const MAX_KEY: usize = 255;
 
-/// A request that has more than one reading, or that is not taken apart.
+/// A request that has more than one reading, or that is not taken apart. By now method and path are
+/// known, so no `endpoints` row opens it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     Malformed(String),
@@ -38,7 +39,7 @@ pub(super) fn malformed(what: impl Into<String>) -> Refused {
 pub(super) fn change_set(read: Result<Vec<Mutation>, Refused>) -> Result<ChangeSet, Malformed> {
     match read {
         Ok(mutations) => Ok(ChangeSet::Mutations(mutations)),
-        Err(Refused::Opaque(reason)) => Ok(ChangeSet::Opaque { reason }),
+        Err(Refused::Opaque(reason)) => Ok(ChangeSet::Opaque(Opaque::unclear(reason))),
         Err(Refused::Malformed(what)) => Err(Malformed(what)),
     }
 }

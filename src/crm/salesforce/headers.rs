@@ -14,13 +14,6 @@ pub(super) enum Acting {
     AssignmentRule(String),
 }
 
-/// Method overrides of other servers: Salesforce documents none of them.
-const OVERRIDES: [&str; 3] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-];
-
 /// Whether this request header passes on a write (lower case). `accept-encoding` does not: the answer
 /// is read for its outcome.
 pub(in crate::crm) fn passes_on_write(header: &str) -> bool {
@@ -46,11 +39,19 @@ pub(in crate::crm) fn passes_on_write(header: &str) -> bool {
     )
 }
 
-/// The name of a method override header, where the request has one.
-pub(super) fn method_override(headers: &HeaderMap) -> Option<&'static str> {
-    OVERRIDES
-        .into_iter()
-        .find(|name| headers.contains_key(*name))
+/// Whether this request header (lower case), of those that pass, changes what a write does.
+pub(in crate::crm) fn acts(header: &str) -> bool {
+    matches!(
+        header,
+        "idempotency-key"
+            | "if-match"
+            | "if-modified-since"
+            | "if-none-match"
+            | "if-unmodified-since"
+            | "sforce-auto-assign"
+            | "sforce-duplicate-rule-header"
+            | "sforce-mru"
+    )
 }
 
 /// Why the acting headers of a write make it opaque, if they do.
@@ -160,6 +161,8 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::crm::Crm;
+    use crate::mutation::CrmKind;
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -220,18 +223,37 @@ mod tests {
     }
 
     #[test]
-    fn overrides_are_found() {
-        assert_eq!(
-            method_override(&headers(&[("X-HTTP-Method-Override", "DELETE")])),
-            Some("x-http-method-override")
-        );
-        assert_eq!(method_override(&HeaderMap::new()), None);
-    }
-
-    #[test]
     fn no_compressed_answer_is_asked_for_on_a_write() {
         assert!(!passes_on_write("accept-encoding"));
         assert!(!passes_on_write("cookie"));
         assert!(passes_on_write("idempotency-key"));
+    }
+
+    #[test]
+    fn what_acts_is_told_with_its_value() {
+        let salesforce = Crm(CrmKind::Salesforce);
+        let acting = salesforce.acting(&headers(&[
+            ("authorization", "Bearer x"),
+            ("Sforce-Duplicate-Rule-Header", "allowSave=true"),
+            ("sforce-duplicate-rule-header", "runAsCurrentUser=false"),
+            ("idempotency-key", "7"),
+        ]));
+        let told: Vec<_> = acting
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("idempotency-key", "7"),
+                (
+                    "sforce-duplicate-rule-header",
+                    "allowSave=true, runAsCurrentUser=false"
+                ),
+            ]
+        );
+        for name in acting.keys() {
+            assert!(salesforce.passes_on_write(name), "{name}");
+        }
     }
 }

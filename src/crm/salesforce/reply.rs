@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Shape, id};
-use crate::crm::{RefusalAnswer, json};
+use crate::crm::{RefusalAnswer, error_code, json};
 use crate::error::Refusal;
 use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, RecordKey};
 
@@ -42,13 +42,10 @@ fn failed(code: Option<String>) -> Outcome {
     }
 }
 
-/// The first error's code. Anything that is not written like one is left out: it could be a value.
+/// The first error's code.
 fn code(errors: &Value, name: &str) -> Option<String> {
     let code = errors.get(0)?.get(name)?.as_str()?;
-    let plain = code
-        .bytes()
-        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    (plain && (1..=80).contains(&code.len())).then(|| code.to_owned())
+    error_code(code).map(str::to_owned)
 }
 
 /// 204 without a body for updates and deletes, else `{id, success, errors, created?}`.

@@ -4,8 +4,8 @@ use http::Method;
 
 use super::query::Query;
 use super::{Collection, Row, Shape, headers, id, reads, types};
-use crate::crm::{Class, Head, Shape as AnyShape};
-use crate::mutation::{Operation, RecordKey};
+use crate::crm::{Class, Head, Shape as AnyShape, overrides};
+use crate::mutation::{Opaque, Operation, RecordKey};
 
 /// API versions that exist or will soon: `v20.0` to `v70.0`.
 const VERSIONS: std::ops::RangeInclusive<u32> = 20..=70;
@@ -33,12 +33,44 @@ pub(in crate::crm) fn classify(head: &Head<'_>) -> Class {
     if let Some(reason) = format_suffix(&segments) {
         return two_readings(reason);
     }
-    match segments.as_slice() {
+    let class = match segments.as_slice() {
         ["services", "data", version, rest @ ..] => data(head, verb, &query, version, rest),
         ["services", "oauth2", "token"] if verb == Verb::Post => Class::Auth,
         other if verb == Verb::Read && reads::is_other_read(other) => Class::Read,
-        other => Class::Opaque(outside(other)),
+        other => Class::Opaque(Opaque::unknown(outside(other))),
+    };
+    match class {
+        // the override is documented for rows; elsewhere nobody knows who acts on it
+        Class::Read | Class::Auth | Class::Opaque(_) if overridden(&query) => two_readings(
+            "`_HttpMethod` is only understood where rows are written: send the real method",
+        ),
+        Class::Opaque(opaque) if is_shape(verb, &segments) => {
+            Class::Opaque(Opaque::unclear(opaque.reason))
+        }
+        Class::Read | Class::Auth | Class::Write(_) | Class::Opaque(_) => class,
     }
+}
+
+fn overridden(query: &Query) -> bool {
+    query.method_override() != Ok(None)
+}
+
+/// Whether this would be a write that we take apart, but for its version or the case of fixed words:
+/// some server may take it for that.
+fn is_shape(verb: Verb, segments: &[&str]) -> bool {
+    let same = |part: &str, word: &str| part.eq_ignore_ascii_case(word);
+    let [services, data, _version, rest @ ..] = segments else {
+        return false;
+    };
+    same(services, "services")
+        && same(data, "data")
+        && match rest {
+            [first, path @ ..] if same(first, "sobjects") => row(verb, path).is_ok(),
+            [first, second, path @ ..] if same(first, "composite") && same(second, "sobjects") => {
+                collection(verb, path).is_ok()
+            }
+            _ => false,
+        }
 }
 
 /// The API version of a canonical path below `/services/data`, as a number: `v66.0` is 66.
@@ -50,15 +82,13 @@ pub(super) fn version(segment: &str) -> Option<u32> {
 }
 
 fn two_readings(reason: impl Into<String>) -> Class {
-    Class::Write(AnyShape::Salesforce(Shape::TwoReadings(reason.into())))
+    Class::Write(AnyShape::TwoReadings(reason.into()))
 }
 
 /// Resolves the documented override (`POST …?_HttpMethod=PATCH`) and refuses all others.
 fn verb(head: &Head<'_>, query: &Query) -> Result<Verb, String> {
-    if let Some(name) = headers::method_override(head.headers) {
-        return Err(format!(
-            "the header {name} names a second method: send the real one"
-        ));
+    if let Some(reason) = overrides::by_header(head.headers, &[]) {
+        return Err(reason);
     }
     match (head.method, query.method_override()?) {
         (method, None) => Ok(match *method {
@@ -89,30 +119,29 @@ fn format_suffix(segments: &[&str]) -> Option<String> {
 
 fn data(head: &Head<'_>, verb: Verb, query: &Query, version: &str, rest: &[&str]) -> Class {
     if self::version(version).is_none() {
-        return Class::Opaque(format!(
+        return Class::Opaque(Opaque::unknown(format!(
             "the path names no API version between v{}.0 and v{}.0",
             VERSIONS.start(),
             VERSIONS.end()
-        ));
+        )));
     }
     match (verb, rest) {
         (Verb::Read, _) => read(query, rest),
         (Verb::Post, ["composite", "sobjects", object]) if types::is_name(object) => Class::Read,
         (_, ["sobjects", path @ ..]) => write(head, row(verb, path)),
         (_, ["composite", "sobjects", path @ ..]) => write(head, collection(verb, path)),
-        _ => Class::Opaque(advice(rest)),
+        _ => Class::Opaque(Opaque::unknown(advice(rest))),
     }
 }
 
 fn read(query: &Query, rest: &[&str]) -> Class {
     if !reads::is_data_read(rest) {
-        Class::Opaque(advice(rest))
+        Class::Opaque(Opaque::unknown(advice(rest)))
     } else if query.writes_usage_data() {
-        Class::Opaque(
+        Class::Opaque(Opaque::unclear(
             "FOR VIEW, FOR REFERENCE, UPDATE TRACKING and UPDATE VIEWSTAT write usage data: leave \
-             the clause out of the query"
-                .into(),
-        )
+             the clause out of the query",
+        ))
     } else {
         Class::Read
     }
@@ -121,9 +150,9 @@ fn read(query: &Query, rest: &[&str]) -> Class {
 /// A known write, unless a header makes it impossible to tell what it does.
 fn write(head: &Head<'_>, shape: Result<Shape, String>) -> Class {
     match shape {
-        Err(reason) => Class::Opaque(reason),
+        Err(reason) => Class::Opaque(Opaque::unknown(reason)),
         Ok(shape) => match headers::opaque(head.headers) {
-            Some(reason) => Class::Opaque(reason),
+            Some(reason) => Class::Opaque(Opaque::unclear(reason)),
             None => Class::Write(AnyShape::Salesforce(shape)),
         },
     }

@@ -10,14 +10,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use super::*;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Class, Crm, Shape as AnyShape};
-use crate::mutation::{CrmKind, Mutation};
+use crate::mutation::{CrmKind, Mutation, Opaque};
 
 /// What becomes of a request before any rule is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Judged {
     Read,
     Auth,
-    Opaque(String),
+    Opaque(Opaque),
     Malformed(String),
     Mutations(Vec<Mutation>),
 }
@@ -60,14 +60,14 @@ pub(super) fn judge_with(method: &str, target: &str, headers: &HeaderMap, body: 
     let shape = match Crm(CrmKind::Salesforce).classify(&head) {
         Class::Read => return Judged::Read,
         Class::Auth => return Judged::Auth,
-        Class::Opaque(reason) => return Judged::Opaque(reason),
+        Class::Opaque(opaque) => return Judged::Opaque(opaque),
         Class::Write(shape) => shape,
     };
-    assert!(matches!(shape, AnyShape::Salesforce(_)));
+    assert!(!matches!(shape, AnyShape::HubSpot(_)));
     let catalog = Catalog::builtin(CrmKind::Salesforce);
     match Crm(CrmKind::Salesforce).parse(&shape, &head, body, &catalog) {
         Ok(ChangeSet::Mutations(mutations)) => Judged::Mutations(mutations),
-        Ok(ChangeSet::Opaque { reason }) => Judged::Opaque(reason),
+        Ok(ChangeSet::Opaque(opaque)) => Judged::Opaque(opaque),
         Err(Malformed(what)) => Judged::Malformed(what),
     }
 }

@@ -153,3 +153,20 @@ fn what_was_done_answers_for_a_day_and_what_was_not_never() {
         assert!(book.settled("digest", at(2 + 86_400)).is_none());
     }
 }
+
+#[test]
+fn an_external_key_is_one_lock_in_any_case() {
+    let external = |key: &str, value: &str| RecordKey::External {
+        key: key.into(),
+        value: value.into(),
+    };
+    assert_eq!(
+        folded(&external("Ext__c", "ÄB-1")),
+        folded(&external("ext__C", "äb-1"))
+    );
+    // the case of an id is part of it
+    assert_ne!(
+        folded(&RecordKey::id("001a")),
+        folded(&RecordKey::id("001A"))
+    );
+}

@@ -131,7 +131,13 @@ impl Writer {
             rows += next.rows.len();
             batch.push(next);
         }
+        let bytes = batch
+            .iter()
+            .flat_map(|append| &append.rows)
+            .map(Prepared::bytes)
+            .sum();
         self.status.queued.fetch_sub(rows, Ordering::AcqRel);
+        self.status.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
         batch
     }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::*;
+use crate::mutation::Opaque;
 use crate::policy::{load, read_cases};
 
-fn nothing(_: CrmKind, _: &str) -> Result<(String, String, ChangeSet), String> {
+fn nothing(_: CrmKind, _: &str) -> Result<ParsedRequest, String> {
     Err("no parser".to_owned())
 }
 
@@ -49,22 +50,22 @@ rules:
 
 fn results(cases: &str) -> Result<Vec<CaseResult>, LoadErrors> {
     let parse = |crm: CrmKind, text: &str| match text {
-        "opaque" => Ok((
-            "POST".to_owned(),
-            "/x".to_owned(),
-            ChangeSet::Opaque {
-                reason: crm.name().to_owned(),
-            },
-        )),
+        "opaque" => Ok(ParsedRequest {
+            method: "POST".to_owned(),
+            path: "/x".to_owned(),
+            acting: Acting::new(),
+            changes: ChangeSet::Opaque(Opaque::unknown(crm.name())),
+        }),
         "update" => {
             let mutation = r#"{"object":"Account","operation":"update","record":{"id":"7"},
                 "fields":{"Industry":"x"},"row":null,"undo":"full"}"#;
             let mutation = yaml_json(mutation);
-            Ok((
-                "PATCH".to_owned(),
-                "/y".to_owned(),
-                ChangeSet::Mutations(vec![mutation]),
-            ))
+            Ok(ParsedRequest {
+                method: "PATCH".to_owned(),
+                path: "/y".to_owned(),
+                acting: Acting::new(),
+                changes: ChangeSet::Mutations(vec![mutation]),
+            })
         }
         _ => Err("not HTTP".to_owned()),
     };

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, json};
 
 use super::*;
-use crate::mutation::{Actor, ChangeSet, Claims, Origin, Snapshot, Undo};
+use crate::mutation::{Acting, Actor, ChangeSet, Claims, Opaque, Origin, Snapshot, Undo};
 
 const LIMITS: &str = "\
 crm: hubspot
@@ -57,6 +57,7 @@ fn charges(changes: &ChangeSet, priors: Option<Vec<Prior>>, at: i64) -> Vec<Char
         origin: Origin::Agent,
         method: "POST",
         path: "/x",
+        acting: &Acting::new(),
         changes,
         snapshot: snapshot.as_ref(),
         now: Timestamp::from_nanosecond(at.into()).unwrap(),
@@ -146,15 +147,21 @@ fn the_id_that_the_read_returned_counts() {
 }
 
 #[test]
-fn a_merge_touches_and_deletes_the_others() {
+fn a_merge_counts_each_loser_once() {
     let mut merge = mutation(Operation::Merge, "contacts", Some("1"));
     merge.others = vec![RecordKey::id("2"), RecordKey::id("3")];
-    let told = told(&charges(&of(vec![merge]), None, 0));
+    let delete = |id| mutation(Operation::Delete, "contacts", Some(id));
+    let told = told(&charges(
+        &of(vec![merge, delete("2"), delete("3")]),
+        None,
+        0,
+    ));
     for charge in [
+        "churn contacts/1 1",
         "churn contacts/2 1",
         "runaway a/hs 3",
         "deletes a 2",
-        "hourly a 1",
+        "hourly a 3",
     ] {
         assert!(told.contains(&charge.to_owned()), "{charge} {told:?}");
     }
@@ -187,7 +194,7 @@ fn every_create_is_a_record_of_its_own() {
 
 #[test]
 fn an_opaque_request_counts_as_one_record() {
-    let opaque = ChangeSet::Opaque { reason: "?".into() };
+    let opaque = ChangeSet::Opaque(Opaque::unknown("?"));
     assert_eq!(
         told(&charges(&opaque, None, 0)),
         ["burst a 1", "hourly a 1", "objects a/ 1", "runaway a/hs 1"]

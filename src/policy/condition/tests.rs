@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 
 use super::*;
 use crate::mutation::{
-    Actor, ChangeSet, Claims, CrmKind, Mutation, Operation, Origin, RecordKey, Undo,
+    Acting, Actor, ChangeSet, Claims, CrmKind, Mutation, Operation, Origin, RecordKey, Undo,
 };
 use crate::policy::mistake::Mistakes;
 use crate::policy::scene::Before;
@@ -53,6 +53,7 @@ fn range(when: &str, fields: Value, before: Before<'_>) -> Range {
         origin: Origin::Agent,
         method: "PATCH",
         path: "/x",
+        acting: &Acting::new(),
         changes: &changes,
         snapshot: None,
         now: Timestamp::UNIX_EPOCH,

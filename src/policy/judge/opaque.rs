@@ -1,18 +1,39 @@
-//! A request that could not be taken apart: denied unless an `endpoints` row names it.
+//! A request that could not be taken apart: denied unless it is openable and an `endpoints` row names it.
 
 use serde_json::Map;
 
 use super::Court;
 use super::rows::message;
-use crate::mutation::{Effect, Mutation, Operation, Origin, Reason, ReasonKind, Requirement, Undo};
+use crate::mutation::{
+    ChangeSet, Effect, Mutation, Operation, Origin, Reason, ReasonKind, Requirement, Undo,
+};
 use crate::policy::answer::Answer;
 use crate::policy::finding::Finding;
 use crate::policy::scene::{Before, Scene};
 
 impl Court<'_> {
     /// What rows and rules say. Rules that look at no mutation speak as ever; the others have nothing
-    /// to look at.
+    /// to look at. Only the rows' own texts are named: the path can hold a value or a secret.
     pub(super) fn opaque(&self) -> Vec<Finding> {
+        let mut findings = if self.openable() {
+            self.endpoints()
+        } else {
+            vec![denied(
+                "no `endpoints` row opens what can be taken apart when it is sent another way",
+            )]
+        };
+        findings.extend(self.opaque_rules());
+        findings
+    }
+
+    fn openable(&self) -> bool {
+        match self.question.changes {
+            ChangeSet::Opaque(opaque) => opaque.openable,
+            ChangeSet::Mutations(_) => false,
+        }
+    }
+
+    fn endpoints(&self) -> Vec<Finding> {
         let (method, path) = (self.question.method, self.question.path);
         let mut findings = Vec::new();
         let mut named = false;
@@ -31,12 +52,8 @@ impl Court<'_> {
             }
         }
         if !named || self.question.origin != Origin::Agent {
-            let rule = format!("endpoint {method} {path}");
-            let why = "no `endpoints` row names it".to_owned();
-            let reason = reason(Effect::Deny, rule, why, None);
-            findings.push(Finding::of_row(reason, Requirement::Approvers(1)));
+            findings.push(denied("no `endpoints` row names it"));
         }
-        findings.extend(self.opaque_rules());
         findings
     }
 
@@ -51,6 +68,12 @@ impl Court<'_> {
             .map(|rule| self.rule_finding(rule, None, None))
             .collect()
     }
+}
+
+/// Denied because no row speaks.
+fn denied(why: &str) -> Finding {
+    let reason = reason(Effect::Deny, "endpoints".to_owned(), why.to_owned(), None);
+    Finding::of_row(reason, Requirement::Approvers(1))
 }
 
 fn reason(effect: Effect, rule: String, message: String, owner: Option<String>) -> Reason {

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::mutation::Actor;
+use crate::mutation::{Acting, Actor};
 use crate::mutation::{
-    ChangeSet, Claims, CrmKind, RecordKey, Requirement, Snapshot, Undo, Verdict,
+    ChangeSet, Claims, CrmKind, Opaque, RecordKey, Requirement, Snapshot, Undo, Verdict,
 };
 
 fn compile(text: &str) -> RuleSet {
@@ -54,6 +54,7 @@ struct Ask {
     priors: Option<Vec<Prior>>,
     service_account: &'static str,
     claims: Claims,
+    acting: Acting,
     origin: Origin,
     crm: CrmKind,
     route: &'static str,
@@ -68,6 +69,7 @@ impl Ask {
             priors: None,
             service_account: "agent",
             claims: Claims::default(),
+            acting: Acting::new(),
             origin: Origin::Agent,
             crm: CrmKind::Salesforce,
             route: "salesforce",
@@ -78,9 +80,7 @@ impl Ask {
 
     fn opaque(method: &'static str, path: &'static str) -> Self {
         let mut ask = Self::of(Vec::new());
-        ask.changes = ChangeSet::Opaque {
-            reason: "unknown path".into(),
-        };
+        ask.changes = ChangeSet::Opaque(Opaque::unknown("unknown path"));
         ask.method = method;
         ask.path = path;
         ask
@@ -109,6 +109,7 @@ impl Ask {
             origin: self.origin,
             method: self.method,
             path: self.path,
+            acting: &self.acting,
             changes: &self.changes,
             snapshot: snapshot.as_ref(),
             now: Timestamp::UNIX_EPOCH,

@@ -54,11 +54,44 @@ fn say(mutations: Vec<Mutation>, verdict: &Verdict) -> Refusal {
         service_account: "enrichment-agent",
         entry: &entry,
         method: "PATCH",
-        path: "/x",
+        path: &path("/x"),
         changes: &changes,
         verdict,
         now: now(),
     })
+}
+
+fn path(raw: &str) -> CanonicalPath {
+    CanonicalPath::parse(raw).unwrap()
+}
+
+#[test]
+fn an_opaque_path_shows_no_value_and_says_what_opens_it() {
+    let entry = EntryId::from_text("01JD");
+    let secret = path("/oauth/v1/refresh-tokens/SECRET");
+    let say = |opaque| {
+        denied(&About {
+            service_account: "enrichment-agent",
+            entry: &entry,
+            method: "DELETE",
+            path: &secret,
+            changes: &ChangeSet::Opaque(opaque),
+            verdict: &deny(Vec::new()),
+            now: now(),
+        })
+        .message
+    };
+    assert_eq!(
+        say(Opaque::unknown("it shows or makes credentials")),
+        "Not written: cannot tell what DELETE /oauth/v1/refresh-tokens/* would change (it shows or \
+         makes credentials). Use the record APIs, or ask for an `endpoints` row. [entry 01JD]"
+    );
+    assert_eq!(
+        say(Opaque::unclear("the header Accept asks for XML")),
+        "Not written: cannot tell what DELETE /oauth/v1/refresh-tokens/* would change (the header \
+         Accept asks for XML). Change that and send it again; no `endpoints` row opens it. \
+         [entry 01JD]"
+    );
 }
 
 #[test]

@@ -131,6 +131,7 @@ impl Write {
             state,
             upstream,
             headers: &headers,
+            now: self.now,
         };
         let app = &self.worker.app;
         doubt::settle_for(app, &reader, &self.actor.service_account, self.now).await;

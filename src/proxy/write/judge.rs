@@ -40,6 +40,7 @@ impl Write {
             origin: Origin::Agent,
             method: self.parts.method.as_str(),
             path: self.path.as_str(),
+            acting: &self.acting,
             changes,
             snapshot,
             now: self.now,
@@ -238,6 +239,7 @@ impl Write {
             head: &self.head(),
             headers: &headers,
             mutations: changes.mutations(),
+            now: self.now,
         };
         snapshot::take(&taking, wanted).await
     }

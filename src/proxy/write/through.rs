@@ -208,6 +208,7 @@ fn outcomes(write: &Write, sending: &Sending, answer: &Answer) -> Vec<Outcome> {
     state.crm.outcome(
         shape,
         sending.changes.mutations(),
+        &sending.snapshot,
         answer.status,
         &answer.body,
     )

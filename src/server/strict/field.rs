@@ -48,7 +48,8 @@ impl Single {
     ///
     /// Software that hands fields on as variables (CGI, WSGI) takes `_` for `-`, so the underscore
     /// form of one of these is a second one in hiding and refused. Other names with an underscore
-    /// stand: they decide nothing here, and the proxy sends on only names that it lists.
+    /// stand: they decide nothing here. Writes pass on only names that are listed; reads pass on the
+    /// rest, so the CRMs' `classify` folds names before it looks for a second method, path or credential.
     fn of(name: &[u8]) -> Result<Option<Self>, Fault> {
         let single = match name.len() {
             4 => Self::Host,

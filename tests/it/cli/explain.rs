@@ -134,7 +134,7 @@ delete deals 123   hold   operation deals.delete (owner RevOps); rule enterprise
             "\
 opaque as sdr-agent on hubspot: deny
 cannot tell what it would change: its path has no API version
-deny   endpoint POST /crm/frobnicate (no `endpoints` row names it)
+deny   endpoints (no `endpoints` row names it)
 "
         )
     );
@@ -235,7 +235,7 @@ nonsense
             r#"{"route":"hubspot","effect":"write","opaque":null,"mutations":[{"object":"deals","operation":"delete","record":{"id":"123"},"fields":{}}],"verdict":"hold","reasons":[{"rule":"operation deals.delete","message":"owned by RevOps"},{"rule":"rule enterprise","message":"Big deals need a person."}]}"#,
             r#"{"route":"hubspot","effect":"write","opaque":null,"mutations":[{"object":"deals","operation":"update","record":{"key":"ext","value":"x@y"},"fields":{"dealname":null}}],"verdict":"hold","reasons":[{"rule":"rule enterprise","message":"Big deals need a person."}]}"#,
             r#"{"route":"hubspot","effect":"write","opaque":null,"mutations":[{"object":"deals","operation":"create","record":null,"fields":{"dealname":"x"}}],"verdict":"allow","reasons":[]}"#,
-            r#"{"route":"hubspot","effect":"opaque","opaque":"its path has no API version","mutations":[],"verdict":"deny","reasons":[{"rule":"endpoint POST /crm/frobnicate","message":"no `endpoints` row names it"}]}"#,
+            r#"{"route":"hubspot","effect":"opaque","opaque":"its path has no API version","mutations":[],"verdict":"deny","reasons":[{"rule":"endpoints","message":"no `endpoints` row names it"}]}"#,
         ]
     );
     for line in &lines[6..] {

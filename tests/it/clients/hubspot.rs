@@ -233,7 +233,7 @@ fn refusals() -> Vec<Raised> {
              changes what records look like, which only people should). Use the record APIs, or ask \
              for an `endpoints` row. [entry {entry}]",
             "WRITEGATE_OPAQUE",
-            json!({ "rule": ["endpoint DELETE /crm/v3/pipelines/deals/default"] }),
+            json!({ "rule": ["endpoints"] }),
         )
         .raised("pipeline", 0),
         Told::denied(

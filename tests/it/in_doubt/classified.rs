@@ -274,12 +274,12 @@ async fn one(
                 tally.timid.push(label);
             }
         }
-        state @ (EntryState::Done
-        | EntryState::Failed
-        | EntryState::Partly
-        | EntryState::Refused
+        state @ (EntryState::Refused
         | EntryState::Open
         | EntryState::NotSent
+        | EntryState::Done
+        | EntryState::Partly
+        | EntryState::Failed
         | EntryState::Switch) => {
             // a record that others deleted cannot be told from one that the write deleted
             let same = others == Others::Delete && matches!(case.name, "delete" | "batch archive");

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
@@ -77,6 +79,11 @@ impl Starting {
         self
     }
 
+    /// The folder, for a program that may not live to tell it.
+    pub(crate) fn place(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
+    }
+
     fn write(&self) -> PathBuf {
         let rules = self.folder.path().join("rules");
         std::fs::create_dir_all(&rules).unwrap();
@@ -128,7 +135,8 @@ operators:
             .env("BROKER", BROKER)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(self.env.iter().cloned())
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .process_group(0);
         command
     }
 
@@ -151,7 +159,8 @@ operators:
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (log, reading, lines) = read(child.stderr.take().unwrap());
+        let enough = Arc::new(AtomicBool::new(false));
+        let (log, reading, lines) = read(child.stderr.take().unwrap(), Arc::clone(&enough));
         let mut listens = BTreeMap::new();
         while listens.len() < 3 {
             let Ok(line) = lines.recv() else {
@@ -165,6 +174,7 @@ operators:
             child: Some(child),
             log,
             reading: Some(reading),
+            enough,
             folder: self.folder,
             ledger: self.ledger,
             salesforce: listens["salesforce"],
@@ -176,8 +186,11 @@ operators:
 
 type Log = watch::Sender<Vec<String>>;
 
-/// Collects lines as they come; the last of three hands them over one by one until it is dropped.
-fn read(from: impl Read + Send + 'static) -> (Log, JoinHandle<()>, Receiver<String>) {
+/// Collects lines as they come, until the flag ends it; the receiver gets them one by one.
+fn read(
+    from: impl Read + Send + 'static,
+    enough: Arc<AtomicBool>,
+) -> (Log, JoinHandle<()>, Receiver<String>) {
     let log = watch::Sender::new(Vec::new());
     let (hand_over, lines) = channel();
     let all = log.clone();
@@ -187,6 +200,9 @@ fn read(from: impl Read + Send + 'static) -> (Log, JoinHandle<()>, Receiver<Stri
             let line = String::from_utf8_lossy(&line).into_owned();
             all.send_modify(|all: &mut Vec<String>| all.push(line.clone()));
             drop(hand_over.send(line));
+            if enough.load(Ordering::SeqCst) {
+                break;
+            }
         }
     });
     (log, reading, lines)
@@ -230,6 +246,7 @@ pub(crate) struct Program {
     child: Option<Child>,
     log: Log,
     reading: Option<JoinHandle<()>>,
+    enough: Arc<AtomicBool>,
     pub(crate) folder: Arc<TempDir>,
     pub(crate) ledger: PathBuf,
     pub(crate) salesforce: SocketAddr,
@@ -297,10 +314,15 @@ impl Program {
         log.wait_for(hold).await.unwrap();
     }
 
-    /// kill -9.
+    /// The log is closed after its next line: what is written to it from then on fails.
+    pub(crate) fn read_no_more(&self) {
+        self.enough.store(true, Ordering::SeqCst);
+    }
+
+    /// kill -9, also of the command that it runs under.
     pub(crate) fn kill(&mut self) -> ExitStatus {
         let mut child = self.child.take().unwrap();
-        child.kill().unwrap();
+        kill_all(&child);
         let status = child.wait().unwrap();
         self.reading.take().unwrap().join().unwrap();
         status
@@ -333,8 +355,19 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            drop(child.kill());
+            kill_all(child);
             drop(child.wait());
         }
     }
+}
+
+/// A program leads a process group of its own: strace would leave it behind.
+fn kill_all(child: &Child) {
+    let group = format!("-{}", child.id());
+    let sent = Command::new("sh")
+        .args(["-c", "kill -KILL \"$1\"", "kill", &group])
+        .stderr(Stdio::null())
+        .status();
+    // one that has ended already is waited for all the same
+    assert!(sent.is_ok());
 }

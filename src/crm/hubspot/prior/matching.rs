@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::{FURTHER_EMAILS, MERGED_IDS, failed};
-use crate::crm::{PriorFailure, ReadCall};
+use crate::crm::{PriorFailure, ReadCall, error_code};
 use crate::mutation::{Mutation, Prior, RecordKey};
 
 /// A record of the answer.
@@ -68,6 +68,22 @@ pub(super) fn priors(
     Ok(priors)
 }
 
+/// Whether an answered record is the one that a key names.
+pub(in crate::crm::hubspot) fn is_of(record: &Value, key: &RecordKey) -> bool {
+    let none = Map::new();
+    let properties = record.get("properties").and_then(Value::as_object);
+    record.get("id").and_then(Value::as_str).is_some_and(|id| {
+        let properties = properties.unwrap_or(&none);
+        let stamp = None;
+        Record {
+            id,
+            properties,
+            stamp,
+        }
+        .has(key)
+    })
+}
+
 /// What a record is that is not in the answer: absent, unless HubSpot names another reason.
 fn absent(answer: &Value) -> Result<Prior, PriorFailure> {
     let errors = answer.get("errors").and_then(Value::as_array);
@@ -75,6 +91,7 @@ fn absent(answer: &Value) -> Result<Prior, PriorFailure> {
         error
             .get("category")
             .and_then(Value::as_str)
+            .and_then(error_code)
             .unwrap_or("no category")
     });
     match categories.find(|category| *category != "OBJECT_NOT_FOUND") {

@@ -1,6 +1,7 @@
 //! Which reads are planned, and what their answers mean.
 
 use http::StatusCode;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Catalog, PriorFailure, PriorPlan, ReadCall};
@@ -9,11 +10,12 @@ use crate::crm::{Crm, json};
 use crate::mutation::{ChangeSet, CrmKind, Mutation, Prior};
 
 const HUBSPOT: Crm = Crm(CrmKind::HubSpot);
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn mutations(request: &Request) -> Vec<Mutation> {
     match request.parse().unwrap() {
         ChangeSet::Mutations(mutations) => mutations,
-        ChangeSet::Opaque { reason } => panic!("{reason}"),
+        ChangeSet::Opaque(opaque) => panic!("{}", opaque.reason),
     }
 }
 
@@ -23,7 +25,7 @@ fn reads(request: &Request, wanted: &[&[&str]]) -> Vec<ReadCall> {
         .map(|names| names.iter().map(|name| (*name).to_owned()).collect())
         .collect();
     let catalog = Catalog::builtin(CrmKind::HubSpot);
-    match HUBSPOT.prior(&request.head(), &mutations(request), &wanted, &catalog) {
+    match HUBSPOT.prior(&request.head(), &mutations(request), &wanted, &catalog, NOW) {
         PriorPlan::Reads(reads) => reads,
         PriorPlan::Catalog(call) => panic!("{call:?}"),
     }
@@ -107,7 +109,7 @@ fn creates_need_none_and_a_hundred_records_are_one_read() {
     assert_eq!(reads(&request, &[]).len(), 1);
     two_hundred.extend(mutations(&batch_update(&full(101).collect())));
     let catalog = Catalog::builtin(CrmKind::HubSpot);
-    let plan = HUBSPOT.prior(&request.head(), &two_hundred, &Vec::new(), &catalog);
+    let plan = HUBSPOT.prior(&request.head(), &two_hundred, &Vec::new(), &catalog, NOW);
     assert!(matches!(plan, PriorPlan::Reads(reads) if reads.len() == 2));
 }
 
@@ -115,7 +117,15 @@ fn creates_need_none_and_a_hundred_records_are_one_read() {
 fn what_is_deleted_is_read_whole_once_the_property_list_is_known() {
     let request = Request::new("DELETE", "/crm/objects/2026-03/0-1/7", "");
     let catalog = Catalog::builtin(CrmKind::HubSpot);
-    let plan = |catalog| HUBSPOT.prior(&request.head(), &mutations(&request), &Vec::new(), catalog);
+    let plan = |catalog| {
+        HUBSPOT.prior(
+            &request.head(),
+            &mutations(&request),
+            &Vec::new(),
+            catalog,
+            NOW,
+        )
+    };
     let PriorPlan::Catalog(call) = plan(&catalog) else {
         panic!()
     };
@@ -124,8 +134,9 @@ fn what_is_deleted_is_read_whole_once_the_property_list_is_known() {
         ("GET", "/crm/properties/2026-03/0-1")
     );
 
-    let learn =
-        |status: StatusCode, body: &str| HUBSPOT.learn(&call, status, body.as_bytes(), &catalog);
+    let learn = |status: StatusCode, body: &str| {
+        HUBSPOT.learn(&call, status, body.as_bytes(), &catalog, NOW)
+    };
     assert_eq!(
         learn(StatusCode::UNAUTHORIZED, "{}"),
         Err(PriorFailure::PassOn)

@@ -6,16 +6,21 @@ use serde_json::{Value, json};
 use crate::crm::hubspot::tests::Request;
 use crate::crm::{Crm, json};
 use crate::error::{Refusal, RefusalKind};
-use crate::mutation::{CrmKind, Outcome, OutcomeState};
+use crate::mutation::{CrmKind, Outcome, OutcomeState, Prior, Snapshot};
 
 const HUBSPOT: Crm = Crm(CrmKind::HubSpot);
 
 fn outcomes(request: &Request, status: u16, answer: &str) -> Vec<Outcome> {
+    outcomes_of(request, &Snapshot::default(), status, answer)
+}
+
+fn outcomes_of(request: &Request, snapshot: &Snapshot, status: u16, answer: &str) -> Vec<Outcome> {
     let changes = request.parse().unwrap();
     let status = StatusCode::from_u16(status).unwrap();
     let outcomes = HUBSPOT.outcome(
         &request.shape(),
         changes.mutations(),
+        snapshot,
         status,
         answer.as_bytes(),
     );
@@ -78,7 +83,38 @@ fn single_calls() {
         "/crm/v3/objects/contacts/merge",
         r#"{"primaryObjectId":"1","objectIdToMerge":"2"}"#,
     );
-    assert_eq!(outcomes(&merge, 200, r#"{"id":"3"}"#), [done(Some("3"))]);
+    assert_eq!(
+        outcomes(&merge, 200, r#"{"id":"3"}"#),
+        [done(Some("3")), done(None)]
+    );
+}
+
+#[test]
+fn an_update_is_done_when_the_record_it_names_answers() {
+    let answer = r#"{"id":"9","properties":{"email":"A@b.c"}}"#;
+    assert_eq!(outcomes(&update(), 200, answer), [unknown()], "another one");
+    // an id from before a merge, known by the read before the write or by the answer
+    let snapshot = Snapshot::of(vec![Prior::Found {
+        id: "9".into(),
+        fields: serde_json::Map::new(),
+        stamp: None,
+    }]);
+    assert_eq!(outcomes_of(&update(), &snapshot, 200, answer), [done(None)]);
+    let merged = r#"{"id":"9","properties":{"hs_merged_object_ids":"7;1"}}"#;
+    assert_eq!(outcomes(&update(), 200, merged), [done(None)]);
+    let by_mail = |mail: &str| {
+        Request::new(
+            "PATCH",
+            &format!("/crm/v3/objects/contacts/{mail}?idProperty=email"),
+            r#"{"properties":{"a":"b"}}"#,
+        )
+    };
+    assert_eq!(outcomes(&by_mail("a@b.c"), 200, answer), [done(None)]);
+    assert_eq!(outcomes(&by_mail("x@b.c"), 200, answer), [unknown()]);
+    assert_eq!(
+        outcomes_of(&by_mail("x@b.c"), &snapshot, 200, answer),
+        [done(None)]
+    );
 }
 
 #[test]
@@ -93,6 +129,15 @@ fn refused_calls_did_nothing() {
         vec![failed(Some("VALIDATION_ERROR")); 3]
     );
     assert_eq!(outcomes(&update(), 477, "<html>"), [failed(None)]);
+    // what is not written like a code could be a value
+    for category in ["jane@example.com", "Jane", "", "A B"] {
+        let body = json!({ "category": category }).to_string();
+        assert_eq!(
+            outcomes(&update(), 400, &body),
+            [failed(None)],
+            "{category}"
+        );
+    }
 }
 
 #[test]

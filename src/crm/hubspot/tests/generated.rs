@@ -316,11 +316,17 @@ fn merge(object: usize, intent: &Intent) -> Written {
         method: "POST",
         rest: "/merge".into(),
         body: Some(json!({"objectIdToMerge": loser, "primaryObjectId": survivor})),
-        mutations: vec![Mutation {
-            undo: Undo::None,
-            others: vec![RecordKey::id(loser)],
-            ..merge
-        }],
+        mutations: vec![
+            Mutation {
+                undo: Undo::None,
+                others: vec![RecordKey::id(loser.clone())],
+                ..merge
+            },
+            Mutation {
+                undo: Undo::None,
+                ..mutation(name, Operation::Delete, Some(RecordKey::id(loser)))
+            },
+        ],
     }
 }
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Request;
-use crate::crm::{Class, Crm};
-use crate::mutation::{ChangeSet, CrmKind, Mutation, Operation, RecordKey, Undo};
+use crate::crm::{Class, Crm, Shape};
+use crate::mutation::{ChangeSet, CrmKind, Mutation, Opaque, Operation, RecordKey, Undo};
 
 fn post(target: &str, body: &Value) -> Request {
     Request::new("POST", target, body.to_string())
@@ -22,10 +22,14 @@ fn refused(request: &Request) -> String {
 }
 
 fn opaque(class: Class) -> String {
-    let Class::Opaque(reason) = class else {
+    let Class::Opaque(opaque) = class else {
         panic!("{class:?}")
     };
-    reason
+    opaque.reason
+}
+
+fn two_readings(class: &Class) -> bool {
+    matches!(class, Class::Write(Shape::TwoReadings(_)))
 }
 
 #[test]
@@ -35,11 +39,17 @@ fn what_makes_it_another_request_is_never_a_read() {
     for header in [
         "X-HTTP-Method-Override",
         "X-HTTP-Method",
-        "X-Method-Override",
+        "X_Method-Override",
+        "X-Original-URL",
+        "X_Rewrite_URL",
+        "private_app",
         "private-app",
         "private-app-legacy",
     ] {
-        opaque(get().header(header, "DELETE").class());
+        assert!(
+            two_readings(&get().header(header, "DELETE").class()),
+            "{header}"
+        );
     }
     for query in [
         "hapikey=x",
@@ -48,11 +58,46 @@ fn what_makes_it_another_request_is_never_a_read() {
         "%68apikey=x",
         "HAPIKEY=x",
         "_method=DELETE",
+        "_HttpMethod=DELETE",
     ] {
-        opaque(Request::new("GET", &format!("/crm/v3/objects/contacts?{query}"), "").class());
+        for (method, path) in [("GET", "/crm/v3/objects/contacts"), ("POST", "/crm/v3/x")] {
+            let request = Request::new(method, &format!("{path}?{query}"), "");
+            assert!(two_readings(&request.class()), "{query}");
+            assert!(request.parse().is_err(), "{query}");
+        }
     }
     let filtered = "/crm/v3/objects/contacts?limit=10&properties=email,phone&archived=true";
     assert_eq!(Request::new("GET", filtered, "").class(), Class::Read);
+}
+
+#[test]
+fn rows_may_open_only_what_fits_no_shape() {
+    let openable = |method: &str, path: &str| {
+        let class = Request::new(method, path, "").class();
+        let Class::Opaque(opaque) = class else {
+            panic!("{method} {path}: {class:?}")
+        };
+        opaque.openable
+    };
+    for (method, path) in [
+        ("POST", "/contacts/v1/contact"),
+        ("PATCH", "/crm/v3/objects/2-1442021/1"),
+        ("POST", "/crm/v3/objects/p_cars/batch/update"),
+        ("PUT", "/crm/v3/objects/contacts/1"),
+        ("DELETE", "/oauth/v1/refresh-tokens/x"),
+        ("GET", "/crm/v3/unheard-of"),
+    ] {
+        assert!(openable(method, path), "{method} {path}");
+    }
+    for (method, path) in [
+        ("PATCH", "/crm/v4/objects/contacts/1"),
+        ("PATCH", "/CRM/v3/Objects/contacts/1"),
+        ("PATCH", "/crm/objects/contacts/1"),
+        ("POST", "/crm/v3/objects/v3/contacts/batch/update"),
+        ("POST", "/crm/v3/objects/contacts/Merge"),
+    ] {
+        assert!(!openable(method, path), "{method} {path}");
+    }
 }
 
 #[test]
@@ -216,7 +261,7 @@ fn a_value_that_adds_to_what_is_there_is_opaque() {
     let body = json!({"properties": {"roles": ";admin"}});
     let request = Request::new("PATCH", "/crm/v3/objects/contacts/1", body.to_string());
     assert!(
-        matches!(request.parse(), Ok(ChangeSet::Opaque { reason }) if reason.contains("roles"))
+        matches!(request.parse(), Ok(ChangeSet::Opaque(opaque)) if !opaque.openable && opaque.reason.contains("roles"))
     );
 }
 
@@ -326,7 +371,16 @@ fn links_are_changes_at_both_ends() {
     let own = json!({"associationCategory": "USER_DEFINED", "associationTypeId": 202});
     for kinds in [json!([kind(1)]), json!([kind(999_999)]), json!([own])] {
         let parsed = create(json!([link(json!("1"), kinds)])).parse();
-        assert!(matches!(parsed, Ok(ChangeSet::Opaque { .. })), "{parsed:?}");
+        assert!(
+            matches!(
+                parsed,
+                Ok(ChangeSet::Opaque(Opaque {
+                    openable: false,
+                    ..
+                }))
+            ),
+            "{parsed:?}"
+        );
     }
     for links in [
         json!([link(json!("1"), json!([kind(202), kind(190)]))]),
@@ -346,7 +400,11 @@ fn merges_and_purges_cannot_be_undone() {
             &json!({"primaryObjectId": first, "objectIdToMerge": second}),
         )
     };
-    let [merged] = mutations(&merge("1", "2")).try_into().unwrap();
+    let [merged, lost] = mutations(&merge("1", "2")).try_into().unwrap();
+    assert_eq!(
+        (lost.operation, lost.undo, lost.record),
+        (Operation::Delete, Undo::None, Some(RecordKey::id("2")))
+    );
     assert_eq!(
         (merged.operation, merged.undo),
         (Operation::Merge, Undo::None)

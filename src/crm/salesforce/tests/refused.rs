@@ -38,6 +38,10 @@ POST v66.0/sobjects/Account/001000000000001AAA?_HttpMethod=PATCH&_HttpMethod=PAT
 PATCH v66.0/sobjects/Account/001000000000001AAA?_HttpMethod=DELETE {}
 GET v66.0/sobjects/Account/001000000000001AAA?_HttpMethod=PATCH
 GET v66.0/sobjects/Account/001000000000001AAA?x=%
+POST v66.0/composite/sobjects/Account?_HttpMethod=PATCH {}
+POST v66.0/sobjects/Custom__c/a00000000000001?_HttpMethod=PATCH {}
+POST /services/apexrest/x?_HttpMethod=PATCH {}
+POST /services/oauth2/token?_HttpMethod=PATCH {}
 PATCH v66.0/composite/sobjects?allOrNone=true {"records":[{"attributes":{"type":"Lead"},"id":"00Q000000000001"}]}
 PATCH v66.0/composite/sobjects {}
 PATCH v66.0/composite/sobjects {"records":[]}
@@ -100,7 +104,6 @@ PATCH v66.5/sobjects/Account/001000000000001AAA {}
 PATCH v66.0/composite/sobjects/Account {}
 DELETE v66.0/composite/sobjects/Account
 PUT v66.0/composite/sobjects {}
-POST v66.0/composite/sobjects/Account?_HttpMethod=PATCH {}
 DELETE v66.0/composite/sobjects?ids=a00000000000001
 DELETE v66.0/composite/sobjects?ids=00a000000000001
 POST /services/oauth2/revoke
@@ -163,6 +166,54 @@ fn what_is_not_taken_apart_is_opaque() {
     each(OPAQUE, |line, judged| {
         assert!(matches!(judged, Judged::Opaque(_)), "{line}: {judged:?}");
     });
+}
+
+#[test]
+fn rows_may_open_only_what_fits_no_shape() {
+    let openable = |judged: Judged, line: &str| {
+        let Judged::Opaque(opaque) = judged else {
+            panic!("{line}: {judged:?}");
+        };
+        opaque.openable
+    };
+    for line in [
+        "PATCH /services/data/v66.0/sobjects/Custom__c/a00000000000001",
+        "POST /services/apexrest/x",
+        "POST /services/data/v66.0/composite/tree/Account",
+        "PUT /services/data/v66.0/sobjects/Account/001000000000001",
+        "GET /services/data/v66.0/unheard-of",
+    ] {
+        let (method, target) = line.split_once(' ').unwrap();
+        assert!(openable(judge(method, target, "{}"), line), "{line}");
+    }
+    for line in [
+        "PATCH /services/data/v99.0/sobjects/Account/001000000000001",
+        "PATCH /services/DATA/v66.0/SObjects/Account/001000000000001",
+        "DELETE /services/data/v66.0/Composite/sobjects",
+        "GET /services/data/v66.0/query?q=SELECT+Id+FROM+Account+FOR+VIEW",
+    ] {
+        let (method, target) = line.split_once(' ').unwrap();
+        assert!(!openable(judge(method, target, ""), line), "{line}");
+    }
+    let row = "/services/data/v66.0/sobjects/Account/001000000000001";
+    for header in [
+        ("sforce-foo", "1"),
+        ("accept", "application/xml"),
+        ("sforce-call-options", "defaultNamespace=x"),
+    ] {
+        let headers = header_map(&[("content-type", "application/json"), header]);
+        let judged = judge_with("PATCH", row, &headers, b"{}");
+        assert!(!openable(judged, header.0), "{header:?}");
+    }
+    for body in [
+        r#"{"Owner":{"Name":"x"}}"#,
+        r#"{"attributes":{"type":"Account","binaryPartName":"x"}}"#,
+    ] {
+        assert!(!openable(judge("PATCH", row, body), body), "{body}");
+    }
+    let mixed = r#"{"records":[{"attributes":{"type":"Custom__c"},"id":"a00000000000001"}]}"#;
+    let rows = "/services/data/v66.0/composite/sobjects";
+    assert!(!openable(judge("PATCH", rows, mixed), mixed));
 }
 
 #[test]

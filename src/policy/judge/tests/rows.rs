@@ -244,6 +244,19 @@ rules:
 }
 
 #[test]
+fn only_what_may_create_finds_nothing_blank() {
+    let set = compile(
+        "crm: salesforce\ndefault: deny\nobjects:\n  A: { upsert: allow, create: allow, fields: { X: fill-else-deny } }\n",
+    );
+    let ask = |operation| {
+        let ask = Ask::of(vec![mutation(operation, "A", json!({"X": 1}))]);
+        ask.prior(Prior::Absent).says(&set)
+    };
+    assert_eq!(ask(Operation::Upsert), allow());
+    assert_eq!(ask(Operation::Update), deny(&["field A.X"]));
+}
+
+#[test]
 fn merges_and_conversions_are_also_what_they_do() {
     let set = compile(
         "\
@@ -258,7 +271,17 @@ objects:
     );
     let merge =
         |object, fields| Ask::of(vec![mutation(Operation::Merge, object, fields)]).says(&set);
-    assert_eq!(merge("A", json!({})), deny(&["operation A.delete"]));
+    assert_eq!(
+        merge("A", json!({})),
+        allow(),
+        "the loser is judged by itself"
+    );
+    let both = |object| {
+        let both =
+            [Operation::Merge, Operation::Delete].map(|what| mutation(what, object, json!({})));
+        Ask::of(both.into()).says(&set)
+    };
+    assert_eq!(both("A"), deny(&["operation A.delete"]));
     assert_eq!(merge("B", json!({})), allow());
     assert_eq!(merge("B", json!({"X": 1})), deny(&["field B.X"]));
     let convert = Ask::of(vec![mutation(Operation::Convert, "Lead", json!({}))]);

@@ -87,7 +87,7 @@ rules:
     );
     assert_eq!(
         ask("/services/APEXREST/x").by("special").says(&set),
-        deny(&["endpoint POST /services/APEXREST/x"]),
+        deny(&["endpoints"]),
         "an allowance for its own only"
     );
     for (method, path) in [
@@ -95,12 +95,18 @@ rules:
         ("POST", "/services/apexrest"),
         ("POST", "/services"),
     ] {
-        let rule = format!("endpoint {method} {path}");
         assert_eq!(
             Ask::opaque(method, path).by("special").says(&set),
-            deny(&[&rule])
+            deny(&["endpoints"])
         );
     }
+    let mut unclear = ask("/services/apexrest/scoring/7").by("special");
+    unclear.changes = ChangeSet::Opaque(Opaque::unclear("a header"));
+    assert_eq!(
+        unclear.says(&set),
+        deny(&["endpoints"]),
+        "a row never opens what can be parsed"
+    );
     let mut unsure = ask("/services/apexrest/x").by("special");
     unsure.claims.confidence = Some("0.49".into());
     assert_eq!(unsure.says(&set), deny(&["rule unsure"]));
@@ -218,6 +224,28 @@ objects:
 }
 
 #[test]
+fn rules_see_the_headers_that_act() {
+    let set = compile(
+        "\
+crm: salesforce
+default: allow
+rules:
+  - name: past-duplicates
+    when: { \"request.headers['Sforce-Duplicate-Rule-Header']\": { contains: allowSave=true } }
+    then: deny
+  - { name: any, when: { 'request.headers.*': never }, then: hold }
+",
+    );
+    let mut ask = Ask::of(vec![update("A", json!({}))]);
+    assert_eq!(ask.says(&set), allow());
+    let header = "sforce-duplicate-rule-header".to_owned();
+    ask.acting.insert(header.clone(), "allowSave=true".into());
+    assert_eq!(ask.says(&set), deny(&["rule past-duplicates"]));
+    ask.acting.insert(header, "never".into());
+    assert_eq!(ask.says(&set), hold(&["rule any"]));
+}
+
+#[test]
 fn rules_apply_by_what_they_are_about() {
     let set = compile(
         "\
@@ -247,7 +275,10 @@ rules:
         ["rule s"]
     );
     assert_eq!(
-        rules(Ask::of(vec![mutation(Operation::Merge, "A", json!({}))])),
+        rules(Ask::of(vec![
+            mutation(Operation::Merge, "A", json!({})),
+            mutation(Operation::Delete, "A", json!({})),
+        ])),
         ["rule d"]
     );
     let mut routed = Ask::of(vec![update("A", json!({}))]);
