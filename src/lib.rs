@@ -36,6 +36,7 @@
 //!         kill switch          before the body is read
 //!       3 body::collect        bounded; gzip and deflate undone, one member
 //!       4 crm.parse            bytes → ChangeSet; two readings → refused; doubt → Opaque
+//!         the same again       under way → its answer; in doubt → refused; settled → its answer
 //!       5 policy.evaluate      verdict, or NeedsPrior → locks, snapshot::take, evaluate again
 //!       6 gate::decide         switches, all charges, locks in one step → Permit, hold or refusal
 //!       7 snapshot::take       if not taken yet
@@ -55,7 +56,7 @@
 //! `mutation`, `error` and `clock` know nobody. `policy`, `crm`, `control` and `ledger` know those and
 //! never each other; `policy` and `crm` do no I/O. `gate` knows policy and control, `journal` knows gate
 //! and ledger, `hold` knows policy, control and ledger, `upstream` knows journal, `snapshot` knows crm
-//! and upstream, `proxy` knows all of these.
+//! and upstream, `doubt` knows these and the app, `proxy` knows all of these.
 //! `admin` knows proxy, ledger and control; `server` knows proxy and admin. A test reads the `use`
 //! lines (`tests/it/tidy.rs`).
 
