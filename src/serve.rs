@@ -19,7 +19,7 @@ use crate::error::StoreError;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::policy::RuleSet;
 use crate::server::proxied::{self, Proxied};
-use crate::server::{self, Bound, Drained, Settings, Trigger};
+use crate::server::{self, Bound, Drained, Settings, Signals, Trigger};
 use crate::tls;
 use crate::upstream::Destination;
 
@@ -48,6 +48,9 @@ pub struct Opened {
     admin: TcpListener,
     destinations: Vec<Destination>,
     published: PathBuf,
+    /// Of the operators' side.
+    runtime: runtime::Runtime,
+    signals: Signals,
 }
 
 /// Opens what `config` names, with the rules already compiled.
@@ -61,6 +64,10 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     let endpoints = proxied::endpoints(&config.routes).map_err(|error| configured(&error))?;
     let destinations = proxied::destinations(&config.routes).map_err(ServeError::Config)?;
     let started = |error: &dyn std::fmt::Display| ServeError::Start(error.to_string());
+    let runtime = runtime()?;
+    // Before anybody can see that we are there: a TERM that comes right away is not lost.
+    let signals = runtime.block_on(async { Signals::caught() });
+    let signals = signals.map_err(|error| started(&error))?;
     let bound = server::bind(endpoints, Settings::default()).map_err(|error| started(&error))?;
     // Port 0 asks for a free one: from here on the configuration says which.
     for (route, address) in config.routes.iter_mut().zip(bound.addresses()) {
@@ -78,7 +85,7 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
         clock,
         entropy,
     };
-    let app = runtime()?.block_on(App::open(parts))?;
+    let app = runtime.block_on(App::open(parts))?;
     for entry in &app.found_open {
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }
@@ -88,6 +95,8 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
         admin,
         destinations,
         published: heads::file(&ledger),
+        runtime,
+        signals,
     })
 }
 
@@ -164,11 +173,18 @@ impl Opened {
             admin,
             destinations,
             published,
+            runtime,
+            signals,
         } = self;
-        let runtime = runtime()?;
         let aside = {
             let (app, trigger) = (Arc::clone(&app), trigger.clone());
-            let work = move || runtime.block_on(operate(app, admin, published, trigger));
+            let work = move || {
+                runtime.block_on(async {
+                    let pulling = tokio::spawn(signals.pull(trigger.clone()));
+                    operate(app, admin, published, &trigger).await;
+                    pulling.abort();
+                });
+            };
             std::thread::Builder::new()
                 .name("admin".into())
                 .spawn(work)
@@ -187,9 +203,8 @@ impl Opened {
 }
 
 /// The operators' side and what has to be done each minute, until the shutdown begins.
-async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger: Trigger) {
+async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger: &Trigger) {
     let mut shutdown = trigger.shutdown();
-    let signals = tokio::spawn(server::signals(trigger));
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
     match tokio::net::TcpListener::from_std(admin) {
         Err(error) => tracing::error!(%error, "the operators' side cannot be served"),
@@ -203,6 +218,5 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     }
     app.inflight.counter().none().await;
     publishing.abort();
-    signals.abort();
     heads::publish_once(&app, &published).await;
 }
