@@ -3,6 +3,7 @@
 
 mod api;
 mod operators;
+mod settle;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,6 +14,7 @@ use crate::config::{Config, Route};
 use crate::control::ControlState;
 use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
+use crate::doubt::Book;
 use crate::error::StoreError;
 use crate::gate;
 use crate::journal::Journal;
@@ -44,6 +45,8 @@ pub struct App {
     pub routes: Vec<RouteState>,
     /// Writes under way.
     pub inflight: Inflight,
+    /// Writes in doubt, and what was settled lately.
+    pub doubts: Book,
     /// What a crash left open, found at the start: in doubt.
     pub found_open: Vec<EntryId>,
     /// How much of what nobody we know asks for is recorded.
@@ -100,6 +103,7 @@ impl App {
         let journal = Journal::new(ledger);
         let now = clock.now();
         let found_open = journal.sweep(now).await?;
+        let doubts = Book::load(&journal, now).await?;
         control
             .rebuild(journal.rebuild(now, longest_window(&rules)).await?)
             .await?;
@@ -130,6 +134,7 @@ impl App {
             entropy,
             routes,
             inflight: Inflight::default(),
+            doubts,
             found_open,
             strangers: Strangers::default(),
             switching: tokio::sync::Mutex::default(),

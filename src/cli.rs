@@ -18,6 +18,7 @@ mod output;
 mod request;
 mod rules;
 mod serve;
+mod settle;
 mod status;
 mod switch;
 mod table;

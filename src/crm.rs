@@ -10,10 +10,11 @@ pub mod salesforce;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::error::Refusal;
-use crate::mutation::{ChangeSet, CrmKind, Mutation, Outcome, Prior, Snapshot};
+use crate::mutation::{ChangeSet, CrmKind, Mutation, Outcome, Prior, RecordKey, Snapshot};
 use catalog::Catalog;
 use path::CanonicalPath;
 
@@ -95,6 +96,24 @@ pub enum PriorFailure {
 /// Field names beyond those a mutation writes that rules look at; by mutation, as the rules spell
 /// them. Shorter than the change set: nothing for the rest.
 pub type Wanted = Vec<Vec<String>>;
+
+/// How a record that a create may have made is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// By a key that no two records share.
+    Key(RecordKey),
+    /// Among all records made since the send.
+    Query(ReadCall),
+}
+
+/// What a repeat of a write gets that is known to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// This answer: nothing in it is made up.
+    Answer(StatusCode, Bytes),
+    /// The record as this read brings it, under this status.
+    Read(ReadCall, StatusCode),
+}
 
 /// A refusal in a CRM's error shape.
 #[derive(Clone, Debug)]
@@ -215,6 +234,60 @@ impl Crm {
         match shape {
             Shape::Salesforce(shape) => salesforce::reply::outcome(shape, mutations, status, body),
             Shape::HubSpot(shape) => hubspot::reply::outcome(shape, mutations, status, body),
+        }
+    }
+
+    /// How to find the record that a create may have made since it was sent. `None`: it cannot be
+    /// told from the CRM.
+    #[must_use]
+    pub fn made(self, head: &Head<'_>, mutation: &Mutation, sent: Timestamp) -> Option<Made> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::prior::made(head, mutation, sent).map(Made::Query),
+            CrmKind::HubSpot => hubspot::prior::unique_key(mutation).map(Made::Key),
+        }
+    }
+
+    /// The records in the answer to [`Made::Query`]; `None` when there may be more.
+    ///
+    /// # Errors
+    /// [`PriorFailure`] when the answer does not bring them.
+    pub fn made_found(
+        self,
+        mutation: &Mutation,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<Option<Vec<Prior>>, PriorFailure> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::prior::made_found(mutation, status, body),
+            CrmKind::HubSpot => Err(PriorFailure::Failed("HubSpot is not asked so".into())),
+        }
+    }
+
+    /// The field that tells when a record was made.
+    #[must_use]
+    pub fn made_stamp(self) -> &'static str {
+        match self.0 {
+            CrmKind::Salesforce => "CreatedDate",
+            CrmKind::HubSpot => "createdate",
+        }
+    }
+
+    /// What a repeat gets of a write whose mutations are all done. `None`: the CRM's answer cannot be
+    /// told without making something up.
+    #[must_use]
+    pub fn replay(
+        self,
+        shape: &Shape,
+        head: &Head<'_>,
+        mutations: &[Mutation],
+        snapshot: &Snapshot,
+        outcomes: &[Outcome],
+    ) -> Option<Replay> {
+        match shape {
+            Shape::Salesforce(shape) => {
+                salesforce::replay::replay(shape, head, mutations, snapshot, outcomes)
+            }
+            Shape::HubSpot(shape) => hubspot::replay::replay(shape, head, mutations, outcomes),
         }
     }
 

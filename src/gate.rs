@@ -75,6 +75,8 @@ pub struct Judged<'a> {
     pub service_account: &'a str,
     /// What the rules said.
     pub verdict: &'a Verdict,
+    /// Whether people approved what the verdict asks them: then a hold goes.
+    pub approved: bool,
     /// What it takes from limits.
     pub charges: Vec<Charge>,
     /// The records it locks.
@@ -161,7 +163,7 @@ pub async fn decide(control: &dyn ControlState, judged: Judged<'_>) -> Decision 
             epoch,
             over,
         }) => {
-            if judged.verdict.effect == Effect::Hold || !over.is_empty() {
+            if !judged.approved && (judged.verdict.effect == Effect::Hold || !over.is_empty()) {
                 return Decision::Hold(over);
             }
             Decision::Permit(Permit {

@@ -3,6 +3,7 @@
 
 pub mod read;
 mod rows;
+pub mod sent;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,8 @@ pub struct Subject<'a> {
     pub verdict: Option<&'a Verdict>,
     /// The rule set that judged.
     pub rules: &'a str,
+    /// What tells the same request again, once it is known (`crate::digest`).
+    pub digest: Option<&'a str>,
     /// The request's time.
     pub now: Timestamp,
 }
@@ -81,6 +84,23 @@ pub struct Closing {
     pub outcomes: Vec<Outcome>,
     /// Why it was not sent, or why the outcome is unknown; for people.
     pub note: Option<String>,
+}
+
+/// What became of a write in doubt, and who says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Reconciling<'a> {
+    /// The entry in doubt.
+    pub entry: &'a EntryId,
+    /// Its service account.
+    pub service_account: &'a str,
+    /// Its route.
+    pub route: &'a str,
+    /// One for each mutation; none is unknown.
+    pub outcomes: &'a [Outcome],
+    /// `read back`, or an operator's name.
+    pub by: &'a str,
+    /// Why; for people.
+    pub reason: &'a str,
 }
 
 /// The journal over a ledger.
@@ -167,6 +187,20 @@ impl Journal {
             .await
     }
 
+    /// Writes down what became of a write in doubt: durable when this returns.
+    ///
+    /// # Errors
+    /// The store's; then it is still in doubt.
+    pub async fn reconcile(
+        &self,
+        reconciling: &Reconciling<'_>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.ledger
+            .append(vec![rows::reconciled(reconciling, now)])
+            .await
+    }
+
     /// Writes down that a switch was thrown or resumed, before it counts as done.
     ///
     /// # Errors
@@ -211,6 +245,7 @@ impl Journal {
                 let closing = Closing {
                     status: None,
                     sent: true,
+                    // What could not be taken apart has one outcome.
                     outcomes: vec![
                         Outcome::of(OutcomeState::Unknown);
                         rows::mutations_of(row).max(1)

@@ -30,10 +30,18 @@ pub enum RowKind {
     Held,
     /// A person decided.
     Decided,
+    /// The record moved since the approver looked: approvals are void, the hold waits again.
+    Drifted,
+    /// Nobody decided in time.
+    Expired,
+    /// The agent collected the answer, or was told of the end of its hold.
+    Delivered,
     /// What became of a write in doubt.
     Reconciled,
     /// A kill switch was thrown or resumed.
     Switch,
+    /// A limit was set or unset at run time, or rules were reloaded.
+    Setting,
     /// The process started; rows after it belong to this run.
     Started,
 }
@@ -49,8 +57,12 @@ impl RowKind {
             Self::InDoubt => "in_doubt",
             Self::Held => "held",
             Self::Decided => "decided",
+            Self::Drifted => "drifted",
+            Self::Expired => "expired",
+            Self::Delivered => "delivered",
             Self::Reconciled => "reconciled",
             Self::Switch => "switch",
+            Self::Setting => "setting",
             Self::Started => "started",
         }
     }
@@ -65,8 +77,12 @@ impl RowKind {
             Self::InDoubt,
             Self::Held,
             Self::Decided,
+            Self::Drifted,
+            Self::Expired,
+            Self::Delivered,
             Self::Reconciled,
             Self::Switch,
+            Self::Setting,
             Self::Started,
         ]
         .into_iter()

@@ -12,7 +12,7 @@
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
 //! | the judgement | [`policy`], [`gate`] |
 //! | the memory | [`control`], [`journal`], [`ledger`] |
-//! | second thoughts | [`snapshot`] |
+//! | second thoughts | [`snapshot`], [`digest`], [`doubt`] |
 //! | the operators' side | [`admin`] |
 //! | a CRM to try things on | [`sandbox`], [`demo`] |
 //!
@@ -65,6 +65,8 @@ pub mod config;
 pub mod control;
 pub mod crm;
 pub mod demo;
+pub mod digest;
+pub mod doubt;
 pub mod error;
 pub mod gate;
 pub mod journal;

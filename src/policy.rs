@@ -31,6 +31,7 @@ use matrix::RuleFile;
 pub use load::{load, read_cases};
 pub use mention::Mentions;
 pub use mistake::{LoadErrors, Mistake, Place};
+pub use value::same as same_value;
 
 /// What the rules are asked.
 #[derive(Clone, Copy, Debug)]

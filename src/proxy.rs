@@ -31,6 +31,8 @@ use actor::Caller;
 pub const ENTRY: HeaderName = HeaderName::from_static("x-writegate-entry");
 /// The verdict, on every governed reply.
 pub const VERDICT: HeaderName = HeaderName::from_static("x-writegate-verdict");
+/// `true` on the answer to an earlier request, given again.
+pub const REPLAYED: HeaderName = HeaderName::from_static("x-writegate-replayed");
 /// Tells SDKs that know it not to resend.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 

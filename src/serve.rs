@@ -11,10 +11,11 @@ use std::sync::Arc;
 use tokio::runtime;
 
 use crate::admin;
-use crate::app::{App, Parts};
+use crate::app::{App, Parts, Worker};
 use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::{Config, ControlStore, LedgerStore, Mode};
 use crate::control::memory::MemoryControl;
+use crate::doubt;
 use crate::error::StoreError;
 use crate::ledger::sqlite::SqliteLedger;
 use crate::policy::RuleSet;
@@ -178,10 +179,14 @@ impl Opened {
         } = self;
         let aside = {
             let (app, trigger) = (Arc::clone(&app), trigger.clone());
+            let ways = destinations.clone();
             let work = move || {
                 runtime.block_on(async {
                     let pulling = tokio::spawn(signals.pull(trigger.clone()));
+                    let settling = doubt::tick(Worker::new(Arc::clone(&app), &ways));
+                    let settling = tokio::spawn(settling);
                     operate(app, admin, published, &trigger).await;
+                    settling.abort();
                     pulling.abort();
                 });
             };

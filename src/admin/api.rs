@@ -30,7 +30,7 @@ const PAGE_MOST: usize = 500;
 /// A kill is acknowledged when every runtime confirmed it, or after this (P5).
 const CONFIRM_FOR: Duration = Duration::from_secs(2);
 
-type Answer = Result<Response, Response>;
+pub(super) type Answer = Result<Response, Response>;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -43,6 +43,7 @@ pub(super) fn router() -> Router<Arc<App>> {
             "/switches/{service_account}",
             get(switch).put(kill).delete(resume),
         )
+        .merge(super::settle::router())
 }
 
 async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
@@ -272,7 +273,7 @@ fn wish(body: &[u8]) -> Result<(SwitchScope, String), Response> {
 }
 
 /// A JSON body; an empty one says nothing.
-fn object(body: &[u8]) -> Result<Value, Response> {
+pub(super) fn object(body: &[u8]) -> Result<Value, Response> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
@@ -287,7 +288,7 @@ fn reason(wish: &Value) -> String {
         .to_owned()
 }
 
-fn unprocessable(message: &str) -> Response {
+pub(super) fn unprocessable(message: &str) -> Response {
     failure(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
 }
 
@@ -310,7 +311,7 @@ fn known(app: &App, service_account: &str) -> Result<(), Response> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn unavailable(error: StoreError) -> Response {
+pub(super) fn unavailable(error: StoreError) -> Response {
     tracing::error!(%error, "an operator request failed");
     failure(
         StatusCode::SERVICE_UNAVAILABLE,

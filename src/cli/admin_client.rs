@@ -77,6 +77,11 @@ impl AdminClient {
         self.ask(&Method::PUT, target, Some(body))
     }
 
+    /// `POST` with a JSON body.
+    pub(super) fn post(&self, target: &str, body: &Value) -> Result<Value, Failure> {
+        self.ask(&Method::POST, target, Some(body))
+    }
+
     /// `DELETE` with a JSON body.
     pub(super) fn delete(&self, target: &str, body: &Value) -> Result<Value, Failure> {
         self.ask(&Method::DELETE, target, Some(body))

@@ -1,4 +1,4 @@
-//! `entries list` and `entries show`: what the ledger of a running proxy knows.
+//! `entries list`, `entries show` and `entries settle`: what the ledger of a running proxy knows.
 
 mod entry;
 mod show;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::admin_client::{AdminArguments, AdminClient};
 use super::table::Table;
 use super::visible::visible;
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, settle};
 use crate::clock::{Clock, SystemClock};
 use entry::{read, what};
 
@@ -22,6 +22,7 @@ pub(super) use show::show;
 pub(super) enum Verb {
     List(ListArguments),
     Show(ShowArguments),
+    Settle(settle::Arguments),
 }
 
 /// List entries, newest first
@@ -87,6 +88,7 @@ pub(super) fn run(verb: &Verb, context: &mut Context<'_>) -> Result<Exit, Failur
             let client = AdminClient::new(&arguments.admin, context)?;
             show(&client, &arguments.id, arguments.json, context)
         }
+        Verb::Settle(arguments) => settle::run(arguments, context),
     }
 }
 

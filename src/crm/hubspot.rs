@@ -5,6 +5,7 @@ mod endpoint;
 mod links;
 pub mod prior;
 mod reads;
+pub mod replay;
 pub mod reply;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ pub mod prior;
 mod query;
 mod reads;
 mod record;
+pub mod replay;
 pub mod reply;
 mod rest;
 mod route;

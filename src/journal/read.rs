@@ -189,7 +189,7 @@ pub async fn doubted(ledger: &dyn Ledger) -> Result<HashSet<EntryId>, StoreError
     Ok(doubted)
 }
 
-async fn of_entry(ledger: &dyn Ledger, id: &EntryId) -> Result<Vec<Row>, StoreError> {
+pub(super) async fn of_entry(ledger: &dyn Ledger, id: &EntryId) -> Result<Vec<Row>, StoreError> {
     ledger
         .rows(RowFilter {
             entry: Some(id.clone()),
@@ -207,7 +207,7 @@ fn entry(rows: &[Row]) -> Option<Entry> {
             .map(ToOwned::to_owned)
     };
     let verdict = first.meta.get("verdict").cloned().unwrap_or_default();
-    let closed = rows.iter().rev().find(|row| ends(row));
+    let closed = last(rows);
     Some(Entry {
         id: first.entry.clone(),
         at: first.at,
@@ -230,6 +230,17 @@ fn entry(rows: &[Row]) -> Option<Entry> {
             .or_else(|| text(&first.meta, "reason")),
         rules: text(&first.meta, "rules"),
     })
+}
+
+/// The row that tells the outcome. A settlement counts, also where the row of the doubt that it
+/// settles was written late.
+fn last(rows: &[Row]) -> Option<&Row> {
+    let settled = |row: &&Row| row.kind == RowKind::Reconciled;
+    let mut newest_first = rows.iter().rev();
+    newest_first
+        .clone()
+        .find(settled)
+        .or_else(|| newest_first.find(|row| ends(row)))
 }
 
 /// Whether a row tells an outcome.
@@ -284,10 +295,7 @@ fn changes(rows: &[Row]) -> Vec<Change> {
         .filter(|values| values.get("snapshot").is_some())
         .and_then(|values| part(values, "snapshot"))
         .unwrap_or_default();
-    let outcomes: Vec<Outcome> = rows
-        .iter()
-        .rev()
-        .find(|row| ends(row))
+    let outcomes: Vec<Outcome> = last(rows)
         .and_then(|row| part(&row.meta, "outcomes"))
         .unwrap_or_default();
     mutations

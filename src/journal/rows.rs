@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Closing, Subject};
+use super::{Closing, Reconciling, Subject};
 use crate::clock::EntryId;
 use crate::control::{Switch, SwitchChange};
 use crate::error::RefusalKind;
@@ -32,6 +32,8 @@ pub(super) fn opened(
     if let Some(Value::Object(values)) = &mut row.values {
         values.insert("snapshot".into(), json!(snapshot));
         values.insert("charges".into(), json!(charges));
+        // a digest of values without salt: it goes with them
+        values.insert("digest".into(), json!(subject.digest));
     }
     row
 }
@@ -81,6 +83,25 @@ pub(super) fn closed(
             "sent": closing.sent,
             "outcomes": closing.outcomes,
             "note": closing.note,
+        }),
+        values: None,
+    }
+}
+
+/// What became of a write in doubt.
+pub(super) fn reconciled(reconciling: &Reconciling<'_>, now: Timestamp) -> NewRow {
+    NewRow {
+        entry: reconciling.entry.clone(),
+        kind: RowKind::Reconciled,
+        at: now,
+        service_account: Some(reconciling.service_account.to_owned()),
+        route: Some(reconciling.route.to_owned()),
+        meta: json!({
+            "sent": true,
+            "outcomes": reconciling.outcomes,
+            "by": reconciling.by,
+            "reason": reconciling.reason,
+            "note": format!("settled by {}: {}", reconciling.by, reconciling.reason),
         }),
         values: None,
     }

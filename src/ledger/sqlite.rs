@@ -24,12 +24,14 @@ use self::inbox::{Append, Prepared, Status, Values};
 use self::readers::Readers;
 use self::writer::Writer;
 use super::chain::{Salt, values_digest};
-use super::{Head, Ledger, NewRow, Row, RowFilter, Verified};
+use super::{Head, Ledger, NewRow, Row, RowFilter, RowKind, Verified};
 use crate::clock::{Entropy, entry_id};
 use crate::error::StoreError;
 
 /// Rows that may wait for the writer; more are refused.
 const QUEUE: usize = 8_192;
+/// The same in bytes: a row can hold a whole batch with its prior values.
+const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
 /// A ledger in a SQLite file.
 #[derive(Debug)]
@@ -136,14 +138,18 @@ impl Pen {
         if let Some(trouble) = self.status.trouble() {
             return Err(trouble);
         }
-        let count = rows.len();
+        // What happened already has to be told; only what is yet to happen can be refused.
+        let told = rows.iter().all(|row| tells(row.kind));
+        let rows: Vec<Prepared> = rows.into_iter().map(|row| self.prepare(row)).collect();
+        let (count, bytes) = (rows.len(), rows.iter().map(Prepared::bytes).sum());
         let queued = self.status.queued.fetch_add(count, Ordering::AcqRel);
-        if queued >= QUEUE {
+        let queued_bytes = self.status.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
+        if !told && (queued >= QUEUE || queued_bytes >= QUEUE_BYTES) {
             self.status.queued.fetch_sub(count, Ordering::AcqRel);
-            let what = format!("{queued} rows wait to be written already");
+            self.status.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+            let what = format!("{queued} rows of {queued_bytes} bytes wait to be written already");
             return Err(StoreError::new("ledger", what, true));
         }
-        let rows = rows.into_iter().map(|row| self.prepare(row)).collect();
         let (done, result) = oneshot::channel();
         let sent = self
             .inbox
@@ -154,6 +160,14 @@ impl Pen {
             Some(Err(_)) | None => Err(stopped()),
         }
     }
+}
+
+/// Whether a row tells of what happened already.
+fn tells(kind: RowKind) -> bool {
+    matches!(
+        kind,
+        RowKind::Closed | RowKind::InDoubt | RowKind::Reconciled | RowKind::Switch
+    )
 }
 
 fn stopped() -> StoreError {

@@ -8,7 +8,8 @@ use crate::mutation::is_blank;
 
 /// Whether writing `new` over `prior` changes nothing: both blank, the same number (also inside
 /// text), the same truth value (HubSpot returns `"true"` for `true`), else equal as JSON.
-pub(super) fn same(prior: Option<&Value>, new: Option<&Value>) -> bool {
+#[must_use]
+pub fn same(prior: Option<&Value>, new: Option<&Value>) -> bool {
     let (Some(prior), Some(new)) = (prior, new) else {
         return is_blank(prior) && is_blank(new);
     };

@@ -43,6 +43,7 @@ pub(super) async fn refused(
         changes: None,
         verdict: None,
         rules: "",
+        digest: None,
         now: app.clock.now(),
     };
     let recorded = app

@@ -1,6 +1,7 @@
 //! What a caller is told when a request is not carried out. Three openings only: `Not written`, `Not
 //! written yet`, `May have been written`; a model reads nothing but the message. Never a prior value.
 
+mod doubt;
 mod limits;
 
 use jiff::Timestamp;
@@ -10,6 +11,8 @@ use crate::control::Switch;
 use crate::error::{Refusal, RefusalKind};
 use crate::gate::Cause;
 use crate::mutation::{ChangeSet, Charge, Mutation, Reason, ReasonKind, Requirement, Verdict};
+
+pub use doubt::{in_doubt, was_written};
 
 /// Rows of a batch that a message names before it only counts them.
 const ROWS_NAMED: usize = 10;

@@ -1,6 +1,7 @@
 //! The governed path: one write from its body to the CRM's answer. Each step can refuse; what was
 //! taken by then is given back.
 
+mod again;
 mod judge;
 mod through;
 
@@ -27,6 +28,7 @@ use crate::journal::Subject;
 use crate::mutation::{Actor, ChangeSet, Charge, Claims, Effect, Origin, Snapshot, Verdict};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
+use again::Again;
 use judge::Judgement;
 use through::Sending;
 
@@ -53,6 +55,8 @@ pub(super) struct Write {
     told: Told,
     /// The rules in force when it came; a reload in between does not change them.
     rules: Arc<RuleSet>,
+    /// What tells the same request again; empty until the body was taken apart.
+    digest: String,
 }
 
 impl Write {
@@ -85,6 +89,7 @@ impl Write {
             parts,
             path,
             rules: call.worker.app.rules.load_full(),
+            digest: String::new(),
         }
     }
 
@@ -153,11 +158,17 @@ impl Write {
 
     /// Steps 5 to 12: verdict, gate, snapshot, then through to the CRM.
     async fn judge_and_send(
-        self,
+        mut self,
         shape: Option<Shape>,
         bytes: Bytes,
         changes: ChangeSet,
     ) -> Result<Response<Body>, Box<Refused>> {
+        // the same request may be under way, in doubt or settled
+        self.digest = self.digest_of(&changes, &bytes);
+        let seat = match self.arrive(shape.as_ref(), &changes).await? {
+            Again::No(seat) => seat,
+            Again::Answer(answer) => return Ok(answer),
+        };
         // 5 verdict, with prior values where a rule looks at them
         let judgement = match shape {
             Some(_) => self.judge(&changes).await?,
@@ -172,6 +183,7 @@ impl Write {
             entry: &self.entry,
             service_account: &self.actor.service_account,
             verdict: &judgement.verdict,
+            approved: false,
             charges: charges.clone(),
             locks: self.locks(&changes, judgement.snapshot.as_ref()),
             now: self.now,
@@ -193,6 +205,7 @@ impl Write {
             snapshot,
         } = judgement;
         let snapshot = self.complete(snapshot, &changes, &verdict).await?;
+        self.not_in_doubt(&changes, &snapshot, &verdict).await?;
         let sending = Sending {
             shape,
             bytes,
@@ -201,8 +214,9 @@ impl Write {
             rests_on_prior,
             snapshot,
             charges,
+            at: self.worker.app.clock.now(),
         };
-        through::through(&self, permit, &sending).await
+        through::through(&self, permit, &sending, &seat).await
     }
 
     /// Unknown callers never write; a stopped service account does not either.
@@ -297,6 +311,7 @@ impl Write {
             changes,
             verdict,
             rules: self.rules.digest(),
+            digest: (!self.digest.is_empty()).then_some(self.digest.as_str()),
             // The row's own time: a slow body or prior read must not put it behind the ledger's newest.
             now: self.worker.app.clock.now(),
         }

@@ -15,6 +15,7 @@ use writegate::mutation::CrmKind;
 use super::support::client::{Client, Reply};
 use super::support::house::{House, OPERATOR, TOKEN};
 use super::support::long;
+use super::support::unique;
 
 const COLLECTION: &str = "/services/data/v60.0/composite/sobjects";
 const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
@@ -34,12 +35,14 @@ limits:
 }
 
 fn batch(size: usize) -> Value {
-    let record = |_| json!({ "attributes": { "type": "Account" }, "Name": "of a batch" });
+    let record = |_| json!({ "attributes": { "type": "Account" }, "Name": unique("of a batch") });
     json!({ "allOrNone": false, "records": (0..size).map(record).collect::<Vec<_>>() })
 }
 
 async fn create(client: &Client) -> Reply {
-    client.post(ACCOUNTS, &json!({ "Name": "alone" })).await
+    client
+        .post(ACCOUNTS, &json!({ "Name": unique("alone") }))
+        .await
 }
 
 /// How many accounts a house's sandbox has beyond its seed.

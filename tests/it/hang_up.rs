@@ -114,7 +114,8 @@ async fn while_it_waits_for_the_record() {
     house
         .sandbox
         .script(patch, 1, Fault::WaitBeforeEffect(gate.clone()));
-    let first = write(&house, &industry(), usize::MAX).await;
+    let other = json!({ "Industry": "Retail" });
+    let first = write(&house, &other, usize::MAX).await;
     gate.arrived(1).await;
     let second = write(&house, &industry(), usize::MAX).await;
     control.waiting(1).await;

@@ -13,6 +13,7 @@ use writegate::sandbox::{Fault, Gate, seed};
 use super::support::client::Reply;
 use super::support::house::House;
 use super::support::shapes::{self, Shape};
+use super::support::wire::soon;
 
 fn opened() -> RowFilter {
     RowFilter {
@@ -171,7 +172,7 @@ async fn what_cannot_be_journaled_is_not_sent_and_not_charged() {
         let wait = house.ledger.hold_next(RowKind::Opened);
         let (agent, to, what) = (house.agent(), target.clone(), body.clone());
         let write = tokio::spawn(async move { agent.patch(&to, &what).await });
-        wait.arrived().await;
+        soon(wait.arrived()).await;
         house.ledger.break_down();
         wait.open();
         let reply = write.await.unwrap();

@@ -18,13 +18,16 @@ use super::support::client::{Client, Reply};
 use super::support::doctored::Doctored;
 use super::support::front::Front;
 use super::support::house::{APPROVER, House, OPERATOR, OTHER_TOKEN, TOKEN, VIEWER};
+use super::support::unique;
 
 const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
 const AGENT: &str = "/api/v1/switches/enrichment-agent";
 const ALL: &str = "/api/v1/switches/*";
 
 async fn create(client: &Client) -> Reply {
-    client.post(ACCOUNTS, &json!({ "Name": "of a test" })).await
+    client
+        .post(ACCOUNTS, &json!({ "Name": unique("of a test") }))
+        .await
 }
 
 async fn read(client: &Client) -> Reply {

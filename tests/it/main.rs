@@ -22,6 +22,7 @@ mod framing;
 mod hang_up;
 mod hidden_fields;
 mod honest_outcomes;
+mod in_doubt;
 mod journal_first;
 mod judged_is_sent;
 mod kill_switch;

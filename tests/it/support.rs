@@ -1,6 +1,8 @@
 //! The harness: a house is a sandbox CRM, a real proxy before it with its stores in a folder of its
 //! own, and clients. Everything on port 0; nothing is shared between tests.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use writegate::control::{ControlState, SwitchChange};
 
 pub(crate) mod client;
@@ -40,4 +42,10 @@ pub(crate) fn resume_of(control: &dyn ControlState, service_account: &str) -> Sw
         service_account: service_account.to_owned(),
         thrown_at: thrown.map_or(jiff::Timestamp::UNIX_EPOCH, |switch| switch.at),
     }
+}
+
+/// A text that no other call gets: the same request twice at once is one request.
+pub(crate) fn unique(text: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{text} {}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

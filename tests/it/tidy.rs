@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// For each module, the modules of this crate that it may name. `clock`, `mutation` and `error` may be
 /// named by all; modules that are not listed (the door) may name anything.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("mutation", &[]),
     ("error", &[]),
     ("clock", &[]),
@@ -19,10 +19,16 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("upstream", &["journal"]),
     ("snapshot", &["crm", "upstream"]),
     ("sandbox", &[]),
+    ("digest", &[]),
+    (
+        "doubt",
+        &["app", "crm", "journal", "policy", "snapshot", "upstream"],
+    ),
     (
         "proxy",
         &[
-            "app", "config", "control", "crm", "gate", "journal", "policy", "snapshot", "upstream",
+            "app", "config", "control", "crm", "digest", "doubt", "gate", "journal", "policy",
+            "snapshot", "upstream",
         ],
     ),
 ];

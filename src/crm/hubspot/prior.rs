@@ -197,6 +197,17 @@ pub(in crate::crm) fn found(
     matching::priors(&answer, call, mutations)
 }
 
+/// The key that a contact to be made would be alone with: HubSpot keeps e-mail addresses unique.
+/// Which properties of the portal's own are unique is not known here.
+pub(in crate::crm) fn unique_key(mutation: &Mutation) -> Option<RecordKey> {
+    let email = mutation.fields.get("email")?.as_str()?.trim();
+    let told = mutation.object == "contacts" && !email.is_empty();
+    told.then(|| RecordKey::External {
+        key: "email".to_owned(),
+        value: email.to_owned(),
+    })
+}
+
 /// Reads a property list (`GET /crm/v3/properties/{type}`) into the catalog.
 pub(in crate::crm) fn learn(
     call: &ReadCall,

@@ -5,11 +5,13 @@
 //! sObject Rows, sObject Collections, Query, Composite).
 
 mod found;
+mod made;
 mod pack;
 mod plan;
 mod soql;
 
 pub(in crate::crm) use found::found;
+pub(in crate::crm) use made::{made, made_found};
 pub(in crate::crm) use plan::plan;
 
 /// The modification stamp that most objects carry.

@@ -26,6 +26,13 @@ pub(super) struct Prepared {
     pub(super) values: Option<Values>,
 }
 
+impl Prepared {
+    /// How much it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.meta.len() + self.values.as_ref().map_or(0, |values| values.text.len())
+    }
+}
+
 /// A row's values as they are stored.
 #[derive(Debug)]
 pub(super) struct Values {
@@ -55,6 +62,8 @@ pub(super) struct Status {
     pub(super) trouble: ArcSwapOption<Trouble>,
     /// Rows that are queued.
     pub(super) queued: AtomicUsize,
+    /// Their texts, in bytes.
+    pub(super) queued_bytes: AtomicUsize,
     /// Microseconds since 1970.
     newest: AtomicI64,
 }
@@ -64,6 +73,7 @@ impl Status {
         Self {
             trouble: ArcSwapOption::empty(),
             queued: AtomicUsize::new(0),
+            queued_bytes: AtomicUsize::new(0),
             newest: AtomicI64::new(newest.unwrap_or(NEVER)),
         }
     }

@@ -131,7 +131,13 @@ impl Writer {
             rows += next.rows.len();
             batch.push(next);
         }
+        let bytes = batch
+            .iter()
+            .flat_map(|append| &append.rows)
+            .map(Prepared::bytes)
+            .sum();
         self.status.queued.fetch_sub(rows, Ordering::AcqRel);
+        self.status.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
         batch
     }
 
@@ -262,6 +268,10 @@ impl Writer {
             | RowKind::InDoubt
             | RowKind::Held
             | RowKind::Decided
+            | RowKind::Drifted
+            | RowKind::Expired
+            | RowKind::Delivered
+            | RowKind::Setting
             | RowKind::Switch
             | RowKind::Started => Ok(()),
         }

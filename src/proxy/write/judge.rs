@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Write, passes};
 use crate::clock::EntryId;
 use crate::crm::Wanted;
+use crate::doubt;
 use crate::error::Refusal;
 use crate::gate;
 use crate::mutation::{
@@ -204,12 +205,8 @@ impl Write {
     pub(super) fn locks(&self, changes: &ChangeSet, snapshot: Option<&Snapshot>) -> Vec<String> {
         let mut locks = Vec::new();
         for (place, mutation) in changes.mutations().iter().enumerate() {
-            let object = mutation.object.to_ascii_lowercase();
-            let named = mutation.record.iter().chain(&mutation.others);
-            locks.extend(named.map(|key| format!("{}/{object}/{key}", self.route())));
-            if let Some(Prior::Found { id, .. }) = snapshot.map(|snapshot| snapshot.prior(place)) {
-                locks.push(format!("{}/{object}/{id}", self.route()));
-            }
+            let prior = snapshot.map(|snapshot| snapshot.prior(place));
+            locks.extend(doubt::records(self.route(), mutation, prior));
         }
         locks.sort_unstable();
         locks.dedup();

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
+use jiff::Timestamp;
 
-use super::Write;
+use super::{Write, again};
 use crate::crm::Shape;
+use crate::doubt::{Launch, Seat};
 use crate::error::Refusal;
 use crate::gate::Permit;
 use crate::journal::{Closing, Journaled};
@@ -29,6 +31,8 @@ pub(super) struct Sending {
     pub(super) snapshot: Snapshot,
     /// What was taken from limits.
     pub(super) charges: Vec<Charge>,
+    /// Nothing of it happened before this moment.
+    pub(super) at: Timestamp,
 }
 
 /// Journals, sends, closes, replies.
@@ -36,6 +40,7 @@ pub(super) async fn through(
     write: &Write,
     permit: Permit,
     sending: &Sending,
+    seat: &Seat,
 ) -> Result<Response<Body>, Box<Refused>> {
     let app = &write.worker.app;
     let (request, conditional) = match request(write, sending) {
@@ -51,6 +56,17 @@ pub(super) async fn through(
         .upstreams
         .get(write.place)
         .ok_or_else(super::super::no_upstream)?;
+    let flight = match seat.launch(&write.entry).await {
+        Launch::Flight(flight) => flight,
+        Launch::Landed(landed) => {
+            write.refund().await;
+            return again::reply(&landed);
+        }
+        Launch::Lost(entry) => {
+            write.refund().await;
+            return Err(again::lost(entry));
+        }
+    };
     // 8 durable before anything is sent
     let subject = write.subject(Some(&sending.changes), Some(&sending.verdict));
     let opened = app
@@ -60,6 +76,7 @@ pub(super) async fn through(
     let journaled = match opened {
         Ok(journaled) => journaled,
         Err((_permit, error)) => {
+            flight.abort();
             let refusal = Refusal::unavailable(error.to_string());
             return Err(write
                 .give_back(refusal, &sending.changes, &sending.verdict)
@@ -73,10 +90,12 @@ pub(super) async fn through(
             .permit()
             .still_good(&app.control.switches(), app.clock.now())
     };
-    match upstream.send(&journaled, request, last_look).await {
+    let answer = match upstream.send(&journaled, request, last_look).await {
         Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
         Err(error) => Err(unanswered(write, sending, journaled, &error).await),
-    }
+    };
+    flight.land(again::landed(&answer));
+    answer
 }
 
 /// The request as it goes out; the flag says whether we put a condition on it.
@@ -128,7 +147,7 @@ async fn answered(
         outcomes,
         note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
     };
-    close(write, journaled, &closing).await;
+    close(write, sending, journaled, &closing).await;
     if let Some(refusal) = refusal {
         return Err(Box::new(Refused {
             refusal,
@@ -219,7 +238,7 @@ async fn unanswered(
         outcomes: vec![Outcome::of(state); count],
         note: Some(detail),
     };
-    close(write, journaled, &closing).await;
+    close(write, sending, journaled, &closing).await;
     Box::new(Refused {
         refusal,
         entry: Some(entry),
@@ -230,8 +249,15 @@ async fn unanswered(
 /// Returns when the outcome is durable. The records are free again once its row is on its way: the
 /// ledger keeps the order, so a later write's row is never durable without this one. What was not
 /// sent is not charged.
-async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
+async fn close(write: &Write, sending: &Sending, journaled: Journaled, closing: &Closing) {
     let app = &write.worker.app;
+    let now = app.clock.now();
+    // before the records are free: who waits for them is told
+    let mut outcomes = closing.outcomes.iter();
+    if outcomes.any(|outcome| outcome.state == OutcomeState::Unknown) {
+        app.doubts
+            .doubted(again::in_doubt(write, sending, closing, now), now);
+    }
     let free = async {
         if closing.sent {
             app.control.settle(&write.entry).await
@@ -241,7 +267,7 @@ async fn close(write: &Write, journaled: Journaled, closing: &Closing) {
     };
     let (_, freed) = tokio::join!(
         biased;
-        app.journal.close(journaled, closing, app.clock.now()),
+        app.journal.close(journaled, closing, now),
         free,
     );
     if let Err(error) = freed {

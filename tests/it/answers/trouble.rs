@@ -1,7 +1,11 @@
 //! Callers nobody knows, messages with two readings, stores that are down, a CRM that cannot be
 //! reached or does not answer.
 
+use std::io::Write;
+
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::Method;
 use serde_json::json;
 use writegate::config::{Fingerprint, UnknownCallers};
@@ -12,7 +16,7 @@ use writegate::sandbox::Fault;
 use super::{BOTH, Expected, clock, expected, recorded, update};
 use crate::support::client::{Client, Reply};
 use crate::support::house::{House, TOKEN};
-use crate::support::wire::Canary;
+use crate::support::wire::{Canary, statuses, talk};
 
 async fn house() -> House {
     House::builder().clock(clock()).build().await
@@ -200,6 +204,12 @@ async fn messages_with_two_readings() {
     house.finish().await;
 }
 
+fn gzip(bytes: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap().into()
+}
+
 #[tokio::test]
 async fn a_body_that_is_too_large() {
     let house = house().await;
@@ -210,13 +220,20 @@ async fn a_body_that_is_too_large() {
     );
     for crm in BOTH {
         let (target, _) = update(crm);
-        let body = Bytes::from(vec![b' '; 16 * 1024 * 1024 + 1]);
-        let reply = house
-            .agent_of(crm)
-            .raw(Method::PATCH, &target, Some(body))
-            .await;
+        // Small on its way, so that all of it is read whatever the machine is doing besides.
+        let body = gzip(&vec![b' '; 16 * 1024 * 1024 + 1]);
+        let agent = house.agent_of(crm).with("content-encoding", "gzip");
+        let reply = agent.raw(Method::PATCH, &target, Some(body)).await;
         let entry = says.check(&reply, crm);
         recorded(&house, entry.as_deref(), &reply.message()).await;
+        // One that says so itself is not waited for.
+        let to = house.agent_of(crm).to;
+        let head = format!(
+            "PATCH {target} HTTP/1.1\r\nHost: {to}\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Content-Length: 16777217\r\n\r\n"
+        );
+        let answer = talk(to, &[head.into_bytes()]).await;
+        assert_eq!(statuses(&answer), [413]);
     }
     assert_eq!(house.sandbox.requests(), 0);
     house.finish().await;

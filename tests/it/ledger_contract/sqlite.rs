@@ -214,7 +214,7 @@ async fn a_full_queue_refuses_at_once() {
     two.unwrap();
     assert!(refused.transient);
     assert!(
-        refused.what.ends_with("rows wait to be written already"),
+        refused.what.ends_with("bytes wait to be written already"),
         "{refused}"
     );
     assert_eq!(ledger.verify(&[]).await.unwrap().rows, 8_704);

@@ -50,7 +50,7 @@ async fn hop_by_hop_fields_stay_on_their_hop() {
         agent.with(name, value)
     });
     let asked = tokio::spawn(async move { agent.get(READ).await });
-    let mut link = upstream.link().await;
+    let mut link = upstream.next().await;
     let head = link.head().await;
     assert!(
         head.starts_with(&format!("GET {READ} HTTP/1.1\r\n")),
@@ -163,14 +163,14 @@ async fn an_idle_connection_that_the_crm_closed_is_no_error() {
         tokio::spawn(async move { agent.get(READ).await })
     };
     let first = ask();
-    let mut link = upstream.link().await;
+    let mut link = upstream.next().await;
     link.head().await;
     link.write(ANSWER).await;
     assert_eq!(first.await.unwrap().status, 200);
     // Closed while idle: the next read takes another connection.
     drop(link);
     let second = ask();
-    let mut link = upstream.link().await;
+    let mut link = upstream.next().await;
     link.head().await;
     link.write(ANSWER).await;
     assert_eq!(second.await.unwrap().status, 200);
@@ -178,7 +178,7 @@ async fn an_idle_connection_that_the_crm_closed_is_no_error() {
     let third = ask();
     link.head().await;
     drop(link);
-    let mut link = upstream.link().await;
+    let mut link = upstream.next().await;
     link.head().await;
     link.write(ANSWER).await;
     assert_eq!(third.await.unwrap().status, 200);
@@ -186,7 +186,7 @@ async fn an_idle_connection_that_the_crm_closed_is_no_error() {
     let fourth = ask();
     link.head().await;
     drop(link);
-    let mut link = upstream.link().await;
+    let mut link = upstream.next().await;
     link.head().await;
     drop(link);
     let reply = fourth.await.unwrap();

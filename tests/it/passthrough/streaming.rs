@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::house::{House, TOKEN};
-use crate::support::wire::Upstream;
+use crate::support::wire::{Upstream, soon};
 
 /// A client that is read and written piece by piece.
 struct Slow(TcpStream);
@@ -23,7 +23,7 @@ impl Slow {
     async fn read_until(&mut self, end: &str) -> String {
         let mut seen = Vec::new();
         while !seen.ends_with(end.as_bytes()) {
-            seen.push(self.0.read_u8().await.unwrap());
+            seen.push(soon(self.0.read_u8()).await.unwrap());
         }
         String::from_utf8(seen).unwrap()
     }
@@ -44,7 +44,7 @@ async fn an_answer_in_chunks_streams() {
     let house = House::builder().upstream(&upstream.url()).build().await;
     let mut client = Slow::connect(&house).await;
     client.write(&head(&house, QUERY, "")).await;
-    let mut link = upstream.link().await;
+    let mut link = upstream.next().await;
     link.head().await;
     link.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
         .await;
@@ -68,7 +68,7 @@ async fn an_answer_of_known_length_streams() {
     let house = House::builder().upstream(&upstream.url()).build().await;
     let mut client = Slow::connect(&house).await;
     client.write(&head(&house, QUERY, "")).await;
-    let mut link = upstream.link().await;
+    let mut link = upstream.next().await;
     link.head().await;
     let length = PIECE * PIECES;
     let start = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
@@ -84,7 +84,7 @@ async fn an_answer_of_known_length_streams() {
         let octet = b'a' + u8::try_from(round).unwrap();
         link.write(&vec![octet; PIECE]).await;
         // Each piece is at the client whole before the next is sent.
-        client.0.read_exact(&mut got).await.unwrap();
+        soon(client.0.read_exact(&mut got)).await.unwrap();
         assert!(got.iter().all(|got| *got == octet));
     }
     drop(link);
@@ -100,7 +100,7 @@ async fn the_body_of_a_read_streams_in() {
     let chunked = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n";
     client.write(&head(&house, line, chunked)).await;
     client.write("5\r\nfirst\r\n").await;
-    let mut link = upstream.link().await;
+    let mut link = upstream.next().await;
     let seen = link.head().await;
     assert!(seen.contains("transfer-encoding: chunked"), "{seen}");
     // The CRM has the first piece while the client has not sent the second.
@@ -138,7 +138,7 @@ async fn an_answer_that_breaks_off_is_not_made_whole() {
     ] {
         let mut client = Slow::connect(&house).await;
         client.write(&head(&house, QUERY, "")).await;
-        let mut link = upstream.link().await;
+        let mut link = upstream.next().await;
         link.head().await;
         link.write(start.as_bytes()).await;
         client.read_until("first").await;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use http::Uri;
 use parking_lot::Mutex;
 use tempfile::TempDir;
-use writegate::app::{App, Parts};
+use writegate::app::{App, Parts, Worker};
 use writegate::clock::{Clock, SystemClock, SystemEntropy};
 use writegate::config::{
     Admin, Config, ControlStore, Fingerprint, LedgerStore, Mode, Operator, Role, Route, Secret,
@@ -389,6 +389,12 @@ impl House {
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         self.serving.lock().push(serving);
         address
+    }
+
+    /// A worker on the test's own runtime: what the clockwork uses.
+    pub(crate) fn worker(&self) -> Worker {
+        let destinations = proxied::destinations(&self.app.config.routes).unwrap();
+        Worker::new(Arc::clone(&self.app), &destinations)
     }
 
     /// Returns when no write is under way.

@@ -303,9 +303,15 @@ impl Program {
 
     /// Returns once a line of the log holds this.
     pub(crate) async fn logged(&self, text: &str) {
+        self.logged_times(text, 1).await;
+    }
+
+    /// Returns once so many lines of the log hold this.
+    pub(crate) async fn logged_times(&self, text: &str, times: usize) {
         let mut log = self.log.subscribe();
-        let holds = |lines: &Vec<String>| lines.iter().any(|line| line.contains(text));
-        log.wait_for(holds).await.unwrap();
+        let hold =
+            |lines: &Vec<String>| lines.iter().filter(|line| line.contains(text)).count() >= times;
+        log.wait_for(hold).await.unwrap();
     }
 
     /// The log is closed after its next line: what is written to it from then on fails.

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
@@ -17,6 +18,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::client::Reply;
+
+/// Waits for what is about to come; a test that waits for what never comes fails and does not hang.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), what)
+        .await
+        .unwrap_or_else(|_| panic!("it did not come within half a minute"))
+}
 
 /// Sends pieces on a connection of their own, reads until the other end closes, and gives what came.
 pub(crate) async fn talk(to: SocketAddr, pieces: &[Vec<u8>]) -> Vec<u8> {
@@ -38,7 +46,7 @@ pub(crate) async fn talk(to: SocketAddr, pieces: &[Vec<u8>]) -> Vec<u8> {
         drop(reader.read_to_end(&mut answer).await);
         answer
     };
-    tokio::join!(send, receive).1
+    soon(async { tokio::join!(send, receive).1 }).await
 }
 
 /// The statuses of the answers in what came back.
@@ -166,10 +174,15 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
-    pub(crate) async fn link(&self) -> Link {
+    async fn link(&self) -> Link {
         let (stream, _) = self.listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         Link(stream)
+    }
+
+    /// The next connection, which is about to come.
+    pub(crate) async fn next(&self) -> Link {
+        soon(self.link()).await
     }
 }
 
@@ -178,7 +191,7 @@ impl Link {
     pub(crate) async fn read_until(&mut self, end: &[u8]) -> Vec<u8> {
         let mut seen = Vec::new();
         while !seen.ends_with(end) {
-            seen.push(self.0.read_u8().await.unwrap());
+            seen.push(soon(self.0.read_u8()).await.unwrap());
         }
         seen
     }

@@ -14,7 +14,7 @@ use crate::mutation::{Mutation, Operation, Prior, RecordKey, field, same_name};
 const NO_COLUMN: &str = "No such column '";
 
 /// The shape of an answer, told from the target of its call.
-enum Kind {
+pub(super) enum Kind {
     Row,
     List,
     Query,
@@ -22,7 +22,7 @@ enum Kind {
 }
 
 /// Why no records came.
-enum Missing {
+pub(super) enum Missing {
     /// The answer says that there is none.
     Absent,
     /// The read did not work.
@@ -73,7 +73,7 @@ fn kind(target: &str) -> Kind {
 }
 
 /// All records that the answer holds.
-fn records(
+pub(super) fn records(
     kind: &Kind,
     covered: &[(usize, &Mutation)],
     status: StatusCode,
@@ -288,7 +288,7 @@ fn record_id(record: &Map<String, Value>) -> Option<String> {
     id::canonical(field(record, "Id")?.as_str()?).ok()
 }
 
-fn one(record: &Map<String, Value>) -> Result<Prior, PriorFailure> {
+pub(super) fn one(record: &Map<String, Value>) -> Result<Prior, PriorFailure> {
     let id = record_id(record)
         .ok_or_else(|| PriorFailure::Failed("a record came without its id".into()))?;
     let stamp = field(record, STAMP)

@@ -1,0 +1,86 @@
+//! `POST entries/{id}/settle`: a person says what became of a write in doubt.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use serde_json::{Value, json};
+
+use super::api::{Answer, object, unavailable, unprocessable};
+use super::operators::authorised;
+use super::{answer, failure};
+use crate::app::App;
+use crate::clock::EntryId;
+use crate::config::Role;
+use crate::doubt;
+use crate::journal::read;
+use crate::mutation::OutcomeState;
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new().route("/entries/{id}/settle", post(settle))
+}
+
+/// `{outcome: "applied" | "not_applied", reason}`. What the CRM's answer told of single rows stays.
+async fn settle(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let operator = authorised(&app.config, &headers, Role::Approver)?;
+    let wish = object(&body)?;
+    let outcome = match wish.get("outcome").and_then(Value::as_str) {
+        Some("applied") => OutcomeState::Done,
+        Some("not_applied") => OutcomeState::Failed,
+        Some(_) | None => {
+            return Err(unprocessable(
+                "`outcome` is `applied` or `not_applied`: read the record in the CRM first",
+            ));
+        }
+    };
+    let reason = wish.get("reason").and_then(Value::as_str).map(str::trim);
+    let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
+        return Err(unprocessable(
+            "`reason` is missing: say how you know, for the ledger",
+        ));
+    };
+    let entry = EntryId::from_text(&id);
+    let Some(claim) = app.doubts.claim(&entry) else {
+        return Err(not_in_doubt(&app, &entry).await);
+    };
+    let now = app.clock.now();
+    let outcomes = doubt::settled_as(&claim.sent, outcome);
+    if !doubt::settle(&app, claim, outcomes.clone(), (&operator.name, reason), now).await {
+        return Err(failure(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "the settlement cannot be recorded now; it is still in doubt",
+        ));
+    }
+    Ok(answer(
+        StatusCode::OK,
+        &json!({ "entry": entry, "outcomes": outcomes, "by": operator.name, "reason": reason }),
+    ))
+}
+
+async fn not_in_doubt(app: &App, entry: &EntryId) -> axum::response::Response {
+    if app.doubts.has(entry) {
+        return failure(
+            StatusCode::CONFLICT,
+            "busy",
+            "the entry is being read back or settled right now; look at it again in a moment",
+        );
+    }
+    match read::detail(&**app.journal.ledger(), entry).await {
+        Ok(Some(_)) => failure(
+            StatusCode::CONFLICT,
+            "not_in_doubt",
+            "the entry is not in doubt; `writegate entries show` tells how it stands",
+        ),
+        Ok(None) => failure(StatusCode::NOT_FOUND, "not_found", "no entry has this id"),
+        Err(error) => unavailable(error),
+    }
+}

@@ -1,0 +1,22 @@
+//! Writes in doubt: sent, or maybe sent, with no answer known. They block their records until it is
+//! known what became of them: by reading back, or by a person.
+//!
+//! | file | what |
+//! |---|---|
+//! | `book` | what is in doubt, what it blocks, what was settled lately |
+//! | `flight` | what is being sent now: repeats wait for its answer |
+//! | `decide` | what became of a write, by what the CRM holds now (pure) |
+//! | `present` | what the CRM holds now |
+//! | `settle` | reading back: when, with which credential, and what follows |
+
+mod book;
+mod decide;
+mod flight;
+mod present;
+mod settle;
+
+pub use book::{Blocked, Book, Claim, records};
+pub use decide::{Finding, Present, decide};
+pub use flight::{Arrival, Flight, Flights, Landed, Launch, Seat};
+pub use settle::{Reader, read_back, settle_due, settle_for, tick};
+pub(crate) use settle::{settle, settled_as};

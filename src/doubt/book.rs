@@ -1,0 +1,328 @@
+//! The book of doubtful entries: what they block, when they are looked at again, and what was settled
+//! lately. In memory; the ledger's rows are the truth, and a start fills it from them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+
+use super::flight::Flights;
+use crate::clock::EntryId;
+use crate::error::StoreError;
+use crate::journal::Journal;
+use crate::journal::sent::{self, Sent};
+use crate::mutation::{Mutation, Outcome, OutcomeState, Prior, Snapshot};
+
+/// How long repeats of a write that was settled as done get its answer.
+const ANSWERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// A CRM that lost the connection to us has ended its work after this.
+const QUIET_AFTER: SignedDuration = SignedDuration::from_secs(30);
+/// Salesforce ends every request after ten minutes; HubSpot names no limit.
+const WORKS_MOST: SignedDuration = SignedDuration::from_mins(10);
+/// An answer that did not come for so long was waited for to the end: the CRM may still be at work.
+const WAITED: SignedDuration = SignedDuration::from_secs(100);
+/// The longest pause between two looks.
+const PAUSE_MOST: i64 = 60;
+
+/// An entry in doubt, and how far reading it back came.
+#[derive(Debug)]
+struct Doubt {
+    sent: Arc<Sent>,
+    /// `route/object/key` in lower case, as the write names its records and by their ids.
+    records: Vec<String>,
+    /// From then on the CRM does not work on it any more.
+    quiet: Timestamp,
+    /// When it is looked at next.
+    due: Timestamp,
+    tries: u32,
+    /// Somebody reads it back or settles it now.
+    claimed: bool,
+    /// Why only a person can settle it.
+    stuck: Option<&'static str>,
+}
+
+/// Why a request is not sent now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The entry in doubt.
+    pub entry: EntryId,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// Whether it is the very same request.
+    pub same: bool,
+    /// Rows of the batch that name its records.
+    pub rows: Vec<String>,
+    /// From then on it can be told what became of it.
+    pub quiet: Timestamp,
+    /// Why only a person can settle it.
+    pub stuck: Option<&'static str>,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    doubts: BTreeMap<EntryId, Doubt>,
+    /// By digest: what was settled as done, and when.
+    settled: HashMap<String, (Arc<Sent>, Timestamp)>,
+}
+
+/// What is in doubt, what is under way, and what was settled lately.
+#[derive(Debug, Default)]
+pub struct Book {
+    pages: Arc<Mutex<Pages>>,
+    /// What is being sent now.
+    pub flights: Flights,
+}
+
+/// The sole right to settle one entry; given back when dropped.
+#[derive(Debug)]
+pub struct Claim {
+    /// The write.
+    pub sent: Arc<Sent>,
+    /// From then on it can be told what did not happen.
+    pub quiet: Timestamp,
+    pages: Arc<Mutex<Pages>>,
+}
+
+impl Book {
+    /// The book as the ledger has it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn load(journal: &Journal, now: Timestamp) -> Result<Self, StoreError> {
+        let ledger = &**journal.ledger();
+        let book = Self::default();
+        for doubt in sent::in_doubt(ledger).await? {
+            book.doubted(doubt, now);
+        }
+        let since = now.checked_sub(ANSWERED_FOR).unwrap_or(Timestamp::MIN);
+        for (settled, at) in sent::settled(ledger, since).await? {
+            book.pages.lock().keep(Arc::new(settled), at);
+        }
+        Ok(book)
+    }
+
+    /// An entry is in doubt from now on. Call it before the write's locks are let go of.
+    pub fn doubted(&self, sent: Sent, now: Timestamp) {
+        let records = sent
+            .mutations
+            .iter()
+            .enumerate()
+            .flat_map(|(place, mutation)| {
+                records(&sent.route, mutation, Some(sent.snapshot.prior(place)))
+            })
+            .map(|record| record.to_lowercase())
+            .collect();
+        let doubt = Doubt {
+            records,
+            quiet: quiet(&sent),
+            due: now,
+            tries: 0,
+            claimed: false,
+            stuck: None,
+            sent: Arc::new(sent),
+        };
+        let entry = doubt.sent.entry.clone();
+        self.pages.lock().doubts.insert(entry, doubt);
+    }
+
+    /// What stands in the way of a request: an entry of its service account that is in doubt, of the
+    /// same records or the very same request. `snapshot` tells the records' ids.
+    #[must_use]
+    pub fn blocks(
+        &self,
+        (service_account, route): (&str, &str),
+        digest: &str,
+        mutations: &[Mutation],
+        snapshot: Option<&Snapshot>,
+    ) -> Option<Blocked> {
+        let pages = self.pages.lock();
+        if pages.doubts.is_empty() {
+            return None;
+        }
+        let wanted = wanted(route, mutations, snapshot);
+        let of_theirs = |doubt: &&Doubt| doubt.is_of(service_account, route);
+        let touched = |doubt: &Doubt| {
+            let same = doubt.sent.digest.as_deref() == Some(digest);
+            let places = doubt.places(&wanted);
+            (same || !places.is_empty()).then(|| Blocked {
+                entry: doubt.sent.entry.clone(),
+                at: doubt.sent.at,
+                same,
+                rows: rows(mutations, &places),
+                quiet: doubt.quiet,
+                stuck: doubt.stuck,
+            })
+        };
+        pages
+            .doubts
+            .values()
+            .filter(of_theirs)
+            .filter_map(touched)
+            .max_by_key(|blocked| (blocked.same, blocked.stuck.is_some()))
+    }
+
+    /// Entries that are to be looked at now.
+    #[must_use]
+    pub fn due(&self, now: Timestamp) -> Vec<EntryId> {
+        let pages = self.pages.lock();
+        let doubts = pages.doubts.values();
+        let due = doubts.filter(|doubt| doubt.stuck.is_none() && doubt.due <= now);
+        due.map(|doubt| doubt.sent.entry.clone()).collect()
+    }
+
+    /// The same for one service account on one route.
+    #[must_use]
+    pub fn due_of(&self, service_account: &str, route: &str, now: Timestamp) -> Vec<EntryId> {
+        let pages = self.pages.lock();
+        let doubts = pages.doubts.values();
+        let due = doubts.filter(|doubt| {
+            doubt.is_of(service_account, route) && doubt.stuck.is_none() && doubt.due <= now
+        });
+        due.map(|doubt| doubt.sent.entry.clone()).collect()
+    }
+
+    /// Takes an entry to settle it; `None` when it is not in doubt, or somebody else has it.
+    #[must_use]
+    pub fn claim(&self, entry: &EntryId) -> Option<Claim> {
+        let mut pages = self.pages.lock();
+        let doubt = pages.doubts.get_mut(entry)?;
+        if doubt.claimed {
+            return None;
+        }
+        doubt.claimed = true;
+        Some(Claim {
+            sent: Arc::clone(&doubt.sent),
+            quiet: doubt.quiet,
+            pages: Arc::clone(&self.pages),
+        })
+    }
+
+    /// Whether an entry is in doubt.
+    #[must_use]
+    pub fn has(&self, entry: &EntryId) -> bool {
+        self.pages.lock().doubts.contains_key(entry)
+    }
+
+    /// The write of this digest that was settled as done within the last day.
+    #[must_use]
+    pub fn settled(&self, digest: &str, now: Timestamp) -> Option<Arc<Sent>> {
+        let mut pages = self.pages.lock();
+        pages
+            .settled
+            .retain(|_, (_, at)| now.duration_since(*at) < ANSWERED_FOR);
+        pages
+            .settled
+            .get(digest)
+            .map(|(settled, _)| Arc::clone(settled))
+    }
+}
+
+impl Claim {
+    /// It was looked at in vain: again after a pause that doubles, and once the CRM had its time.
+    pub fn later(self, now: Timestamp) {
+        if let Some(doubt) = self.pages.lock().doubts.get_mut(&self.sent.entry) {
+            let pause = 1_i64.checked_shl(doubt.tries).unwrap_or(PAUSE_MOST);
+            let pause = SignedDuration::from_secs(pause.clamp(1, PAUSE_MOST));
+            let next = now.checked_add(pause).unwrap_or(Timestamp::MAX);
+            let waits = doubt.quiet > now;
+            doubt.due = if waits { next.min(doubt.quiet) } else { next };
+            doubt.tries = doubt.tries.saturating_add(1);
+        }
+    }
+
+    /// The CRM cannot tell: a person settles it.
+    pub fn stuck(self, why: &'static str) {
+        if let Some(doubt) = self.pages.lock().doubts.get_mut(&self.sent.entry) {
+            doubt.stuck = Some(why);
+        }
+    }
+
+    /// It is settled, durably: it blocks nothing any more, and what was done answers repeats.
+    pub fn settled(self, outcomes: Vec<Outcome>, now: Timestamp) {
+        let mut pages = self.pages.lock();
+        pages.doubts.remove(&self.sent.entry);
+        let settled = Sent {
+            outcomes,
+            ..(*self.sent).clone()
+        };
+        pages.keep(Arc::new(settled), now);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(doubt) = self.pages.lock().doubts.get_mut(&self.sent.entry) {
+            doubt.claimed = false;
+        }
+    }
+}
+
+impl Pages {
+    /// Keeps what was done for its repeats. Of what was not done, a repeat is a new write.
+    fn keep(&mut self, settled: Arc<Sent>, at: Timestamp) {
+        let mut outcomes = settled.outcomes.iter();
+        let done = outcomes.any(|outcome| outcome.state == OutcomeState::Done);
+        if let Some(digest) = settled.digest.clone().filter(|_| done) {
+            self.settled.insert(digest, (settled, at));
+        }
+    }
+}
+
+impl Doubt {
+    fn is_of(&self, service_account: &str, route: &str) -> bool {
+        self.sent.service_account == service_account && self.sent.route == route
+    }
+
+    /// The places of a request's mutations that name a record of this one.
+    fn places(&self, wanted: &[Vec<String>]) -> Vec<usize> {
+        let names = |keys: &&Vec<String>| keys.iter().any(|key| self.records.contains(key));
+        let places = wanted.iter().enumerate();
+        places
+            .filter(|(_, keys)| names(keys))
+            .map(|(place, _)| place)
+            .collect()
+    }
+}
+
+/// From when on the CRM does not work on a write any more.
+fn quiet(sent: &Sent) -> Timestamp {
+    let after = |from: Timestamp, time| from.checked_add(time).unwrap_or(Timestamp::MAX);
+    let most = after(sent.at, WORKS_MOST);
+    if sent.doubted.duration_since(sent.at) >= WAITED {
+        most
+    } else {
+        most.min(after(sent.doubted, QUIET_AFTER))
+    }
+}
+
+fn wanted(route: &str, mutations: &[Mutation], snapshot: Option<&Snapshot>) -> Vec<Vec<String>> {
+    let keys = |(place, mutation): (usize, &Mutation)| {
+        let prior = snapshot.map(|snapshot| snapshot.prior(place));
+        records(route, mutation, prior)
+            .into_iter()
+            .map(|key| key.to_lowercase())
+            .collect()
+    };
+    mutations.iter().enumerate().map(keys).collect()
+}
+
+fn rows(mutations: &[Mutation], places: &[usize]) -> Vec<String> {
+    let rows = places.iter().filter_map(|place| mutations.get(*place));
+    rows.filter_map(|mutation| mutation.row.clone()).collect()
+}
+
+/// The records of a mutation, as `route/object/key`: as it names them, and by the id that was read.
+#[must_use]
+pub fn records(route: &str, mutation: &Mutation, prior: Option<&Prior>) -> Vec<String> {
+    let object = mutation.object.to_ascii_lowercase();
+    let named = mutation.record.iter().chain(&mutation.others);
+    let mut records: Vec<String> = named.map(|key| format!("{route}/{object}/{key}")).collect();
+    if let Some(Prior::Found { id, .. }) = prior {
+        records.push(format!("{route}/{object}/{id}"));
+    }
+    records
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Reading back: when and with which credential, and what follows from what was found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header};
+use jiff::{SignedDuration, Timestamp};
+
+pub use super::present::Reader;
+
+use super::book::Claim;
+use super::decide::{Finding, decide};
+use super::present::present;
+use crate::app::{App, Worker};
+use crate::clock::EntryId;
+use crate::journal::Reconciling;
+use crate::journal::sent::{self, Sent};
+use crate::mutation::{Operation, Outcome, OutcomeState};
+
+/// How often the clockwork looks for what is due.
+const EVERY: Duration = Duration::from_secs(1);
+/// How many entries one request may have to wait for: each is a read or two.
+const AT_ONCE: usize = 4;
+/// Records made by writes that were closed this long before can still be told from ours.
+const EARLIER: SignedDuration = SignedDuration::from_mins(10);
+
+/// Settles what is due, for ever.
+pub async fn tick(worker: Worker) {
+    let mut clock = tokio::time::interval(EVERY);
+    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        settle_due(&worker, worker.app.clock.now()).await;
+    }
+}
+
+/// Reads back all that is due and for which the configuration has a credential: the service account's
+/// of the broker, else the route's for releases. Returns what was settled.
+pub async fn settle_due(worker: &Worker, now: Timestamp) -> Vec<EntryId> {
+    let app = &worker.app;
+    let mut settled = Vec::new();
+    for entry in app.doubts.due(now) {
+        let Some(claim) = app.doubts.claim(&entry) else {
+            continue;
+        };
+        let place = app
+            .routes
+            .iter()
+            .position(|state| state.route.name == claim.sent.route);
+        let way = place.and_then(|place| {
+            let state = app.routes.get(place)?;
+            Some((state, worker.upstreams.get(place)?))
+        });
+        let headers = configured(app, &claim.sent);
+        let (Some((state, upstream)), Some(headers)) = (way, headers) else {
+            // The next request of its service account brings a credential.
+            continue;
+        };
+        let reader = Reader {
+            state,
+            upstream,
+            headers: &headers,
+        };
+        if read_back(app, &reader, claim, now).await {
+            settled.push(entry);
+        }
+    }
+    settled
+}
+
+/// Reads back what a request of a service account meets, with its credential.
+pub async fn settle_for(app: &App, reader: &Reader<'_>, service_account: &str, now: Timestamp) {
+    let route = &reader.state.route.name;
+    let due = app.doubts.due_of(service_account, route, now);
+    for entry in due.iter().take(AT_ONCE) {
+        if let Some(claim) = app.doubts.claim(entry) {
+            read_back(app, reader, claim, now).await;
+        }
+    }
+}
+
+/// Reads one entry back; whether it is settled now.
+pub async fn read_back(app: &App, reader: &Reader<'_>, claim: Claim, now: Timestamp) -> bool {
+    let entry = claim.sent.entry.clone();
+    let findings = match findings(app, reader, &claim, now).await {
+        Ok(findings) => findings,
+        Err(why) => {
+            tracing::warn!(%entry, %why, "a write in doubt cannot be read back now");
+            claim.later(now);
+            return false;
+        }
+    };
+    if findings.contains(&Finding::TooEarly) {
+        claim.later(now);
+        return false;
+    }
+    let undecided = findings.iter().find_map(|finding| match finding {
+        Finding::Undecided(why) => Some(*why),
+        Finding::Applied(_) | Finding::NotApplied | Finding::TooEarly => None,
+    });
+    if let Some(why) = undecided {
+        tracing::warn!(%entry, why, "a write in doubt waits for a person");
+        claim.stuck(why);
+        return false;
+    }
+    let outcomes = outcomes(&claim.sent, findings);
+    settle(
+        app,
+        claim,
+        outcomes,
+        ("read back", "the CRM was asked"),
+        now,
+    )
+    .await
+}
+
+/// Writes down what became of an entry, then lets its records go; whether it is settled now.
+pub(crate) async fn settle(
+    app: &App,
+    claim: Claim,
+    outcomes: Vec<Outcome>,
+    (by, reason): (&str, &str),
+    now: Timestamp,
+) -> bool {
+    let sent = Arc::clone(&claim.sent);
+    let reconciling = Reconciling {
+        entry: &sent.entry,
+        service_account: &sent.service_account,
+        route: &sent.route,
+        outcomes: &outcomes,
+        by,
+        reason,
+    };
+    match app.journal.reconcile(&reconciling, now).await {
+        Ok(()) => {
+            tracing::info!(entry = %sent.entry, by, "a write in doubt is settled");
+            claim.settled(outcomes, now);
+            true
+        }
+        Err(error) => {
+            tracing::error!(%error, entry = %sent.entry, "a settlement is not recorded");
+            claim.later(now);
+            false
+        }
+    }
+}
+
+async fn findings(
+    app: &App,
+    reader: &Reader<'_>,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<Vec<Finding>, String> {
+    let sent = &*claim.sent;
+    let creates = |sent: &Sent| {
+        let mut mutations = sent.mutations.iter();
+        mutations.any(|mutation| mutation.operation == Operation::Create)
+    };
+    let own = if creates(sent) {
+        let since = sent.at.checked_sub(EARLIER).unwrap_or(Timestamp::MIN);
+        let ledger = &**app.journal.ledger();
+        let made = sent::made(ledger, &sent.service_account, since).await;
+        made.map_err(|error| error.to_string())?
+    } else {
+        Vec::new()
+    };
+    let present = present(reader, sent, &own).await?;
+    if sent.mutations.is_empty() {
+        return Ok(vec![Finding::Undecided(
+            "the request could not be taken apart",
+        )]);
+    }
+    Ok(decide(
+        &sent.mutations,
+        &sent.snapshot.priors,
+        &sent.outcomes,
+        &present,
+        (sent.at, now >= claim.quiet),
+    ))
+}
+
+/// The outcomes when a person says what became of it.
+pub(crate) fn settled_as(sent: &Sent, state: OutcomeState) -> Vec<Outcome> {
+    let finding = match state {
+        OutcomeState::Done => Finding::Applied(None),
+        OutcomeState::Failed | OutcomeState::Unknown => Finding::NotApplied,
+    };
+    outcomes(sent, vec![finding; sent.mutations.len().max(1)])
+}
+
+/// The outcomes that the findings come to; what the CRM's answer told stays.
+fn outcomes(sent: &Sent, findings: Vec<Finding>) -> Vec<Outcome> {
+    let outcome = |(place, finding): (usize, Finding)| {
+        let known = sent.outcomes.get(place);
+        match (known, finding) {
+            (Some(known), _) if known.state != OutcomeState::Unknown => known.clone(),
+            (_, Finding::Applied(new_id)) => Outcome {
+                new_id,
+                ..Outcome::of(OutcomeState::Done)
+            },
+            _ => Outcome::of(OutcomeState::Failed),
+        }
+    };
+    findings.into_iter().enumerate().map(outcome).collect()
+}
+
+/// The credential that the configuration has for a write's records. The service account's own comes
+/// first: it sees what the write saw.
+fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
+    let mut accounts = app.config.service_accounts.iter();
+    let brokered = accounts
+        .find(|account| account.name == sent.service_account)
+        .and_then(|account| {
+            let mut credentials = account.credentials.iter();
+            credentials.find(|(route, _)| *route == sent.route)
+        })
+        .map(|(_, secret)| secret);
+    let release = || {
+        let mut routes = app.config.routes.iter();
+        let route = routes.find(|route| route.name == sent.route)?;
+        route.release_credential.as_ref()
+    };
+    let secret = brokered.or_else(release)?;
+    let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose())).ok()?;
+    value.set_sensitive(true);
+    Some(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
+}

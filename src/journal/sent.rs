@@ -1,0 +1,151 @@
+//! Writes that were sent, as their rows tell them: those in doubt, and those settled lately.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::read::{doubted, of_entry};
+use super::rows::part;
+use crate::clock::EntryId;
+use crate::error::StoreError;
+use crate::ledger::{Ledger, Row, RowFilter, RowKind};
+use crate::mutation::{Mutation, Operation, Outcome, RecordKey, Snapshot, Undo};
+
+/// A write that was sent, or maybe sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The entry.
+    pub entry: EntryId,
+    /// Who asked.
+    pub service_account: String,
+    /// Through which route.
+    pub route: String,
+    /// The method on the request line.
+    pub method: String,
+    /// The canonical path.
+    pub path: String,
+    /// The raw query.
+    pub query: Option<String>,
+    /// What tells the same request again; `None` where it was erased.
+    pub digest: Option<String>,
+    /// What would change; empty for what could not be taken apart.
+    pub mutations: Vec<Mutation>,
+    /// The prior values.
+    pub snapshot: Snapshot,
+    /// What is known of each mutation; one where there are none.
+    pub outcomes: Vec<Outcome>,
+    /// When it was about to be sent: nothing of it happened before.
+    pub at: Timestamp,
+    /// When its outcome was found to be unknown.
+    pub doubted: Timestamp,
+}
+
+/// The writes in doubt, oldest first.
+///
+/// # Errors
+/// The store's.
+pub async fn in_doubt(ledger: &dyn Ledger) -> Result<Vec<Sent>, StoreError> {
+    let mut entries: Vec<EntryId> = doubted(ledger).await?.into_iter().collect();
+    entries.sort_unstable();
+    let mut found = Vec::new();
+    for entry in entries {
+        found.extend(sent(&of_entry(ledger, &entry).await?, RowKind::InDoubt));
+    }
+    Ok(found)
+}
+
+/// The writes that were settled at or after a moment, each with the moment.
+///
+/// # Errors
+/// The store's.
+pub async fn settled(
+    ledger: &dyn Ledger,
+    since: Timestamp,
+) -> Result<Vec<(Sent, Timestamp)>, StoreError> {
+    let filter = RowFilter {
+        kinds: vec![RowKind::Reconciled],
+        since: Some(since),
+        ..RowFilter::default()
+    };
+    let mut found = Vec::new();
+    for row in ledger.rows(filter).await? {
+        let rows = of_entry(ledger, &row.entry).await?;
+        found.extend(sent(&rows, RowKind::Reconciled).map(|sent| (sent, row.at)));
+    }
+    Ok(found)
+}
+
+/// The ids of records that other writes of a service account are known to have made since a moment.
+///
+/// # Errors
+/// The store's.
+pub async fn made(
+    ledger: &dyn Ledger,
+    service_account: &str,
+    since: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    let filter = RowFilter {
+        kinds: vec![RowKind::Closed, RowKind::InDoubt, RowKind::Reconciled],
+        service_account: Some(service_account.to_owned()),
+        since: Some(since),
+        ..RowFilter::default()
+    };
+    let rows = ledger.rows(filter).await?;
+    let outcomes = rows
+        .iter()
+        .filter_map(|row| part::<Vec<Outcome>>(&row.meta, "outcomes"));
+    Ok(outcomes
+        .flatten()
+        .filter_map(|outcome| outcome.new_id)
+        .collect())
+}
+
+/// What the rows of an entry say, with the outcomes of its row of kind `told`.
+fn sent(rows: &[Row], told: RowKind) -> Option<Sent> {
+    let opened = rows.iter().find(|row| row.kind == RowKind::Opened)?;
+    let told = rows.iter().rev().find(|row| row.kind == told)?;
+    let values = opened.values.as_ref();
+    let text = |whole: Option<&Value>, name: &str| {
+        whole
+            .and_then(|whole| whole.get(name))
+            .and_then(Value::as_str)
+            .map(ToOwned::to_owned)
+    };
+    Some(Sent {
+        entry: opened.entry.clone(),
+        service_account: opened.service_account.clone().unwrap_or_default(),
+        route: opened.route.clone().unwrap_or_default(),
+        method: text(Some(&opened.meta), "method").unwrap_or_default(),
+        path: text(values, "path").unwrap_or_default(),
+        query: text(values, "query"),
+        digest: text(values, "digest"),
+        mutations: match values {
+            Some(values) => part(values, "mutations").unwrap_or_default(),
+            None => outlines(opened),
+        },
+        snapshot: values
+            .and_then(|values| part(values, "snapshot"))
+            .unwrap_or_default(),
+        outcomes: part(&told.meta, "outcomes").unwrap_or_default(),
+        at: opened.at,
+        doubted: told.at,
+    })
+}
+
+/// Mutations whose values were erased: which records they are of still counts.
+fn outlines(opened: &Row) -> Vec<Mutation> {
+    let outlines = opened.meta.get("mutations").and_then(Value::as_array);
+    let outline = |outline: &Value| {
+        let text = |name: &str| outline.get(name).and_then(Value::as_str);
+        let record = outline.get("record").and_then(|record| record.get("id"));
+        Some(Mutation {
+            object: text("object")?.to_owned(),
+            operation: Operation::from_word(text("operation")?)?,
+            record: record.and_then(Value::as_str).map(RecordKey::id),
+            fields: Map::new(),
+            row: text("row").map(ToOwned::to_owned),
+            undo: Undo::None,
+            others: Vec::new(),
+        })
+    };
+    outlines.into_iter().flatten().filter_map(outline).collect()
+}
