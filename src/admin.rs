@@ -3,6 +3,7 @@
 
 mod api;
 mod operators;
+mod revert;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/api/v1", api::router())
         .fallback(async || failure(StatusCode::NOT_FOUND, "not_found", "no such path"))
         .layer(rim)
+        .nest("/api/v1", revert::router(&app))
         .with_state(app)
 }
 

@@ -73,6 +73,7 @@ pub mod ledger;
 pub mod mutation;
 pub mod policy;
 pub mod proxy;
+pub mod revert;
 pub mod sandbox;
 pub mod serve;
 pub mod server;

@@ -272,7 +272,7 @@ fn wish(body: &[u8]) -> Result<(SwitchScope, String), Response> {
 }
 
 /// A JSON body; an empty one says nothing.
-fn object(body: &[u8]) -> Result<Value, Response> {
+pub(super) fn object(body: &[u8]) -> Result<Value, Response> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
@@ -287,7 +287,7 @@ fn reason(wish: &Value) -> String {
         .to_owned()
 }
 
-fn unprocessable(message: &str) -> Response {
+pub(super) fn unprocessable(message: &str) -> Response {
     failure(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", message)
 }
 
@@ -310,7 +310,7 @@ fn known(app: &App, service_account: &str) -> Result<(), Response> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn unavailable(error: StoreError) -> Response {
+pub(super) fn unavailable(error: StoreError) -> Response {
     tracing::error!(%error, "an operator request failed");
     failure(
         StatusCode::SERVICE_UNAVAILABLE,

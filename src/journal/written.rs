@@ -16,6 +16,8 @@ use crate::mutation::{Actor, Mutation, Outcome, OutcomeState, Prior, Snapshot};
 pub struct Written {
     /// Its id.
     pub entry: EntryId,
+    /// The place of its opened row: of two writes to a record the later one has the larger.
+    pub seq: u64,
     /// Where it stands.
     pub state: EntryState,
     /// Who wrote.
@@ -131,6 +133,7 @@ pub async fn written(ledger: &dyn Ledger, id: &EntryId) -> Result<Option<Written
     let text = |name: &str| values.and_then(|values| values.get(name)?.as_str());
     Ok(Some(Written {
         entry: id.clone(),
+        seq: opened.seq,
         state: detail.entry.state,
         service_account: opened.service_account.clone().unwrap_or_default(),
         route: opened.route.clone().unwrap_or_default(),

@@ -16,6 +16,7 @@ mod framing;
 mod hidden_fields;
 mod ledger_contract;
 mod passthrough;
+mod revert;
 mod sandbox;
 mod server;
 mod support;
