@@ -295,7 +295,10 @@ fn incomplete(snapshot: &Snapshot, changes: &ChangeSet, entry: &EntryId) -> Opti
         .iter()
         .enumerate()
         .find_map(|(place, mutation)| {
-            let unknown = mutation.record.is_some() && *snapshot.prior(place) == Prior::Unknown;
+            // A link overwrites nothing of the record at its far end, which is not read for it.
+            let overwrites =
+                mutation.record.is_some() && mutation.operation != Operation::Associate;
+            let unknown = overwrites && *snapshot.prior(place) == Prior::Unknown;
             unknown.then(|| {
                 let row = mutation
                     .row
