@@ -16,6 +16,7 @@ mod key;
 mod ledger;
 mod output;
 mod request;
+mod revert;
 mod rules;
 mod serve;
 mod status;
@@ -52,6 +53,7 @@ enum Verb {
     Entries(entries::Verb),
     #[command(subcommand)]
     Ledger(ledger::Verb),
+    Revert(revert::Arguments),
     Status(status::Arguments),
     Kill(switch::KillArguments),
     Resume(switch::ResumeArguments),
@@ -127,6 +129,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Explain(arguments) => explain::run(&arguments, context),
         Verb::Entries(verb) => entries::run(&verb, context),
         Verb::Ledger(verb) => ledger::run(&verb, context),
+        Verb::Revert(arguments) => revert::run(&arguments, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Kill(arguments) => switch::kill(&arguments, context),
         Verb::Resume(arguments) => switch::resume(&arguments, context),

@@ -13,6 +13,9 @@ use crate::journal::read::EntryState;
 use crate::journal::written::{Written, WrittenChange};
 use crate::mutation::{Mutation, Operation, OutcomeState, Prior, RecordKey, field};
 
+/// Why what was made cannot be deleted.
+const NAMELESS: &str = "the CRM did not say which record it made";
+
 /// What one mutation did to its record.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Deed {
@@ -258,9 +261,8 @@ fn did(change: &WrittenChange, crm: Crm) -> Result<(String, Option<String>, Did)
         return Ok((id.clone(), None, Did::Made { fields, links }));
     }
     match prior {
-        _ if mutation.operation == Operation::Create => {
-            Err("the CRM did not say which record it made")
-        }
+        _ if mutation.operation == Operation::Create => Err(NAMELESS),
+        Prior::Absent if mutation.operation == Operation::Upsert => Err(NAMELESS),
         Prior::Found {
             id,
             fields: before,

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use http::StatusCode;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use writegate::mutation::CrmKind;
 
@@ -62,6 +63,22 @@ impl Desk {
     /// A revert of these entries.
     async fn undo(&self, entries: &[String]) -> Value {
         self.revert(&json!({ "entries": entries })).await
+    }
+
+    /// Somebody else changes a HubSpot record, at a moment that its stamp tells from every write before.
+    fn touch(&self, object: &str, id: &str, field: &str, value: &str) {
+        let before = self.house.app.clock.now();
+        let stamp = || -> Timestamp {
+            let stamp = self.field(CrmKind::HubSpot, object, id, "hs_lastmodifieddate");
+            stamp.as_str().unwrap().parse().unwrap()
+        };
+        loop {
+            let sandbox = &self.house.sandbox;
+            assert!(sandbox.set_field(CrmKind::HubSpot, object, id, field, json!(value)));
+            if stamp() > before {
+                return;
+            }
+        }
     }
 
     /// A record's field, as the CRM holds it.
