@@ -11,6 +11,9 @@ use super::report::{Action, Finding, Item};
 use crate::crm::Crm;
 use crate::mutation::{field, same_name};
 
+/// Said of a field that others changed.
+const CHANGED: &str = "changed since";
+
 /// What is to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Back {
@@ -69,6 +72,7 @@ pub(super) fn plan(crm: Crm, record: &Record, present: Present<'_>) -> Plan {
         hidden,
         now: fields.clone(),
         restore: Map::new(),
+        theirs: Vec::new(),
         findings: Vec::new(),
     };
     for (at, deed) in record.deeds.iter().enumerate() {
@@ -153,6 +157,9 @@ struct Planning<'a> {
     /// What the record holds once the newer writes are undone.
     now: Map<String, Value>,
     restore: Map<String, Value>,
+    /// Fields that others changed after the newest of our writes: older writes do not count for them,
+    /// even where the value is one of theirs.
+    theirs: Vec<String>,
     findings: Vec<Finding>,
 }
 
@@ -161,6 +168,9 @@ impl Planning<'_> {
         for change in changes {
             let now = field(&self.now, &change.field).cloned();
             let (action, why) = self.judged(change, now.as_ref());
+            if why == Some(CHANGED) {
+                self.theirs.push(change.field.clone());
+            }
             let pending = action == Action::Restored && why.is_none();
             if let (true, Some(then)) = (pending, &change.then) {
                 put(&mut self.restore, &change.field, then);
@@ -193,6 +203,9 @@ impl Planning<'_> {
             let why = "its value from before is not in the snapshot";
             return (Action::Skipped, Some(why));
         };
+        if self.theirs.iter().any(|name| same_name(name, field)) {
+            return (Action::Skipped, Some(CHANGED));
+        }
         if self.crm.holds(field, then, now) {
             return (
                 Action::Restored,
@@ -200,7 +213,7 @@ impl Planning<'_> {
             );
         }
         if !self.crm.holds(field, written, now) {
-            return (Action::Skipped, Some("changed since"));
+            return (Action::Skipped, Some(CHANGED));
         }
         match self.crm.cannot_write_back(field, then) {
             Some(why) => (Action::Impossible, Some(why)),

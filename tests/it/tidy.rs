@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// For each module, the modules of this crate that it may name. `clock`, `mutation` and `error` may be
 /// named by all; modules that are not listed (the door) may name anything.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("mutation", &[]),
     ("error", &[]),
     ("clock", &[]),
@@ -19,6 +19,13 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("upstream", &["journal"]),
     ("snapshot", &["crm", "upstream"]),
     ("sandbox", &[]),
+    (
+        "revert",
+        &[
+            "app", "config", "crm", "gate", "journal", "ledger", "policy", "proxy", "snapshot",
+            "upstream",
+        ],
+    ),
     (
         "proxy",
         &[
