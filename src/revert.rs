@@ -25,7 +25,7 @@ use std::sync::Arc;
 pub use choose::{Choice, Reach};
 pub use report::{Action, Item, Report, Summary};
 
-use crate::app::Worker;
+use crate::app::{App, Worker};
 use crate::error::StoreError;
 use crate::mutation::{Actor, Claims};
 use round::Reverting;
@@ -74,6 +74,15 @@ pub async fn revert(
     let app = &worker.app;
     let ledger = &**app.journal.ledger();
     let chosen = choose::choose(ledger, &wish.choice, wish.route.as_deref()).await?;
+    if let (
+        true,
+        Choice::Of {
+            service_account, ..
+        },
+    ) = (chosen.is_empty(), &wish.choice)
+    {
+        known(app, service_account)?;
+    }
     let crm_of = |route: &str| {
         let mut routes = app.routes.iter();
         let state = routes.find(|state| state.route.name == route)?;
@@ -101,7 +110,29 @@ pub async fn revert(
         }
     }
     drop(underway);
-    Ok(Report::of(findings, chosen.len(), wish.dry_run))
+    let report = Report::of(findings, chosen.len(), wish.dry_run);
+    let Summary {
+        dry_run,
+        entries,
+        restored,
+        skipped,
+        impossible,
+        ..
+    } = &report.summary;
+    tracing::info!(%operator, dry_run, entries, restored, skipped, impossible, "reverted");
+    Ok(report)
+}
+
+/// A misspelt name must not look like an agent that wrote nothing.
+fn known(app: &App, service_account: &str) -> Result<(), RevertError> {
+    let accounts = &app.config.service_accounts;
+    let known = service_account.starts_with(OPERATOR)
+        || accounts.iter().any(|known| known.name == service_account);
+    if known {
+        return Ok(());
+    }
+    let why = format!("no service account is named {service_account}, and none of that name wrote");
+    Err(RevertError::Entry(why))
 }
 
 #[cfg(test)]

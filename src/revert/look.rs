@@ -116,9 +116,10 @@ pub(super) fn told(failure: Failure) -> String {
     }
 }
 
-/// What a snapshot says of one record.
-pub(super) fn present(snapshot: &Snapshot, place: usize) -> Present<'_> {
+/// What a snapshot says of the record with this id.
+pub(super) fn present<'a>(snapshot: &'a Snapshot, place: usize, asked: &str) -> Present<'a> {
     match snapshot.prior(place) {
+        Prior::Found { id, .. } if id != asked => Present::Merged,
         Prior::Found { fields, stamp, .. } => Present::Found {
             fields,
             hidden: snapshot.hidden(place),

@@ -46,6 +46,8 @@ pub(super) enum Present<'a> {
     },
     /// No such record, or none that the credential sees.
     Gone,
+    /// The record went into another one, which others have their values in.
+    Merged,
     /// It could not be told.
     Unknown,
 }
@@ -61,6 +63,13 @@ pub(super) fn plan(crm: Crm, record: &Record, present: Present<'_>) -> Plan {
         Present::Gone => {
             let why = "the record is gone, or this credential cannot see it";
             return left_alone(record, Action::Skipped, why);
+        }
+        Present::Merged => {
+            return left_alone(
+                record,
+                Action::Skipped,
+                "the record was merged into another one",
+            );
         }
         Present::Unknown => {
             return left_alone(record, Action::Skipped, "its present values are not known");

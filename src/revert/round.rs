@@ -97,7 +97,7 @@ impl Reverting {
         let mut round = Round::default();
         let (mut turns, mut others) = (Vec::new(), Vec::new());
         for (place, record) in batch.records.iter().enumerate() {
-            let plan = plan::plan(way.state.crm, record, present(snapshot, place));
+            let plan = plan::plan(way.state.crm, record, present(snapshot, place, &record.id));
             let turn = Turn {
                 record: record.clone(),
                 plan,

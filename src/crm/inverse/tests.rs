@@ -1,3 +1,5 @@
+//! Values known again, and calls as the parser reads them.
+
 use serde_json::json;
 
 use super::*;

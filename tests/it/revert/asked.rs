@@ -76,12 +76,30 @@ async fn what_is_asked_has_one_reading() {
             404,
             "no write with the id 01M0",
         ),
+        (
+            json!({ "as": "nobody", "last": 1 }),
+            404,
+            "no service account is named nobody",
+        ),
         (json!([1]), 422, "not a JSON object"),
     ] {
         let reply = desk.ask(&body).await;
         assert_eq!(reply.status.as_u16(), status, "{body} {}", reply.text());
         assert!(reply.text().contains(said), "{body} {}", reply.text());
     }
+    assert_eq!(desk.house.sandbox.writes().len(), 1);
+    desk.house.finish().await;
+}
+
+#[tokio::test]
+async fn a_viewer_does_not_revert() {
+    let desk = Desk::open().await;
+    let agent = desk.house.agent();
+    let one = entry(
+        &agent
+            .patch(&account(seed::ACME), &json!({ "Phone": "1" }))
+            .await,
+    );
     let viewer = Client::new(desk.admin, VIEWER);
     let reply = viewer
         .post("/api/v1/reverts", &json!({ "entries": [one] }))

@@ -259,12 +259,15 @@ async fn an_agents_write_does_not_slip_between_the_look_and_the_write() {
     let undo = desk.revert(&body);
     let meanwhile = async {
         gate.arrived(1).await;
-        let write = tokio::spawn(async move {
+        let mut write = tokio::spawn(async move {
             let body = json!({ "Industry": "Agent", "Phone": "2" });
             agent.patch(&account(seed::ACME), &body).await
         });
         // the agent's write waits for the record
-        control.waiting(1).await;
+        tokio::select! {
+            () = control.waiting(1) => {}
+            reply = &mut write => panic!("it went through: {}", reply.unwrap().status),
+        }
         gate.open();
         write.await.unwrap()
     };

@@ -77,6 +77,22 @@ struct Storm {
 }
 
 impl Storm {
+    /// Updates in three waves that overlap, and upserts.
+    async fn updates(
+        &mut self,
+        accounts: &[(usize, String)],
+        companies: &[(usize, String)],
+        part: usize,
+    ) {
+        self.rows(&accounts[..20 * part], 1).await;
+        self.collections(&accounts[10 * part..60 * part], 2).await;
+        self.companies(&companies[..15 * part], 1).await;
+        self.batches(&companies[5 * part..60 * part], 2).await;
+        self.rows(&accounts[30 * part..40 * part], 3).await;
+        self.batches(&companies[20 * part..30 * part], 3).await;
+        self.upserts(10 * part).await;
+    }
+
     async fn rows(&mut self, ids: &[(usize, String)], wave: usize) {
         for (n, id) in ids {
             let body = values(Salesforce, *n, wave);
@@ -219,6 +235,29 @@ fn others(desk: &Desk, keys: &[Key], made: &BTreeSet<Key>) -> BTreeSet<(Key, &'s
     written
 }
 
+/// What must stand after the revert: values from before, and what others wrote.
+fn expected(
+    before: &BTreeMap<Key, Fields>,
+    held: &BTreeMap<Key, Fields>,
+    theirs: &BTreeSet<(Key, &'static str)>,
+) -> BTreeMap<Key, Fields> {
+    let mut expected = BTreeMap::new();
+    for (key, held) in held {
+        let kept = theirs.iter().any(|(other, _)| other == key);
+        let mut record = match before.get(key) {
+            Some(before) => before.clone(),
+            None if kept => held.clone(),
+            None => continue,
+        };
+        let by_others = theirs.iter().filter(|(other, _)| other == key);
+        for (_, field) in by_others {
+            record.insert((*field).to_owned(), held[*field].clone());
+        }
+        expected.insert(key.clone(), record);
+    }
+    expected
+}
+
 #[tokio::test]
 async fn a_thousand_mixed_changes_are_undone_and_nothing_of_others_is_lost() {
     let part = 5;
@@ -239,13 +278,7 @@ async fn a_thousand_mixed_changes_are_undone_and_nothing_of_others_is_lost() {
         mutations: 0,
         entries: 0,
     };
-    storm.rows(&accounts[..20 * part], 1).await;
-    storm.collections(&accounts[10 * part..60 * part], 2).await;
-    storm.companies(&companies[..15 * part], 1).await;
-    storm.batches(&companies[5 * part..60 * part], 2).await;
-    storm.rows(&accounts[30 * part..40 * part], 3).await;
-    storm.batches(&companies[20 * part..30 * part], 3).await;
-    storm.upserts(10 * part).await;
+    storm.updates(&accounts, &companies, part).await;
     let (new, new_hubspot) = make(&storm.salesforce, &storm.hubspot, 30 * part, "New").await;
     storm.count(60 * part, 2 * (30 * part).div_ceil(100));
     storm
@@ -276,20 +309,7 @@ async fn a_thousand_mixed_changes_are_undone_and_nothing_of_others_is_lost() {
     let report = desk.revert(&wish).await;
     let requests = desk.house.sandbox.writes().len() - writes;
 
-    let mut expected = BTreeMap::new();
-    for (key, held) in &held {
-        let kept = theirs.iter().any(|(other, _)| other == key);
-        let mut record = match before.get(key) {
-            Some(before) => before.clone(),
-            None if kept => held.clone(),
-            None => continue,
-        };
-        let by_others = theirs.iter().filter(|(other, _)| other == key);
-        for (_, field) in by_others {
-            record.insert((*field).to_owned(), held[*field].clone());
-        }
-        expected.insert(key.clone(), record);
-    }
+    let expected = expected(&before, &held, &theirs);
     let restored = dump(&desk);
     let wrong: Vec<_> = expected
         .iter()

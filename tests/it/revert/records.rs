@@ -224,6 +224,24 @@ async fn what_has_no_way_back_is_said_plainly() {
 }
 
 #[tokio::test]
+async fn a_record_that_was_merged_since_is_left_alone() {
+    let rules = "{ crm: hubspot, objects: { contacts: { merge: { agents: allow } } } }";
+    let desk = Desk::of(super::House::builder().and_rules(rules)).await;
+    let hubspot = desk.house.hubspot_agent();
+    let path = format!("/crm/v3/objects/contacts/{}", seed::HS_HANK);
+    let one = hubspot
+        .patch(&path, &json!({ "properties": { "city": "Ulm" } }))
+        .await;
+    let body = json!({ "primaryObjectId": seed::HS_HANK, "objectIdToMerge": seed::HS_PETER });
+    entry(&hubspot.post("/crm/v3/objects/contacts/merge", &body).await);
+    let report = desk.undo(&[entry(&one)]).await;
+    assert_eq!(sums(&report), (0, 1, 0), "{report}");
+    let why = lines(&report).remove(0).why;
+    assert_eq!(why, json!("the record was merged into another one"));
+    desk.house.finish().await;
+}
+
+#[tokio::test]
 async fn batches_are_undone_in_batches_and_row_by_row() {
     let desk = Desk::open().await;
     let ids = [seed::GLOBEX, seed::INITECH, seed::STARK, seed::WAYNE];
