@@ -4,6 +4,7 @@
 mod api;
 mod holds;
 mod operators;
+mod revert;
 mod settle;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/api/v1", api::router())
         .fallback(async || failure(StatusCode::NOT_FOUND, "not_found", "no such path"))
         .layer(rim)
+        .nest("/api/v1", revert::router(&app))
         .with_state(app)
 }
 

@@ -17,6 +17,7 @@ mod key;
 mod ledger;
 mod output;
 mod request;
+mod revert;
 mod rules;
 mod serve;
 mod settle;
@@ -56,6 +57,7 @@ enum Verb {
     Entries(entries::Verb),
     #[command(subcommand)]
     Ledger(ledger::Verb),
+    Revert(revert::Arguments),
     Status(status::Arguments),
     Kill(switch::KillArguments),
     Resume(switch::ResumeArguments),
@@ -132,6 +134,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Holds(verb) => holds::run(&verb, context),
         Verb::Entries(verb) => entries::run(&verb, context),
         Verb::Ledger(verb) => ledger::run(&verb, context),
+        Verb::Revert(arguments) => revert::run(&arguments, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Kill(arguments) => switch::kill(&arguments, context),
         Verb::Resume(arguments) => switch::resume(&arguments, context),

@@ -32,6 +32,7 @@ mod passthrough;
 mod readme;
 mod record_locks;
 mod restart;
+mod revert;
 mod sandbox;
 mod secrets;
 mod server;
