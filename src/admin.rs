@@ -7,6 +7,7 @@ mod limits;
 mod metrics;
 mod operators;
 mod reload;
+mod revert;
 mod settle;
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/api/v1", api::router())
         .fallback(async || failure(StatusCode::NOT_FOUND, "not_found", "no such path"))
         .layer(rim)
+        .nest("/api/v1", revert::router(&app))
         .with_state(app)
 }
 

@@ -300,6 +300,15 @@ impl Worker {
             tallies,
         }
     }
+
+    /// The same for the operators' side, which sends what people ask for.
+    ///
+    /// # Errors
+    /// When a route's CA file or address cannot be used.
+    pub fn of_operators(app: Arc<App>) -> Result<Self, String> {
+        let destinations = server::proxied::destinations(&app.config.routes)?;
+        Ok(Self::new(app, &destinations))
+    }
 }
 
 /// Counts writes under way, so that a drain waits for their outcomes and a kill can tell them.

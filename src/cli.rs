@@ -17,6 +17,7 @@ mod ledger;
 mod limits;
 mod output;
 mod reload;
+mod revert;
 mod schema;
 mod serve;
 mod settle;
@@ -59,6 +60,7 @@ enum Verb {
     #[command(subcommand)]
     Limits(limits::Verb),
     Reload(reload::Arguments),
+    Revert(revert::Arguments),
     Status(status::Arguments),
     Kill(switch::KillArguments),
     Resume(switch::ResumeArguments),
@@ -138,6 +140,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Ledger(verb) => ledger::run(&verb, context),
         Verb::Limits(verb) => limits::run(&verb, context),
         Verb::Reload(arguments) => reload::run(&arguments, context),
+        Verb::Revert(arguments) => revert::run(&arguments, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Kill(arguments) => switch::kill(&arguments, context),
         Verb::Resume(arguments) => switch::resume(&arguments, context),

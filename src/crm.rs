@@ -1,9 +1,10 @@
-//! The two CRMs and the questions every one must answer: classify, parse, prior, outcome, refuse.
-//! No I/O. Each question is a two-arm match; everything that knows a wire format is below
+//! The two CRMs and the questions every one must answer: classify, parse, prior, outcome,
+//! inverse, refuse. No I/O. Each question is a two-arm match; everything that knows a wire format is below
 //! `salesforce/` and `hubspot/`.
 
 pub mod catalog;
 pub mod hubspot;
+mod inverse;
 pub mod json;
 mod overrides;
 pub mod path;
@@ -22,6 +23,8 @@ use crate::mutation::{
 use catalog::Catalog;
 use path::CanonicalPath;
 use quota::Quota;
+
+pub use inverse::{Inverse, WriteCall};
 
 /// The head of a request in the one form that is judged and sent.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@
 pub mod read;
 mod rows;
 pub mod sent;
+pub mod written;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -150,10 +151,35 @@ impl Journal {
         snapshot: &Snapshot,
         charges: &[Charge],
     ) -> Result<Journaled, (Permit, StoreError)> {
+        let row = rows::opened(subject, &permit, snapshot, charges);
+        self.open_row(permit, subject, row).await
+    }
+
+    /// The same for a write that takes back what these entries wrote; it is charged nowhere.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn open_revert(
+        &self,
+        permit: Permit,
+        subject: &Subject<'_>,
+        snapshot: &Snapshot,
+        reverts: &[EntryId],
+    ) -> Result<Journaled, (Permit, StoreError)> {
+        let mut row = rows::opened(subject, &permit, snapshot, &[]);
+        rows::reverts(&mut row, reverts);
+        self.open_row(permit, subject, row).await
+    }
+
+    async fn open_row(
+        &self,
+        permit: Permit,
+        subject: &Subject<'_>,
+        row: NewRow,
+    ) -> Result<Journaled, (Permit, StoreError)> {
         if let Err(error) = self.clock_holds(subject.now) {
             return Err((permit, error));
         }
-        let row = rows::opened(subject, &permit, snapshot, charges);
         match self.ledger.append(vec![row]).await {
             Ok(()) => Ok(Journaled {
                 permit,

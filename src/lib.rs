@@ -12,7 +12,7 @@
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
 //! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`] |
 //! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`] |
-//! | second thoughts | [`snapshot`], [`digest`], [`hold`], [`doubt`] |
+//! | second thoughts | [`snapshot`], [`digest`], [`hold`], [`doubt`], [`revert`] |
 //! | the operators' side | [`admin`] |
 //! | a CRM to try things on | [`sandbox`], [`demo`] |
 //!
@@ -23,6 +23,7 @@
 //! | change who may decide a hold | `hold/people.rs`; what counts as drift: `hold/drift.rs` |
 //! | change what a caller is told | `proxy/words.rs` (words), `crm/<name>/reply.rs` (envelope) |
 //! | add a store | a file under `control/` or `ledger/`, one line in the contract suite in `tests/it` |
+//! | teach a revert another way back | `crm/<name>/inverse.rs`, then `revert/deed.rs` |
 //! | change the order of things | `proxy.rs` and `proxy/write.rs`, and the list below |
 //!
 //! # The life of a write
@@ -36,6 +37,7 @@
 //!         kill switch          before the body is read
 //!       3 body::collect        bounded; gzip and deflate undone, one member
 //!       4 crm.parse            bytes → ChangeSet; two readings → refused; doubt → Opaque
+//!         the same again       under way → its answer; in doubt → refused; settled → its answer
 //!       5 policy.evaluate      verdict, or NeedsPrior → locks, snapshot::take, evaluate again
 //!       6 gate::decide         switches, all charges, locks in one step → Permit, hold or refusal
 //!       7 snapshot::take       if not taken yet
@@ -55,8 +57,8 @@
 //! `mutation`, `error` and `clock` know nobody. `policy`, `crm`, `control` and `ledger` know those and
 //! never each other; `policy` and `crm` do no I/O. `gate` knows policy and control, `journal` knows gate
 //! and ledger, `hold` knows policy, control and ledger, `upstream` knows journal, `snapshot` knows crm
-//! and upstream, `proxy` knows all of these.
-//! `admin` knows proxy, ledger and control; `server` knows proxy and admin. A test reads the `use`
+//! and upstream, `doubt` knows these and the app, `proxy` knows all of these, `revert` those and proxy.
+//! `admin` knows proxy, revert, ledger and control; `server` knows proxy and admin. A test reads the `use`
 //! lines (`tests/it/tidy.rs`).
 
 pub mod admin;
@@ -81,6 +83,7 @@ pub mod policy;
 pub mod proxy;
 pub mod reload;
 pub mod request;
+pub mod revert;
 pub mod rules;
 pub mod sandbox;
 pub mod schema;

@@ -23,7 +23,7 @@ use crate::policy::RuleSet;
 use crate::proxy::releases;
 use crate::reload;
 use crate::server::proxied::{self, Proxied};
-use crate::server::{self, Bound, Drained, Settings, Trigger};
+use crate::server::{self, Bound, Drained, Settings, Signals, Trigger};
 use crate::tls;
 use crate::upstream::Destination;
 
@@ -55,6 +55,9 @@ pub struct Opened {
     admin: TcpListener,
     destinations: Vec<Destination>,
     published: PathBuf,
+    /// Of the operators' side.
+    runtime: runtime::Runtime,
+    signals: Signals,
 }
 
 /// Opens what `config` names, with the rules already compiled.
@@ -68,6 +71,10 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     let endpoints = proxied::endpoints(&config.routes).map_err(|error| configured(&error))?;
     let destinations = proxied::destinations(&config.routes).map_err(ServeError::Config)?;
     let started = |error: &dyn std::fmt::Display| ServeError::Start(error.to_string());
+    let runtime = runtime()?;
+    // Before anybody can see that we are there: a TERM that comes right away is not lost.
+    let signals = runtime.block_on(async { Signals::caught() });
+    let signals = signals.map_err(|error| started(&error))?;
     let bound = server::bind(endpoints, Settings::default()).map_err(|error| started(&error))?;
     // Port 0 asks for a free one: from here on the configuration says which.
     for (route, address) in config.routes.iter_mut().zip(bound.addresses()) {
@@ -85,7 +92,7 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
         clock,
         entropy,
     };
-    let app = runtime()?.block_on(App::open(parts))?;
+    let app = runtime.block_on(App::open(parts))?;
     for entry in &app.found_open {
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }
@@ -95,6 +102,8 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
         admin,
         destinations,
         published: heads::file(&ledger),
+        runtime,
+        signals,
     })
 }
 
@@ -161,21 +170,20 @@ impl Opened {
             admin,
             destinations,
             published,
+            runtime,
+            signals,
         } = self;
-        let runtime = runtime()?;
-        // Before the first request is served, so that no TERM finds us without a handler.
-        let signals = runtime.spawn(server::signals(trigger.clone()));
-        runtime.block_on(tokio::task::yield_now());
         let aside = {
             let (app, trigger) = (Arc::clone(&app), trigger.clone());
             let ways = destinations.clone();
             let work = move || {
                 runtime.block_on(async {
+                    let pulling = tokio::spawn(signals.pull(trigger.clone()));
                     let settling = doubt::tick(Worker::new(Arc::clone(&app), &ways));
                     let settling = tokio::spawn(settling);
-                    operate(app, admin, published, trigger).await;
+                    operate(app, admin, published, &trigger).await;
                     settling.abort();
-                    signals.abort();
+                    pulling.abort();
                 });
             };
             std::thread::Builder::new()
@@ -196,7 +204,7 @@ impl Opened {
 }
 
 /// The operators' side and what has to be done each minute, until the shutdown begins.
-async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger: Trigger) {
+async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger: &Trigger) {
     let mut shutdown = trigger.shutdown();
     let reloading = match reload::on_hangup(Arc::clone(&app)) {
         Ok(reloading) => Some(tokio::spawn(reloading)),

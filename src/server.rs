@@ -29,7 +29,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 pub use bind::{BindError, Bound, Endpoint, bind};
-pub use drain::{Inflight, InflightGuard, Shutdown, Trigger, signals};
+pub use drain::{Inflight, InflightGuard, Shutdown, Signals, Trigger};
 pub use run::Drained;
 pub use strict::fault::{Fault, Part};
 pub use strict::host::{HostNames, HostRule};

@@ -27,6 +27,9 @@ const DEFAULT_URL: &str = "http://127.0.0.1:9090";
 /// A kill waits up to 2 s for the replicas; everything else is quicker.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// A revert reads and writes many records.
+const LONG_PATIENCE: Duration = Duration::from_secs(30 * 60);
+
 /// The largest answer that is read.
 const LARGEST_ANSWER: usize = 64 << 20;
 
@@ -69,27 +72,38 @@ impl AdminClient {
 
     /// `GET`; `target` is path and query below `/api/v1/`.
     pub(super) fn get(&self, target: &str) -> Result<Value, Failure> {
-        self.ask(&Method::GET, target, None)
+        self.ask(&Method::GET, target, None, PATIENCE)
+    }
+
+    /// `POST` with a JSON body, for what may take long.
+    pub(super) fn post_long(&self, target: &str, body: &Value) -> Result<Value, Failure> {
+        self.ask(&Method::POST, target, Some(body), LONG_PATIENCE)
     }
 
     /// `PUT` with a JSON body.
     pub(super) fn put(&self, target: &str, body: &Value) -> Result<Value, Failure> {
-        self.ask(&Method::PUT, target, Some(body))
+        self.ask(&Method::PUT, target, Some(body), PATIENCE)
     }
 
     /// `POST` with a JSON body.
     pub(super) fn post(&self, target: &str, body: &Value) -> Result<Value, Failure> {
-        self.ask(&Method::POST, target, Some(body))
+        self.ask(&Method::POST, target, Some(body), PATIENCE)
     }
 
     /// `DELETE` with a JSON body.
     pub(super) fn delete(&self, target: &str, body: &Value) -> Result<Value, Failure> {
-        self.ask(&Method::DELETE, target, Some(body))
+        self.ask(&Method::DELETE, target, Some(body), PATIENCE)
     }
 
-    fn ask(&self, method: &Method, target: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    fn ask(
+        &self,
+        method: &Method,
+        target: &str,
+        body: Option<&Value>,
+        patience: Duration,
+    ) -> Result<Value, Failure> {
         let (status, answer) = block_on(async {
-            let exchange = tokio::time::timeout(PATIENCE, self.exchange(method, target, body));
+            let exchange = tokio::time::timeout(patience, self.exchange(method, target, body));
             match exchange.await {
                 Ok(answer) => answer,
                 Err(_) => Err(self.unreachable("it did not answer in time")),

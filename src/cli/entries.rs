@@ -62,13 +62,26 @@ pub(super) struct ShowArguments {
     json: bool,
 }
 
+/// How far back.
 #[derive(Clone, Copy, Debug)]
-enum Since {
+pub(super) enum Since {
     Moment(Timestamp),
     Ago(SignedDuration),
 }
 
-fn since(text: &str) -> Result<Since, String> {
+impl Since {
+    /// The moment that it means.
+    pub(super) fn moment(self, now: Timestamp) -> Result<Timestamp, Failure> {
+        let moment = match self {
+            Self::Moment(moment) => Ok(moment),
+            Self::Ago(ago) => now.checked_sub(ago),
+        };
+        moment.map_err(|error| Failure::Usage(format!("--since: {error}")))
+    }
+}
+
+/// Reads what stands behind `--since`.
+pub(super) fn since(text: &str) -> Result<Since, String> {
     if let Ok(moment) = text.parse() {
         return Ok(Since::Moment(moment));
     }
@@ -159,12 +172,7 @@ fn page_target(
         query.append_pair("state", state);
     }
     if let Some(since) = arguments.since {
-        let since = match since {
-            Since::Moment(moment) => Ok(moment),
-            Since::Ago(ago) => now.checked_sub(ago),
-        };
-        let since = since.map_err(|error| Failure::Usage(format!("--since: {error}")))?;
-        query.append_pair("since", &since.to_string());
+        query.append_pair("since", &since.moment(now)?.to_string());
     }
     if let Some(after) = after.as_str() {
         query.append_pair("after", after);

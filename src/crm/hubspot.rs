@@ -2,6 +2,7 @@
 
 mod body;
 mod endpoint;
+pub(super) mod inverse;
 mod links;
 pub mod prior;
 mod reads;

@@ -44,6 +44,13 @@ pub fn parse_answer(body: &[u8]) -> Result<Value, Malformed> {
     parse_bounded(body, MAX_ANSWER_MEMBERS)
 }
 
+/// Whether two texts are the same JSON number (RFC 8259, section 6), compared exactly: `5`, `5.00`,
+/// `0.5e1`. What is no number is the same as nothing.
+#[must_use]
+pub fn same_number(a: &str, b: &str) -> bool {
+    number::same(a, b)
+}
+
 fn parse_bounded(body: &[u8], max_members: usize) -> Result<Value, Malformed> {
     let text = text(body)?;
     let mut reading = Reading {

@@ -5,6 +5,7 @@ mod body;
 mod collections;
 mod headers;
 mod id;
+pub(super) mod inverse;
 pub mod prior;
 mod query;
 mod reads;

@@ -24,6 +24,8 @@ const WORKS_MOST: SignedDuration = SignedDuration::from_mins(10);
 const WAITED: SignedDuration = SignedDuration::from_secs(100);
 /// The longest pause between two looks.
 const PAUSE_MOST: i64 = 60;
+/// After so many looks that failed, the caller is told not to count on the next one.
+const FAILURES_MOST: u32 = 5;
 
 /// An entry in doubt, and how far reading it back came.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ struct Doubt {
     tries: u32,
     /// Somebody reads it back or settles it now.
     claimed: bool,
+    /// How often it could not be read.
+    failures: u32,
     /// Why only a person can settle it.
     stuck: Option<&'static str>,
 }
@@ -96,29 +100,29 @@ impl Book {
             book.doubted(doubt, now);
         }
         let since = now.checked_sub(ANSWERED_FOR).unwrap_or(Timestamp::MIN);
-        for (settled, at) in sent::settled(ledger, since).await? {
+        let settled = sent::settled(ledger, since).await?;
+        let Some(oldest) = settled.iter().map(|(_, at)| *at).min() else {
+            return Ok(book);
+        };
+        for (settled, at) in settled {
             book.pages.lock().keep(Arc::new(settled), at);
+        }
+        for later in sent::opened(ledger, oldest).await? {
+            let records = all_records(&later);
+            book.pages.lock().supersede(&records, Some(later.at));
         }
         Ok(book)
     }
 
     /// An entry is in doubt from now on. Call it before the write's locks are let go of.
     pub fn doubted(&self, sent: Sent, now: Timestamp) {
-        let records = sent
-            .mutations
-            .iter()
-            .enumerate()
-            .flat_map(|(place, mutation)| {
-                records(&sent.route, mutation, Some(sent.snapshot.prior(place)))
-            })
-            .map(|record| record.to_lowercase())
-            .collect();
         let doubt = Doubt {
-            records,
+            records: all_records(&sent),
             quiet: quiet(&sent),
             due: now,
             tries: 0,
             claimed: false,
+            failures: 0,
             stuck: None,
             sent: Arc::new(sent),
         };
@@ -151,7 +155,10 @@ impl Book {
                 same,
                 rows: rows(mutations, &places),
                 quiet: doubt.quiet,
-                stuck: doubt.stuck,
+                stuck: doubt.stuck.or_else(|| {
+                    let hopeless = doubt.failures >= FAILURES_MOST;
+                    hopeless.then_some("the CRM could not be asked so far")
+                }),
             })
         };
         pages
@@ -204,6 +211,17 @@ impl Book {
         self.pages.lock().doubts.contains_key(entry)
     }
 
+    /// A write is about to be sent. What was settled of its records before is no answer any more: a
+    /// request that is made again after it is no repeat.
+    pub fn sends(&self, route: &str, mutations: &[Mutation], snapshot: &Snapshot) {
+        let mut pages = self.pages.lock();
+        if pages.settled.is_empty() {
+            return;
+        }
+        let wanted = wanted(route, mutations, Some(snapshot)).concat();
+        pages.supersede(&wanted, None);
+    }
+
     /// The write of this digest that was settled as done within the last day.
     #[must_use]
     pub fn settled(&self, digest: &str, now: Timestamp) -> Option<Arc<Sent>> {
@@ -219,6 +237,14 @@ impl Book {
 }
 
 impl Claim {
+    /// It could not be read or recorded: again later.
+    pub fn failed(self, now: Timestamp) {
+        if let Some(doubt) = self.pages.lock().doubts.get_mut(&self.sent.entry) {
+            doubt.failures = doubt.failures.saturating_add(1);
+        }
+        self.later(now);
+    }
+
     /// It was looked at in vain: again after a pause that doubles, and once the CRM had its time.
     pub fn later(self, now: Timestamp) {
         if let Some(doubt) = self.pages.lock().doubts.get_mut(&self.sent.entry) {
@@ -259,6 +285,17 @@ impl Drop for Claim {
 }
 
 impl Pages {
+    /// Forgets what was settled of these records, before `later` where that is given.
+    fn supersede(&mut self, records: &[String], later: Option<Timestamp>) {
+        self.settled.retain(|_, (settled, at)| {
+            let before = later.is_none_or(|later| *at < later);
+            let touched = all_records(settled)
+                .iter()
+                .any(|record| records.contains(record));
+            !(before && touched)
+        });
+    }
+
     /// Keeps what was done for its repeats. Of what was not done, a repeat is a new write.
     fn keep(&mut self, settled: Arc<Sent>, at: Timestamp) {
         let mut outcomes = settled.outcomes.iter();
@@ -305,6 +342,11 @@ fn wanted(route: &str, mutations: &[Mutation], snapshot: Option<&Snapshot>) -> V
             .collect()
     };
     mutations.iter().enumerate().map(keys).collect()
+}
+
+/// All records of a write, in lower case.
+fn all_records(sent: &Sent) -> Vec<String> {
+    wanted(&sent.route, &sent.mutations, Some(&sent.snapshot)).concat()
 }
 
 fn rows(mutations: &[Mutation], places: &[usize]) -> Vec<String> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, Prior, field};
+use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, Prior, Undo, field};
 use crate::policy::same_value;
 
 /// What became of one mutation.
@@ -113,6 +113,8 @@ fn of_one(mutation: &Mutation, prior: &Prior, present: &Present, sent: Timestamp
         (Operation::Upsert, Prior::Absent, Present::Record(now)) => {
             inserted(&mutation.fields, now, sent)
         }
+        // the loser of a merge answers under the survivor's new id
+        (Operation::Delete, ..) if mutation.undo == Undo::None => unread(),
         (Operation::Delete, Prior::Found { .. }, Present::Record(now)) => match now {
             Prior::Absent => Finding::Applied(None),
             Prior::Found { .. } => Finding::NotApplied,

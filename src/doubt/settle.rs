@@ -87,7 +87,7 @@ pub async fn read_back(app: &App, reader: &Reader<'_>, claim: Claim, now: Timest
         Ok(findings) => findings,
         Err(why) => {
             tracing::warn!(%entry, %why, "a write in doubt cannot be read back now");
-            claim.later(now);
+            claim.failed(now);
             return false;
         }
     };
@@ -140,7 +140,7 @@ pub(crate) async fn settle(
         }
         Err(error) => {
             tracing::error!(%error, entry = %sent.entry, "a settlement is not recorded");
-            claim.later(now);
+            claim.failed(now);
             false
         }
     }

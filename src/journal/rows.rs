@@ -54,6 +54,13 @@ pub(super) fn held(
     row
 }
 
+/// Names the entries that a write takes back.
+pub(super) fn reverts(row: &mut NewRow, entries: &[EntryId]) {
+    if let Value::Object(meta) = &mut row.meta {
+        meta.insert("reverts".into(), json!(entries));
+    }
+}
+
 /// A refusal. Its message stands with the values: it can name a path, and a path an external id.
 pub(super) fn refused(
     subject: &Subject<'_>,

@@ -74,6 +74,23 @@ pub async fn settled(
     Ok(found)
 }
 
+/// The writes that were opened at or after a moment.
+///
+/// # Errors
+/// The store's.
+pub async fn opened(ledger: &dyn Ledger, since: Timestamp) -> Result<Vec<Sent>, StoreError> {
+    let filter = RowFilter {
+        kinds: vec![RowKind::Opened],
+        since: Some(since),
+        ..RowFilter::default()
+    };
+    let rows = ledger.rows(filter).await?;
+    let rows = rows.iter().map(std::slice::from_ref);
+    Ok(rows
+        .filter_map(|opened| sent(opened, RowKind::Opened))
+        .collect())
+}
+
 /// The ids of records that other writes of a service account are known to have made since a moment.
 ///
 /// # Errors

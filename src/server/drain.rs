@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -140,25 +140,41 @@ impl fmt::Debug for InflightGuard {
     }
 }
 
-/// Waits for signals: the first TERM or INT pulls the trigger; an INT after that ends the process at
-/// once, with status 130. Returns only with an error. Needs a runtime.
-///
-/// # Errors
-/// When the signals cannot be listened for.
-pub async fn signals(trigger: Trigger) -> io::Result<std::convert::Infallible> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    loop {
-        let interrupted = tokio::select! {
-            _ = terminate.recv() => false,
-            _ = interrupt.recv() => true,
-        };
-        if interrupted && *trigger.0.borrow() {
-            tracing::warn!("interrupted again: stopping at once");
-            std::process::exit(130);
+/// TERM and INT, caught from the moment this is made: one that comes before anybody waits for it is
+/// not lost.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Catches them from now on. Needs the context of the runtime that waits for them.
+    ///
+    /// # Errors
+    /// When they cannot be listened for.
+    pub fn caught() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The first TERM or INT pulls the trigger; an INT after that ends the process at once, with
+    /// status 130. Does not return.
+    pub async fn pull(mut self, trigger: Trigger) {
+        loop {
+            let interrupted = tokio::select! {
+                _ = self.terminate.recv() => false,
+                _ = self.interrupt.recv() => true,
+            };
+            if interrupted && *trigger.0.borrow() {
+                tracing::warn!("interrupted again: stopping at once");
+                std::process::exit(130);
+            }
+            tracing::info!("stopping: no new connections, finishing what is under way");
+            trigger.pull();
         }
-        tracing::info!("stopping: no new connections, finishing what is under way");
-        trigger.pull();
     }
 }
 

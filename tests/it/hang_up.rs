@@ -117,7 +117,8 @@ async fn while_it_waits_for_the_record() {
     let other = json!({ "Industry": "Retail" });
     let first = write(&house, &other, usize::MAX).await;
     gate.arrived(1).await;
-    let second = write(&house, &industry(), usize::MAX).await;
+    let other = json!({ "Industry": "Energy", "Rating": "Hot" });
+    let second = write(&house, &other, usize::MAX).await;
     control.waiting(1).await;
     gone(&house, second).await;
     gone(&house, first).await;

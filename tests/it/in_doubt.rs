@@ -8,9 +8,11 @@ mod repeats;
 mod restarts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use writegate::app::Worker;
 use writegate::clock::{Clock, EntryId, ManualClock, SystemClock};
 use writegate::journal::read::EntryState;
@@ -84,7 +86,9 @@ impl Scene {
     /// Returns once so many repeats wait for the answer to what is being sent.
     async fn repeats_wait(&self, count: usize) {
         let mut waiting = self.house.app.doubts.flights.waiting();
-        waiting.wait_for(|&waiting| waiting == count).await.unwrap();
+        let all = waiting.wait_for(|&waiting| waiting == count);
+        let patience = Duration::from_secs(20);
+        drop(timeout(patience, all).await.unwrap().unwrap());
     }
 
     fn writes(&self) -> usize {

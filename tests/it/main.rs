@@ -37,6 +37,7 @@ mod readme;
 mod record_locks;
 mod reload;
 mod restart;
+mod revert;
 mod sandbox;
 mod schema;
 mod secrets;

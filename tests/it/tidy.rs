@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// For each module, the modules of this crate that it may name. `clock`, `mutation` and `error` may be
 /// named by all; modules that are not listed (the door) may name anything.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("mutation", &[]),
     ("error", &[]),
     ("clock", &[]),
@@ -24,6 +24,13 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
     (
         "doubt",
         &["app", "crm", "journal", "policy", "snapshot", "upstream"],
+    ),
+    (
+        "revert",
+        &[
+            "app", "config", "crm", "gate", "journal", "ledger", "policy", "proxy", "snapshot",
+            "upstream",
+        ],
     ),
     (
         "proxy",

@@ -65,6 +65,29 @@ fn exact(token: &str, double: f64) -> Option<Number> {
     same.then_some(number)
 }
 
+/// Whether two texts are the same number.
+pub(super) fn same(a: &str, b: &str) -> bool {
+    matches!((read(a), read(b)), (Some(a), Some(b)) if a == b)
+}
+
+/// A number as JSON writes it: no plus sign, no leading zeros, no bare point. Zero has no sign.
+fn read(text: &str) -> Option<Decimal> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let mantissa = unsigned.split(['e', 'E']).next()?;
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = digits(whole) && fraction.is_none_or(digits);
+    if !plain || (whole.len() > 1 && whole.starts_with('0')) {
+        return None;
+    }
+    let mut number = Decimal::read(text)?;
+    number.negative &= !number.digits.is_empty();
+    Some(number)
+}
+
 /// `digits` × 10^`exponent`; digits without zeros at either end, so that equal values are equal.
 #[derive(PartialEq, Eq)]
 struct Decimal {

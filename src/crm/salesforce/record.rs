@@ -12,6 +12,9 @@ use crate::mutation::{Mutation, Operation, RecordKey, field, same_name};
 /// Objects whose owner an assignment rule picks.
 const ASSIGNED: [&str; 3] = ["Lead", "Case", "Account"];
 
+/// How a change set shows the owner that an assignment rule picks, followed by the rule's id.
+pub(super) const ASSIGNED_BY_RULE: &str = "assignment rule ";
+
 /// One record of a body, taken apart but not yet judged.
 #[derive(Debug, Default)]
 pub(super) struct Record {
@@ -150,7 +153,7 @@ impl Record {
         }
         self.fields.insert(
             "OwnerId".into(),
-            Value::from(format!("assignment rule {rule}")),
+            Value::from(format!("{ASSIGNED_BY_RULE}{rule}")),
         );
         Ok(())
     }

@@ -174,6 +174,15 @@ fn deletes_are_told_by_whether_the_record_is_there() {
 }
 
 #[test]
+fn the_loser_of_a_merge_is_not_told_by_a_record_that_answers() {
+    let mut loser = mutation(Operation::Delete, &json!({}));
+    let here = || Present::Record(found(&json!({})));
+    assert_eq!(sign(&one(&loser, &found(&json!({})), here(), true)), '-');
+    loser.undo = Undo::None;
+    assert_eq!(sign(&one(&loser, &found(&json!({})), here(), true)), '?');
+}
+
+#[test]
 fn creates_are_told_by_one_record_and_never_by_none() {
     let create = mutation(Operation::Create, &json!({"a": 1}));
     let made = |ids: &[&str]| Present::Made(ids.iter().map(|id| (*id).to_owned()).collect());

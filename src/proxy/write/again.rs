@@ -13,7 +13,8 @@ use super::through::Sending;
 use crate::clock::EntryId;
 use crate::crm::{ReadCall, Replay, Shape};
 use crate::digest::{self, Sameness};
-use crate::doubt::{self, Arrival, Blocked, Landed, Reader, Seat};
+use crate::doubt::{self, Arrival, Blocked, Flight, Landed, Reader, Seat};
+use crate::error::RefusalKind;
 
 use crate::journal::Closing;
 use crate::journal::sent::Sent;
@@ -213,8 +214,25 @@ fn mark(response: &mut Response<Body>, entry: &EntryId) {
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
 }
 
+/// Tells the answer to those who wait for it. What was not sent, or refused for its credential, is no
+/// answer for others: they are judged by themselves.
+pub(super) fn land(flight: Flight, answer: &Result<Response<Body>, Box<Refused>>) {
+    let own = match answer {
+        Ok(response) => response.status() == StatusCode::UNAUTHORIZED,
+        Err(refused) => !matches!(
+            refused.refusal.kind,
+            RefusalKind::UnknownOutcome | RefusalKind::UnknownOutcomeTimeout
+        ),
+    };
+    if own {
+        flight.abort();
+    } else {
+        flight.land(landed(answer));
+    }
+}
+
 /// The answer of a write that was sent, for its repeats.
-pub(super) fn landed(answer: &Result<Response<Body>, Box<Refused>>) -> Landed {
+fn landed(answer: &Result<Response<Body>, Box<Refused>>) -> Landed {
     match answer {
         Ok(response) => Landed::Answer {
             status: response.status(),

@@ -85,6 +85,8 @@ pub(super) async fn through(
                 .await);
         }
     };
+    let (mutations, snapshot) = (sending.changes.mutations(), &sending.snapshot);
+    app.doubts.sends(write.route(), mutations, snapshot);
     let _sent = app.inflight.sending(&write.actor.service_account);
     // 9 one dispatch
     let last_look = |journaled: &Journaled| {
@@ -99,7 +101,7 @@ pub(super) async fn through(
         Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
         Err(error) => Err(unanswered(write, sending, journaled, &error).await),
     };
-    flight.land(again::landed(&answer));
+    again::land(flight, &answer);
     answer
 }
 

@@ -85,6 +85,24 @@ async fn who_waited_for_the_record_is_told_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn no_person_is_asked_about_a_record_in_doubt() {
+    let rules = "
+crm: salesforce
+default: allow
+objects:
+  Account: { fields: { Rating: { agents: hold } } }
+";
+    let scene = Scene::of(House::builder().rules(rules)).await;
+    let agent = scene.house.agent();
+    let acme = account(seed::ACME);
+    scene.fail(&Method::PATCH, &acme, Fault::CloseBeforeEffect);
+    let doubt = doubtful(&agent.patch(&acme, &industry("Software")).await);
+    let held = agent.patch(&acme, &json!({ "Rating": "Hot" })).await;
+    is_blocked_by(&held, &doubt);
+    scene.house.finish().await;
+}
+
+#[tokio::test]
 async fn a_create_blocks_its_repeat_and_nothing_else() {
     let scene = Scene::new().await;
     let agent = scene.house.agent();

@@ -159,13 +159,61 @@ async fn what_was_done_answers_its_repeats_for_a_day() {
     assert_eq!(reply.header("x-writegate-replayed"), Some("true"));
     assert_eq!(entry(&reply), doubt);
     assert_eq!(scene.writes(), 1);
-    // another write to it is a new one
-    assert_eq!(agent.patch(&acme, &industry("Retail")).await.status, 204);
-    assert_eq!(scene.writes(), 2);
     scene.clock.advance_ms(24 * 3_600_000);
     let reply = agent.patch(&acme, &industry("Software")).await;
     assert_eq!(reply.header("x-writegate-replayed"), None);
-    assert_eq!(scene.writes(), 3);
+    assert_eq!(scene.writes(), 2);
+    scene.house.finish().await;
+}
+
+#[tokio::test]
+async fn after_another_write_to_the_record_the_same_request_is_no_repeat() {
+    let scene = Scene::new().await;
+    let (agent, other) = (scene.house.agent(), scene.house.other_agent());
+    let acme = account(seed::ACME);
+    for between in [&agent, &other] {
+        scene.fail(&Method::PATCH, &acme, Fault::CloseAfterEffect);
+        doubtful(&agent.patch(&acme, &industry("Software")).await);
+        assert_eq!(scene.look().await.len(), 1);
+        let by_key = "/services/data/v60.0/sobjects/Account/Ext_Id__c/A-1001";
+        let reply = between.patch(by_key, &industry("Retail")).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let reply = agent.patch(&acme, &industry("Software")).await;
+        assert_eq!(reply.header("x-writegate-replayed"), None);
+        let record = scene
+            .house
+            .sandbox
+            .record(CrmKind::Salesforce, "Account", seed::ACME);
+        assert_eq!(record.unwrap()["Industry"], "Software");
+        assert_eq!(agent.patch(&acme, &industry("Media")).await.status, 204);
+    }
+    scene.house.finish().await;
+}
+
+#[tokio::test]
+async fn who_waits_is_sent_itself_where_the_first_one_was_not() {
+    let scene = Scene::new().await;
+    let (gate, wait) = gated(false);
+    scene.fail(&Method::POST, ACCOUNTS, wait);
+    let refused = Fault::Answer {
+        status: 401,
+        headers: Vec::new(),
+        body: "[]".into(),
+    };
+    scene.fail(&Method::POST, ACCOUNTS, refused);
+    let agent = scene.house.agent();
+    let send = || {
+        let agent = agent.clone();
+        tokio::spawn(async move { agent.post(ACCOUNTS, &json!({ "Name": "Nakatomi" })).await })
+    };
+    let first = send();
+    gate.arrived(1).await;
+    let second = send();
+    scene.repeats_wait(1).await;
+    gate.open();
+    assert_eq!(first.await.unwrap().status, 401);
+    assert_eq!(second.await.unwrap().status, 201);
+    assert_eq!(scene.writes(), 2);
     scene.house.finish().await;
 }
 

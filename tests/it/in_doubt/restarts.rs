@@ -99,7 +99,19 @@ async fn a_restart_keeps_the_block_settles_and_remembers() {
     assert_eq!(crm.sandbox.writes().len(), 2);
     assert_eq!(agent.patch(&globex, &industry("Retail")).await.status, 204);
     assert_eq!(crm.sandbox.writes().len(), 3);
+    // what another write superseded is forgotten by a start too
+    assert_eq!(agent.patch(&acme, &industry("Media")).await.status, 204);
     end(third).await;
+    let fourth = crm.start().await;
+    let reply = fourth
+        .house
+        .agent()
+        .patch(&acme, &industry("Software"))
+        .await;
+    assert_eq!(reply.status, 204);
+    assert_eq!(reply.header("x-writegate-replayed"), None);
+    assert_eq!(crm.sandbox.writes().len(), 5);
+    end(fourth).await;
 }
 
 #[tokio::test]
@@ -174,6 +186,22 @@ async fn a_crm_that_cannot_be_read_is_asked_again() {
         assert!(scene.look().await.is_empty(), "it is not due yet");
         scene.clock.advance_ms(60_000);
     }
+    // after five looks that failed, nobody is told to try again soon
+    for hint in ["try again in", "A person has to settle it"] {
+        let fault = Fault::Answer {
+            status: 500,
+            headers: Vec::new(),
+            body: "[]".into(),
+        };
+        let sandbox = &scene.house.sandbox;
+        sandbox.script(|head| head.method == Method::GET, 1, fault);
+        assert!(scene.look().await.is_empty());
+        let blocked = agent.patch(&acme, &json!({ "Rating": "Hot" })).await;
+        is_blocked_by(&blocked, &doubt);
+        assert!(blocked.message().contains(hint), "{}", blocked.message());
+        scene.clock.advance_ms(60_000);
+    }
+    assert_eq!(scene.house.sandbox.writes().len(), 1);
     assert_eq!(scene.look().await.len(), 1);
     assert_eq!(scene.state(&doubt).await, EntryState::Done);
     scene.house.finish().await;

@@ -1,0 +1,169 @@
+//! `revert`: takes back what entries wrote, over the operator API of a running proxy.
+
+use clap::{ArgGroup, Args};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::admin_client::{AdminArguments, AdminClient};
+use super::entries::{Since, since};
+use super::table::Table;
+use super::visible::{value, visible};
+use super::{Context, Exit, Failure};
+use crate::clock::{Clock, SystemClock};
+
+/// Take back what entries wrote: fields that still hold it, and nothing else
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("what").args(["entries", "service_account"]).required(true)))]
+#[command(group(ArgGroup::new("reach").args(["last", "since", "run"]).requires("service_account")))]
+pub(super) struct Arguments {
+    /// These entries
+    #[arg(value_name = "ENTRY")]
+    entries: Vec<String>,
+    /// The entries of this service account, with one of --last, --since and --run
+    #[arg(long = "as", value_name = "SERVICE-ACCOUNT", requires = "reach")]
+    service_account: Option<String>,
+    /// The newest so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    last: Option<u64>,
+    /// Since a moment (2026-11-20T14:00Z) or for so long (2h, 30m, 7d)
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+    /// Of this run, as the agent named it (x-writegate-run)
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+    /// Only what went through this route
+    #[arg(long, value_name = "ROUTE")]
+    route: Option<String>,
+    /// Write nothing: show what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    admin: AdminArguments,
+    /// Print one line of JSON: {"items": […], "summary": …}
+    #[arg(long)]
+    json: bool,
+}
+
+/// One line of the proxy's answer.
+#[derive(Debug, Deserialize)]
+struct Item {
+    entry: String,
+    record: Option<String>,
+    field: Option<String>,
+    action: String,
+    then: Value,
+    written: Value,
+    now: Value,
+    why: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Summary {
+    entries: u64,
+    restored: u64,
+    skipped: u64,
+    impossible: u64,
+    made: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Report {
+    items: Vec<Item>,
+    summary: Summary,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let client = AdminClient::new(&arguments.admin, context)?;
+    let answer = client.post_long("reverts", &wish(arguments)?)?;
+    let report = Report::deserialize(&answer).map_err(|error| {
+        Failure::Refused(format!(
+            "cannot read the proxy's answer ({error}): is it of another version?"
+        ))
+    })?;
+    if arguments.json {
+        context.out.json(&answer)?;
+    } else {
+        show(&report, arguments.dry_run, context)?;
+    }
+    if report.summary.skipped + report.summary.impossible > 0 {
+        return Ok(Exit::Found);
+    }
+    Ok(Exit::Done)
+}
+
+fn wish(arguments: &Arguments) -> Result<Value, Failure> {
+    let mut wish = Map::new();
+    if !arguments.entries.is_empty() {
+        wish.insert("entries".into(), json!(arguments.entries));
+    }
+    let since = arguments.since.map(|since| since.moment(SystemClock.now()));
+    let since = since.transpose()?.map(|since| since.to_string());
+    let texts = [
+        ("as", arguments.service_account.clone()),
+        ("since", since),
+        ("run", arguments.run.clone()),
+        ("route", arguments.route.clone()),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            wish.insert(name.into(), text.into());
+        }
+    }
+    if let Some(last) = arguments.last {
+        wish.insert("last".into(), last.into());
+    }
+    wish.insert("dry_run".into(), arguments.dry_run.into());
+    Ok(Value::Object(wish))
+}
+
+fn show(report: &Report, dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {
+    let head = [
+        "ENTRY", "RECORD", "FIELD", "", "THEN", "WRITTEN", "NOW", "WHY",
+    ];
+    let mut table = Table::new(&head);
+    for item in &report.items {
+        let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), visible);
+        // a record as a whole and its links have no values
+        let field = item.field.as_deref();
+        let has_values = field.is_some_and(|field| !field.starts_with("link to "));
+        let shown = |known: &Value| if has_values { value(known) } else { "-".into() };
+        table.row(vec![
+            visible(&item.entry),
+            text(&item.record),
+            text(&item.field),
+            visible(&item.action),
+            shown(&item.then),
+            shown(&item.written),
+            shown(&item.now),
+            item.why.as_deref().map_or(String::new(), visible),
+        ]);
+    }
+    if report.items.is_empty() {
+        context.out.line("nothing to take back")?;
+    } else {
+        table.print(context.out)?;
+    }
+    let Summary {
+        entries,
+        restored,
+        skipped,
+        impossible,
+        made,
+    } = &report.summary;
+    let would = if dry_run {
+        "dry run, nothing written: "
+    } else {
+        ""
+    };
+    context.out.line(format_args!(
+        "{would}{restored} restored · {skipped} skipped · {impossible} impossible, of {entries} entries"
+    ))?;
+    if !made.is_empty() {
+        let made: Vec<String> = made.iter().map(|entry| visible(entry)).collect();
+        context.out.line(format_args!(
+            "to take this back: writegate revert {}",
+            made.join(" ")
+        ))?;
+    }
+    Ok(())
+}

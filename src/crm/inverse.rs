@@ -1,0 +1,193 @@
+//! How a write is taken back: whether a field still holds what was written, whether the value from
+//! before can be written at all, and the request that does it.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::path::CanonicalPath;
+use super::{Crm, hubspot, json, salesforce};
+use crate::mutation::{CrmKind, Operation, Undo, is_blank};
+
+/// What one request of a revert does to records of one object: their ids, and what is written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inverse {
+    /// Values from before are written back; null where a field was blank.
+    Restore(Vec<(String, Map<String, Value>)>),
+    /// Records that a write made are deleted.
+    Remove(Vec<String>),
+}
+
+/// A write that we make ourselves.
+#[derive(Clone, Debug)]
+pub struct WriteCall {
+    /// The method.
+    pub method: Method,
+    /// The path.
+    pub path: CanonicalPath,
+    /// The query without `?`.
+    pub query: Option<String>,
+    /// Everything but the credential and the framing.
+    pub headers: HeaderMap,
+    /// A JSON body; empty for none.
+    pub body: Bytes,
+}
+
+impl Crm {
+    /// The request that takes back what was done to records of one object, in the API version of the
+    /// write at `like`. The parser reads one mutation for each record out of it, in their order.
+    ///
+    /// # Errors
+    /// Why there is none, for people.
+    pub fn inverse(
+        self,
+        like: &CanonicalPath,
+        object: &str,
+        inverse: &Inverse,
+    ) -> Result<WriteCall, String> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::inverse::call(like, object, inverse),
+            CrmKind::HubSpot => hubspot::inverse::call(like, object, inverse),
+        }
+    }
+
+    /// How many records one such request holds, in the API version of the write at `like`.
+    #[must_use]
+    pub fn inverse_most(self, like: &CanonicalPath, object: &str) -> usize {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::inverse::most(like, object),
+            CrmKind::HubSpot => hubspot::inverse::MOST,
+        }
+    }
+
+    /// The API version of the write at `like`; writes of different versions share no request.
+    #[must_use]
+    pub fn api(self, like: &CanonicalPath) -> String {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::inverse::api(like),
+            CrmKind::HubSpot => hubspot::inverse::api(like),
+        }
+    }
+
+    /// Whether a field holds what was written, in the normal form of values: blank is null, absent or
+    /// empty; numbers are compared exactly and with their text, truth values with theirs, moments as
+    /// moments. What cannot be told apart from an edit counts as one.
+    #[must_use]
+    pub fn holds(self, field: &str, written: &Value, now: Option<&Value>) -> bool {
+        let Some(now) = now.filter(|now| !is_blank(Some(now))) else {
+            return is_blank(Some(written));
+        };
+        if is_blank(Some(written)) {
+            return false;
+        }
+        written == now
+            || same_truth(written, now)
+            || same_number(written, now)
+            || match self.0 {
+                CrmKind::Salesforce => salesforce::inverse::same_text(written, now),
+                CrmKind::HubSpot => hubspot::inverse::same_text(field, written, now),
+            }
+    }
+
+    /// Why the value of a field cannot be written back; `None`: it can.
+    #[must_use]
+    pub fn cannot_write_back(self, field: &str, value: &Value) -> Option<&'static str> {
+        if value.is_array() || value.is_object() {
+            return Some("its value from before has parts, which are fields of their own");
+        }
+        match self.0 {
+            CrmKind::Salesforce => salesforce::inverse::kept_by_crm(field),
+            CrmKind::HubSpot => hubspot::inverse::cannot_write_back(field, value),
+        }
+    }
+
+    /// Why it is not known what a write put into a field; `None`: it is known.
+    #[must_use]
+    pub fn chosen_by_crm(self, field: &str, written: &Value) -> Option<&'static str> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::inverse::chosen_by_crm(field, written),
+            CrmKind::HubSpot => None,
+        }
+    }
+
+    /// Whether a prior value that is missing from a snapshot is a blank one. Salesforce answers every
+    /// field that was asked for.
+    #[must_use]
+    pub fn leaves_blanks_out(self) -> bool {
+        self.0 == CrmKind::HubSpot
+    }
+
+    /// When a record was made, by its fields.
+    #[must_use]
+    pub fn made_at(self, fields: &Map<String, Value>) -> Option<Timestamp> {
+        self.birth_fields()
+            .iter()
+            .find_map(|name| fields.get(*name)?.as_str()?.parse().ok())
+    }
+
+    /// The fields that tell when a record was made.
+    #[must_use]
+    pub fn birth_fields(self) -> &'static [&'static str] {
+        match self.0 {
+            CrmKind::Salesforce => &["CreatedDate"],
+            CrmKind::HubSpot => &["hs_createdate", "createdate"],
+        }
+    }
+
+    /// Why what an operation did cannot be taken back; `None`: it can.
+    #[must_use]
+    pub fn no_way_back(self, operation: Operation, undo: Undo) -> Option<&'static str> {
+        Some(match (operation, self.0) {
+            // The one delete that nothing brings back is that of the loser of a merge.
+            (Operation::Delete, _) if undo == Undo::None => {
+                "it went into another record by a merge, which cannot be taken apart again"
+            }
+            (Operation::Create | Operation::Update | Operation::Upsert, _) => return None,
+            (Operation::Delete, CrmKind::Salesforce) => {
+                "Salesforce's REST API cannot undelete (only SOAP can, which is not built): restore \
+                 it from the recycle bin within 15 days"
+            }
+            (Operation::Delete, CrmKind::HubSpot) => {
+                "HubSpot's API cannot restore what was archived: restore it in HubSpot within 90 days"
+            }
+            (Operation::Purge, _) => "it was deleted past any recycle bin",
+            (Operation::Merge, _) => "merged records cannot be taken apart again",
+            (Operation::Convert, _) => "a conversion cannot be taken back",
+            (Operation::Send, _) => "what was sent cannot be called back",
+            (Operation::Export, _) => "what was handed out cannot be called back",
+            (Operation::Associate | Operation::Dissociate, _) => {
+                "a link by itself is not taken back yet"
+            }
+            (Operation::Restore, _) => "a restore is not taken back yet: delete the record",
+            (Operation::Import | Operation::Invoke, _) => "what it changed is not known",
+            (Operation::Schema | Operation::Settings | Operation::Credential, _) => {
+                "it did not change records"
+            }
+        })
+    }
+}
+
+fn same_truth(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Bool(truth), Value::String(text)) | (Value::String(text), Value::Bool(truth)) => {
+            text == if *truth { "true" } else { "false" }
+        }
+        _ => false,
+    }
+}
+
+/// The same number; two texts are not numbers to each other (`5` and `5.0` may be two codes).
+fn same_number(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => json::same_number(&a.to_string(), &b.to_string()),
+        (Value::Number(number), Value::String(text))
+        | (Value::String(text), Value::Number(number)) => {
+            json::same_number(&number.to_string(), text)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Takes back what entries wrote. A revert is a write of its own: rules with `applies: { origin: revert }`
+//! judge it, it is journaled with its own snapshot, and it can be reverted. The matrix, the agent's
+//! limits and the agent's switch do not apply to it.
+//!
+//! ```text
+//! choose      entries of this ledger, newest first
+//! deed        what they did to which record; what has no way back
+//! batch       records that share one request
+//! round       lock → read → plan → rules → gate → journal → send → close → look again
+//! report      restored, skipped, impossible, field by field
+//! ```
+
+mod batch;
+mod choose;
+mod deed;
+mod judge;
+mod look;
+mod plan;
+mod report;
+mod round;
+mod send;
+
+use std::sync::Arc;
+
+pub use choose::{Choice, Reach};
+pub use report::{Action, Item, Report, Summary};
+
+use crate::app::{App, Worker};
+use crate::error::StoreError;
+use crate::mutation::{Actor, Claims};
+use round::Reverting;
+
+/// How entries name the operator who reverts: no service account's name has a colon.
+pub const OPERATOR: &str = "operator:";
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Which entries.
+    pub choice: Choice,
+    /// Only those that went through this route.
+    pub route: Option<String>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// Why nothing was done at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RevertError {
+    /// An entry that was named cannot be reverted by that name.
+    #[error("{0}")]
+    Entry(String),
+    /// There is no credential to do it with; says what to configure.
+    #[error("{0}")]
+    NoCredential(String),
+    /// More entries than one revert takes.
+    #[error("these are more than {0} entries: choose fewer, by `last` or `since`")]
+    TooMany(usize),
+    /// The ledger.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reverts on behalf of an operator, request by request; what fails on the way is told in the report.
+/// Do not drop the future half-way: what was sent would stay open until the next start.
+///
+/// # Errors
+/// [`RevertError`]: nothing was written.
+pub async fn revert(
+    worker: &Arc<Worker>,
+    operator: &str,
+    wish: &Wish,
+) -> Result<Report, RevertError> {
+    let app = &worker.app;
+    let ledger = &**app.journal.ledger();
+    let chosen = choose::choose(ledger, &wish.choice, wish.route.as_deref()).await?;
+    if let (
+        true,
+        Choice::Of {
+            service_account, ..
+        },
+    ) = (chosen.is_empty(), &wish.choice)
+    {
+        known(app, service_account)?;
+    }
+    let crm_of = |route: &str| {
+        let mut routes = app.routes.iter();
+        let state = routes.find(|state| state.route.name == route)?;
+        Some(state.crm)
+    };
+    let sorted = deed::sort(&chosen, crm_of);
+    let mut findings = sorted.findings;
+    let mut queue = batch::batches(app, sorted.records)?;
+    let service_account = format!("{OPERATOR}{operator}");
+    let underway = app.inflight.enter();
+    let reverting = Reverting {
+        worker: Arc::clone(worker),
+        actor: Actor {
+            service_account,
+            claims: Claims::default(),
+        },
+        rules: app.rules.load_full(),
+        dry_run: wish.dry_run,
+    };
+    while let Some(batch) = queue.pop_front() {
+        let round = reverting.round(&batch).await;
+        findings.extend(round.findings);
+        for again in round.again.into_iter().rev() {
+            queue.push_front(again);
+        }
+    }
+    drop(underway);
+    let report = Report::of(findings, chosen.len(), wish.dry_run);
+    let Summary {
+        dry_run,
+        entries,
+        restored,
+        skipped,
+        impossible,
+        ..
+    } = &report.summary;
+    tracing::info!(%operator, dry_run, entries, restored, skipped, impossible, "reverted");
+    Ok(report)
+}
+
+/// A misspelt name must not look like an agent that wrote nothing.
+fn known(app: &App, service_account: &str) -> Result<(), RevertError> {
+    let accounts = &app.config.service_accounts;
+    let known = service_account.starts_with(OPERATOR)
+        || accounts.iter().any(|known| known.name == service_account);
+    if known {
+        return Ok(());
+    }
+    let why = format!("no service account is named {service_account}, and none of that name wrote");
+    Err(RevertError::Entry(why))
+}
+
+#[cfg(test)]
+mod tests;

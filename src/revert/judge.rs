@@ -1,0 +1,305 @@
+//! What the rules say of a revert's request. Records that they object to are taken out and recorded as
+//! refused; the rest goes on.
+
+use super::batch::{Batch, Kind};
+use super::look::{self, Way};
+use super::plan::Back;
+use super::report::{Action, Finding};
+use super::round::{MOVED, Reverting, Turn};
+use crate::clock::EntryId;
+use crate::crm::{Class, Head, Inverse, Shape, WriteCall};
+use crate::error::RefusalKind;
+use crate::journal::Subject;
+use crate::mutation::{Acting, ChangeSet, Effect, Origin, Prior, Snapshot, Verdict, field};
+use crate::policy::{Evaluation, Question};
+
+/// A request that the rules let through.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) turns: Vec<Turn>,
+    pub(super) request: Parsed,
+    pub(super) verdict: Verdict,
+    /// The values that the request is about to change, by the places of `turns`.
+    pub(super) snapshot: Snapshot,
+}
+
+/// A request of ours as the parser reads it.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) call: WriteCall,
+    pub(super) shape: Shape,
+    pub(super) changes: ChangeSet,
+    /// The headers that act on it beside its body.
+    pub(super) acting: Acting,
+}
+
+/// What the rules said of a request.
+enum Heard {
+    Verdict(Verdict, Snapshot),
+    /// These records, by their places, moved meanwhile.
+    Moved(Vec<usize>),
+    /// They could not be asked.
+    Failed(String),
+}
+
+impl Reverting {
+    /// The request that does what `turns` plan, or nothing where the rules leave none; lines about what
+    /// is left out go into `findings`.
+    pub(super) async fn judge(
+        &self,
+        way: &Way<'_>,
+        batch: &Batch,
+        mut turns: Vec<Turn>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Ready> {
+        while !turns.is_empty() {
+            let request = match parsed(way, batch, &turns) {
+                Ok(request) => request,
+                Err(why) => {
+                    findings.extend(fail(turns, Action::Impossible, &why));
+                    return None;
+                }
+            };
+            let (verdict, snapshot) = match self.heard(way, batch, &turns, &request).await {
+                Heard::Verdict(verdict, snapshot) => (verdict, snapshot),
+                Heard::Moved(places) => {
+                    let (moved, rest) = parted(turns, |place| places.contains(&place));
+                    findings.extend(fail(moved, Action::Skipped, MOVED));
+                    turns = rest;
+                    continue;
+                }
+                Heard::Failed(why) => {
+                    findings.extend(fail(turns, Action::Skipped, &why));
+                    return None;
+                }
+            };
+            if verdict.effect == Effect::Allow {
+                return Some(Ready {
+                    turns,
+                    request,
+                    verdict,
+                    snapshot,
+                });
+            }
+            let (denied, rest) = parted(turns, |place| objects(&verdict, place));
+            let (denied, rest) = match denied.is_empty() {
+                true => (rest, Vec::new()),
+                false => (denied, rest),
+            };
+            findings.extend(self.refuse(way, batch, denied, &verdict).await);
+            turns = rest;
+        }
+        None
+    }
+
+    async fn heard(&self, way: &Way<'_>, batch: &Batch, turns: &[Turn], request: &Parsed) -> Heard {
+        let known = Snapshot::of(turns.iter().map(|turn| turn.prior.clone()).collect());
+        let wanted = match self.rules.evaluate(&self.question(way, request, None)) {
+            Evaluation::Decided { verdict, .. } => return Heard::Verdict(verdict, known),
+            Evaluation::NeedsPrior(wanted) => wanted,
+        };
+        let fresh = look::take(way, request.changes.mutations(), &wanted).await;
+        let fresh = match fresh {
+            Ok(fresh) => fresh,
+            Err(failure) => return Heard::Failed(look::told(failure)),
+        };
+        let moved: Vec<usize> = turns
+            .iter()
+            .enumerate()
+            .filter(|(place, turn)| moved(turn, batch.kind, fresh.prior(*place)))
+            .map(|(place, _)| place)
+            .collect();
+        if !moved.is_empty() {
+            return Heard::Moved(moved);
+        }
+        match self
+            .rules
+            .evaluate(&self.question(way, request, Some(&fresh)))
+        {
+            Evaluation::Decided { verdict, .. } => Heard::Verdict(verdict, fresh),
+            Evaluation::NeedsPrior(_) => {
+                Heard::Failed("the rules asked for present values twice".into())
+            }
+        }
+    }
+
+    fn question<'a>(
+        &'a self,
+        way: &Way<'a>,
+        request: &'a Parsed,
+        snapshot: Option<&'a Snapshot>,
+    ) -> Question<'a> {
+        Question {
+            crm: way.state.route.crm,
+            route: &way.state.route.name,
+            actor: &self.actor,
+            origin: Origin::Revert,
+            method: request.call.method.as_str(),
+            path: request.call.path.as_str(),
+            acting: &request.acting,
+            changes: &request.changes,
+            snapshot,
+            now: self.worker.app.clock.now(),
+        }
+    }
+
+    /// Rows about a request.
+    pub(super) fn subject<'a>(
+        &'a self,
+        way: &Way<'a>,
+        entry: &'a EntryId,
+        request: &'a Parsed,
+        verdict: &'a Verdict,
+    ) -> Subject<'a> {
+        Subject {
+            entry,
+            actor: &self.actor,
+            origin: Origin::Revert,
+            route: &way.state.route.name,
+            method: request.call.method.as_str(),
+            path: request.call.path.as_str().into(),
+            query: request.call.query.as_deref().map(Into::into),
+            acting: &request.acting,
+            digest: None,
+            changes: Some(&request.changes),
+            verdict: Some(verdict),
+            rules: self.rules.digest(),
+            now: self.worker.app.clock.now(),
+        }
+    }
+
+    /// Records the refusal of these records.
+    async fn refuse(
+        &self,
+        way: &Way<'_>,
+        batch: &Batch,
+        denied: Vec<Turn>,
+        verdict: &Verdict,
+    ) -> Vec<Finding> {
+        let why = objection(verdict);
+        if let (false, Ok(request)) = (self.dry_run, parsed(way, batch, &denied)) {
+            let app = &self.worker.app;
+            let entry = app.entry_id(app.clock.now());
+            let subject = self.subject(way, &entry, &request, verdict);
+            let message = format!("Not reverted: {why}.");
+            let refused = app
+                .journal
+                .refused(&subject, RefusalKind::Denied, &message, &[]);
+            if let Err(error) = refused.await {
+                tracing::error!(%error, "the refusal of a revert is not recorded");
+            }
+        }
+        fail(denied, Action::Impossible, &why)
+    }
+}
+
+/// The request for these records, read back by the parser: what is judged is what is sent (P2).
+fn parsed(way: &Way<'_>, batch: &Batch, turns: &[Turn]) -> Result<Parsed, String> {
+    let crm = way.state.crm;
+    let inverse = match batch.kind {
+        Kind::Remove => Inverse::Remove(turns.iter().map(|turn| turn.record.id.clone()).collect()),
+        Kind::Restore => Inverse::Restore(
+            turns
+                .iter()
+                .filter_map(|turn| match &turn.plan.back {
+                    Back::Restore(fields) => Some((turn.record.id.clone(), fields.clone())),
+                    Back::Nothing | Back::Remove => None,
+                })
+                .collect(),
+        ),
+    };
+    let call = crm.inverse(&batch.like, &batch.object, &inverse)?;
+    let head = Head {
+        method: &call.method,
+        path: &call.path,
+        query: call.query.as_deref(),
+        headers: &call.headers,
+    };
+    let shape = match crm.classify(&head) {
+        Class::Write(shape) => shape,
+        Class::Opaque(opaque) => return Err(opaque.reason),
+        Class::Read | Class::Auth => return Err("its request is no write".into()),
+    };
+    let changes = crm
+        .parse(&shape, &head, &call.body, &way.state.catalog)
+        .map_err(|malformed| malformed.0)?;
+    match &changes {
+        ChangeSet::Opaque(opaque) => Err(opaque.reason.clone()),
+        ChangeSet::Mutations(mutations) if mutations.len() == turns.len() => Ok(Parsed {
+            acting: crm.acting(&call.headers),
+            call,
+            shape,
+            changes,
+        }),
+        ChangeSet::Mutations(_) => Err("its request has another reading".into()),
+    }
+}
+
+/// Whether what is about to be overwritten is another value than the plan was made for.
+fn moved(turn: &Turn, kind: Kind, fresh: &Prior) -> bool {
+    let (
+        Prior::Found {
+            fields: before,
+            stamp: old,
+            ..
+        },
+        Prior::Found {
+            fields: now,
+            stamp: new,
+            ..
+        },
+    ) = (&turn.prior, fresh)
+    else {
+        return true;
+    };
+    match (kind, &turn.plan.back) {
+        (Kind::Restore, Back::Restore(written)) => written
+            .keys()
+            .any(|name| field(before, name) != field(now, name)),
+        _ => old != new,
+    }
+}
+
+fn parted(turns: Vec<Turn>, takes: impl Fn(usize) -> bool) -> (Vec<Turn>, Vec<Turn>) {
+    let (mut taken, mut rest) = (Vec::new(), Vec::new());
+    for (place, turn) in turns.into_iter().enumerate() {
+        if takes(place) {
+            taken.push(turn);
+        } else {
+            rest.push(turn);
+        }
+    }
+    (taken, rest)
+}
+
+fn fail(turns: Vec<Turn>, action: Action, why: &str) -> Vec<Finding> {
+    turns
+        .into_iter()
+        .flat_map(|turn| turn.fail(action, why))
+        .collect()
+}
+
+/// Whether the rules object to one record; a reason that names none is about all.
+fn objects(verdict: &Verdict, place: usize) -> bool {
+    let about = |named: Option<usize>| named.is_none_or(|named| named == place);
+    verdict.reasons.is_empty()
+        || verdict
+            .reasons
+            .iter()
+            .any(|reason| reason.effect != Effect::Allow && about(reason.mutation))
+}
+
+fn objection(verdict: &Verdict) -> String {
+    let mut rules: Vec<String> = Vec::new();
+    for reason in verdict.deciding() {
+        let rule = format!("{} ({})", reason.rule, reason.message);
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    let verb = match verdict.effect {
+        Effect::Hold => "asks another person, and a revert does not wait",
+        Effect::Deny | Effect::Allow => "denies it",
+    };
+    format!("{} {verb}", rules.join("; "))
+}

@@ -1,0 +1,149 @@
+//! What a revert came to, field by field.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::clock::EntryId;
+
+/// What became of one field, or of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is as it was before.
+    Restored,
+    /// It was left alone, because others changed it since or the doubt is too large.
+    Skipped,
+    /// It cannot be taken back.
+    Impossible,
+}
+
+/// One line of the result. Without `field` it speaks of the whole record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Item {
+    /// The entry that is taken back.
+    pub entry: EntryId,
+    /// The record, as `Account/001…`.
+    pub record: Option<String>,
+    /// The field.
+    pub field: Option<String>,
+    /// What became of it; in a dry run what would.
+    pub action: Action,
+    /// The value from before.
+    pub then: Option<Value>,
+    /// What the entry wrote.
+    pub written: Option<Value>,
+    /// What the CRM held when it was looked at; newer entries of the same revert are undone already.
+    pub now: Option<Value>,
+    /// Why, where there is something to say.
+    pub why: Option<String>,
+    /// The entry that took it back.
+    pub by: Option<EntryId>,
+}
+
+/// The sums.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Summary {
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// Entries that were looked at.
+    pub entries: usize,
+    /// Lines that say restored.
+    pub restored: usize,
+    /// Lines that say skipped.
+    pub skipped: usize,
+    /// Lines that say impossible.
+    pub impossible: usize,
+    /// The entries that this revert made: each can be reverted itself.
+    pub made: Vec<EntryId>,
+}
+
+/// The whole result.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Line by line: newest entry first, then in the order of the write.
+    pub items: Vec<Item>,
+    /// The sums.
+    pub summary: Summary,
+}
+
+/// A line with the place that it takes in the result.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Finding {
+    /// The entry's place among the chosen ones, the mutation's place in the entry.
+    pub(super) place: (usize, usize),
+    pub(super) item: Item,
+    /// It says restored, and a write has to make it true.
+    pub(super) pending: bool,
+}
+
+impl Finding {
+    /// A line about a whole record.
+    pub(super) fn of_record(
+        place: (usize, usize),
+        entry: &EntryId,
+        record: Option<String>,
+        action: Action,
+        why: impl Into<String>,
+    ) -> Self {
+        let item = Item {
+            entry: entry.clone(),
+            record,
+            field: None,
+            action,
+            then: None,
+            written: None,
+            now: None,
+            why: Some(why.into()),
+            by: None,
+        };
+        Self {
+            place,
+            item,
+            pending: false,
+        }
+    }
+
+    /// It does not come true after all.
+    pub(super) fn fail(&mut self, action: Action, why: &str) {
+        if self.pending {
+            self.pending = false;
+            self.item.action = action;
+            self.item.why = Some(why.to_owned());
+        }
+    }
+
+    /// It came true by this entry.
+    pub(super) fn done(&mut self, by: &EntryId) {
+        if self.pending {
+            self.pending = false;
+            self.item.by = Some(by.clone());
+        }
+    }
+}
+
+impl Report {
+    /// Puts the lines in order and counts them.
+    pub(super) fn of(mut findings: Vec<Finding>, entries: usize, dry_run: bool) -> Self {
+        findings.sort_by_key(|finding| finding.place);
+        let count = |action| {
+            let same = |finding: &&Finding| finding.item.action == action;
+            findings.iter().filter(same).count()
+        };
+        let mut made: Vec<EntryId> = findings
+            .iter()
+            .filter_map(|finding| finding.item.by.clone())
+            .collect();
+        made.sort_unstable();
+        made.dedup();
+        let summary = Summary {
+            dry_run,
+            entries,
+            restored: count(Action::Restored),
+            skipped: count(Action::Skipped),
+            impossible: count(Action::Impossible),
+            made,
+        };
+        let items = findings.into_iter().map(|finding| finding.item).collect();
+        Self { items, summary }
+    }
+}
