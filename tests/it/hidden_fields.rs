@@ -57,7 +57,7 @@ async fn a_batch_of_two_types_is_read_in_the_end() {
     let house = House::builder().rules(&rules).build().await;
     let body = json!({ "allOrNone": false, "records": [
         { "attributes": { "type": "Account" }, "id": seed::ACME, "Industry": "Software" },
-        { "attributes": { "type": "Contact" }, "id": seed::WILE, "Title": "CEO" },
+        { "attributes": { "type": "Contact" }, "id": seed::WILE, "Title": "COO" },
     ]});
     let reply = house
         .agent()

@@ -51,7 +51,7 @@ Wayne Logistics     | wayne.example    | LOGISTICS_AND_SUPPLY_CHAIN | 2300      
 const CONTACTS: &str = "
 firstname | lastname  | email                  | jobtitle        | company             | lifecyclestage         | hubspot_owner_id
 Wile      | Coyote    | wile@acme.example      | Head of Product | Acme Corporation    | customer               | 77001
-Hank      | Scorpio   | hank@globex.example    | CEO             | Globex Industries   | customer               | 77001
+Hank      | Scorpio   | hank@globex.example    | COO             | Globex Industries   | customer               | 77001
 Peter     | Gibbons   | peter@initech.example  | Engineer        | Initech Software    | opportunity            | 77001
 Alice     | Abernathy | alice@umbrella.example | CISO            | Umbrella Health     | marketingqualifiedlead | 77002
 Pepper    | Potts     | pepper@stark.example   | COO             | Stark Manufacturing | opportunity            | 77002

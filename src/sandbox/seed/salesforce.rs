@@ -126,7 +126,7 @@ Vandelay Imports    | Other    | Retail          | 14                |          
 const CONTACTS: &str = "
 FirstName | LastName  | Title           | Email                  | LeadSource | Ext_Id__c
 Wile      | Coyote    | Head of Product | wile@acme.example      | Web        | C-2001
-Hank      | Scorpio   | CEO             | hank@globex.example    | Web        | C-2002
+Hank      | Scorpio   | COO             | hank@globex.example    | Web        | C-2002
 Peter     | Gibbons   | Engineer        | peter@initech.example  | Web        | C-2003
 Alice     | Abernathy | CISO            | alice@umbrella.example | Referral   | C-2004
 Pepper    | Potts     | COO             | pepper@stark.example   | Referral   | C-2005

@@ -458,7 +458,7 @@ async fn a_call_that_nobody_decides_ends_when_its_wait_is_over() {
     let held = bench
         .house
         .agent()
-        .patch(&target, &json!({ "Title": "CEO" }))
+        .patch(&target, &json!({ "Title": "COO" }))
         .await;
     hold_of(&held);
     assert!(began.elapsed() >= std::time::Duration::from_secs(1));
@@ -520,16 +520,20 @@ async fn the_route_tells_its_owner_how_a_hold_stands_and_nobody_else() {
     bench.finish().await;
 }
 
-#[tokio::test]
-async fn a_hold_is_charged_once_and_the_queue_has_an_end() {
-    let rules = format!(
+/// The rules with three writes an hour and room for two holds.
+fn limited() -> String {
+    format!(
         "{RULES}
 limits:
   - {{ name: hourly, per: service_account, count: mutations, max: 3, window: 1h }}
   - {{ name: queue, per: service_account, count: holds, max: 2 }}
 "
-    );
-    let bench = Bench::of(builder(&rules)).await;
+    )
+}
+
+#[tokio::test]
+async fn a_hold_is_charged_once_and_the_queue_has_an_end() {
+    let bench = Bench::of(builder(&limited())).await;
     let deals = bench.deals();
     let first = hold_of(&bench.stage(&deals[2], "Prospecting").await);
     hold_of(&bench.stage(&deals[3], "Qualification").await);
@@ -569,14 +573,7 @@ limits:
 
 #[tokio::test]
 async fn a_park_that_cannot_be_recorded_takes_nothing() {
-    let rules = format!(
-        "{RULES}
-limits:
-  - {{ name: hourly, per: service_account, count: mutations, max: 3, window: 1h }}
-  - {{ name: queue, per: service_account, count: holds, max: 2 }}
-"
-    );
-    let bench = Bench::of(builder(&rules)).await;
+    let bench = Bench::of(builder(&limited())).await;
     let deals = bench.deals();
     bench.house.ledger.break_down();
     let reply = bench.stage(&deals[2], "Prospecting").await;
