@@ -14,6 +14,7 @@ use crate::config::{Config, Route};
 use crate::control::ControlState;
 use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
+use crate::crm::quota::Quota;
 use crate::doubt::Book;
 use crate::error::StoreError;
 use crate::gate;
@@ -26,9 +27,10 @@ use crate::metrics::{Metrics, Tally};
 use crate::mutation::{Charge, Limit};
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
+use crate::quota::Told;
 use crate::reload::Reloads;
 use crate::server::{self, InflightGuard};
-use crate::upstream::{Destination, Upstream};
+use crate::upstream::{Destination, Heard, Upstream};
 
 /// What was opened for this process.
 #[derive(Debug)]
@@ -83,6 +85,21 @@ pub struct RouteState {
     pub crm: Crm,
     /// What was learned of its org.
     pub catalog: Catalog,
+    /// What the CRM said last of its own quota.
+    pub quota: Arc<Told>,
+}
+
+impl RouteState {
+    /// Notes what every answer of the CRM says of its quota.
+    fn listener(&self, clock: &Arc<dyn Clock>) -> Heard {
+        let (crm, told, clock) = (self.crm, Arc::clone(&self.quota), Arc::clone(clock));
+        Heard::by(move |headers| {
+            let quota = crm.quota(headers);
+            if quota != Quota::default() {
+                told.note(quota, clock.now());
+            }
+        })
+    }
 }
 
 /// What an [`App`] is opened with.
@@ -117,7 +134,17 @@ impl App {
             clock,
             entropy,
         } = parts;
-        let metrics = Metrics::of(&config.routes);
+        let routes = config
+            .routes
+            .iter()
+            .map(|route| RouteState {
+                route: route.clone(),
+                crm: Crm(route.crm),
+                catalog: Catalog::builtin(route.crm),
+                quota: Arc::default(),
+            })
+            .collect::<Vec<_>>();
+        let metrics = Metrics::of(&routes);
         let journal = Journal::new(Arc::new(metrics.measured(ledger)));
         let now = clock.now();
         let found_open = journal.sweep(now).await?;
@@ -137,15 +164,6 @@ impl App {
             }
             Err(error) => tracing::error!(%error, "writes are refused"),
         }
-        let routes = config
-            .routes
-            .iter()
-            .map(|route| RouteState {
-                route: route.clone(),
-                crm: Crm(route.crm),
-                catalog: Catalog::builtin(route.crm),
-            })
-            .collect();
         Ok(Self {
             callers: Callers::new(&config),
             rules: ArcSwap::from_pointee(rules),
@@ -289,7 +307,10 @@ impl Worker {
         if let Ok(handle) = Handle::try_current() {
             app.runtimes.write().push(handle);
         }
-        let upstreams: Vec<Upstream> = destinations.iter().map(Upstream::to).collect();
+        let ways = app.routes.iter().zip(destinations);
+        let upstreams: Vec<Upstream> = ways
+            .map(|(state, way)| Upstream::to(way, state.listener(&app.clock)))
+            .collect();
         let places = upstreams.iter().enumerate();
         let tallies = places
             .map(|(place, upstream)| app.metrics.tally(place, upstream.traffic()))

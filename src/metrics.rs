@@ -16,15 +16,16 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
-use crate::config::Route;
+use crate::app::RouteState;
 use crate::error::{RefusalKind, Side};
 use crate::ledger::Ledger;
 use crate::mutation::Would;
+use crate::quota::Told;
 use crate::upstream::Traffic;
 
 pub use appends::Measured;
 pub use latency::Latency;
-pub use tally::{Class, QuotaSeen, Seen, Stopwatch, Tally};
+pub use tally::{Class, Seen, Stopwatch, Tally};
 pub use text::{Gauges, LimitUse, Thrown};
 
 /// Everything that is counted in this process.
@@ -33,7 +34,7 @@ pub struct Metrics {
     /// One for each route and runtime.
     tallies: RwLock<Vec<Arc<Tally>>>,
     /// By the place of the route.
-    quotas: Vec<(String, Arc<QuotaSeen>)>,
+    quotas: Vec<(String, Arc<Told>)>,
     refusals: Family<RefusalLabels, Counter>,
     would: Family<WouldLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
@@ -60,12 +61,12 @@ struct ReloadLabels {
 }
 
 impl Metrics {
-    /// Nothing counted yet, for these routes.
+    /// Nothing counted yet, for these routes and what is told of their CRMs' quotas.
     #[must_use]
-    pub fn of(routes: &[Route]) -> Self {
+    pub fn of(routes: &[RouteState]) -> Self {
         let quotas = routes
             .iter()
-            .map(|route| (route.name.clone(), Arc::default()));
+            .map(|state| (state.route.name.clone(), Arc::clone(&state.quota)));
         Self {
             tallies: RwLock::default(),
             quotas: quotas.collect(),
@@ -80,8 +81,8 @@ impl Metrics {
     /// Counters of its own for one route on the runtime that calls this.
     #[must_use]
     pub fn tally(&self, place: usize, traffic: &Arc<Traffic>) -> Arc<Tally> {
-        let (route, quota) = self.quotas.get(place).cloned().unwrap_or_default();
-        let tally = Arc::new(Tally::new(route, Arc::clone(traffic), quota));
+        let (route, _) = self.quotas.get(place).cloned().unwrap_or_default();
+        let tally = Arc::new(Tally::new(route, Arc::clone(traffic)));
         self.tallies.write().push(Arc::clone(&tally));
         tally
     }

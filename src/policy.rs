@@ -15,6 +15,7 @@ mod mention;
 mod mistake;
 mod path;
 mod pattern;
+mod reserve;
 mod rule;
 mod scene;
 mod value;
@@ -31,6 +32,7 @@ use matrix::RuleFile;
 pub use load::{OPERATORS, duration, load, rate, read_cases};
 pub use mention::Mentions;
 pub use mistake::{LoadErrors, Mistake, Place};
+pub use reserve::Reserve;
 pub use value::same as same_value;
 
 /// What the rules are asked.
@@ -157,6 +159,23 @@ impl RuleSet {
     #[must_use]
     pub fn limit(&self, name: &str) -> Option<&Limit> {
         self.limits().find(|limit| same_name(&limit.name, name))
+    }
+
+    /// All shares of the CRM's quota that are kept for people, in the order of files.
+    pub fn reserves(&self) -> impl Iterator<Item = &Reserve> {
+        self.files.iter().flat_map(|file| &file.reserves)
+    }
+
+    /// The one of a name, compared without case.
+    #[must_use]
+    pub fn reserve(&self, name: &str) -> Option<&Reserve> {
+        self.reserves()
+            .find(|reserve| same_name(&reserve.name, name))
+    }
+
+    /// The shares of the CRM's quota that are kept for people on a route.
+    pub fn reserves_for(&self, crm: CrmKind, route: &str) -> impl Iterator<Item = &Reserve> {
+        self.files_for(crm, route).flat_map(|file| &file.reserves)
     }
 
     /// Whether a limit only observes (`observe: true`): what is charged to it is counted and nothing is

@@ -7,6 +7,7 @@ pub mod decode;
 mod early;
 pub mod headers;
 pub mod releases;
+mod reserve;
 mod told;
 pub mod words;
 mod write;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
@@ -189,6 +190,9 @@ async fn read(
     incoming: Incoming,
 ) -> Result<Response<Body>, Box<Refused>> {
     may_read(call, caller)?;
+    for limit in reserve::spared(call.state, &call.worker.app.rules.load(), call.now)? {
+        tracing::info!(%limit, "would-limit: a read of the CRM's last calls");
+    }
     parts.uri = target(path, path.trailing_slash(), parts.uri.query())?;
     headers::to_read(&mut parts.headers);
     caller.credential.put(&mut parts.headers)?;
@@ -206,16 +210,8 @@ async fn read(
         .stream(Request::from_parts(parts, body))
         .await
         .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
-    quota(call.worker, call.place, answer.headers());
     headers::to_answer(answer.headers_mut());
     Ok(answer)
-}
-
-/// Notes what an answer of the CRM says of its quota.
-fn quota(worker: &Worker, place: usize, headers: &HeaderMap) {
-    if let (Some(tally), Some(state)) = (worker.tallies.get(place), worker.app.routes.get(place)) {
-        tally.quota(state.crm.quota(headers));
-    }
 }
 
 /// Reads are stopped by a switch of scope `all`, and where the caller is unknown by the configuration.

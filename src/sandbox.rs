@@ -212,6 +212,14 @@ impl Running {
         }
     }
 
+    /// Everybody together made so many calls: of the day, and of HubSpot's ten seconds.
+    pub fn set_calls(&self, daily: u64, interval: u64) {
+        let mut world = self.state.world.lock();
+        world.org.calls = daily;
+        world.portal.calls = daily;
+        world.portal.burst = interval;
+    }
+
     /// Applies `fault` to the next `times` requests whose head matches. A request that matches several
     /// scripts gets all their faults.
     pub fn script(

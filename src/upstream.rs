@@ -2,6 +2,7 @@
 //! [`Journaled`]. One of these for each route and runtime.
 
 mod body;
+mod heard;
 mod pool;
 mod traffic;
 
@@ -16,6 +17,7 @@ use hyper::body::Incoming;
 use rustls::ClientConfig;
 
 pub use body::Body;
+pub use heard::Heard;
 pub use pool::Lease;
 pub use traffic::{CLASSES, Traffic, Way};
 
@@ -102,16 +104,18 @@ pub struct Upstream {
     pool: Arc<Pool>,
     host: HeaderValue,
     traffic: Arc<Traffic>,
+    heard: Heard,
 }
 
 impl Upstream {
-    /// A way of its own for the runtime that calls this.
+    /// A way of its own for the runtime that calls this; `heard` is told the headers of every answer.
     #[must_use]
-    pub fn to(destination: &Destination) -> Self {
+    pub fn to(destination: &Destination, heard: Heard) -> Self {
         Self {
             pool: Arc::new(Pool::new(destination.place.clone())),
             host: destination.host.clone(),
             traffic: Arc::default(),
+            heard,
         }
     }
 
@@ -182,6 +186,7 @@ impl Upstream {
                 }
                 match pool::hand_over(lease, request).await {
                     Sent::Answer(answer, lease) => {
+                        self.heard.tell(answer.headers());
                         return collect(answer, lease).await.map_err(SendError::Lost);
                     }
                     // Handed back before a byte was written: the only case in which another
@@ -217,7 +222,10 @@ impl Upstream {
             loop {
                 let (lease, reused) = self.pool.lease().await?;
                 match pool::hand_over(lease, request).await {
-                    Sent::Answer(answer, lease) => return Ok((answer, lease)),
+                    Sent::Answer(answer, lease) => {
+                        self.heard.tell(answer.headers());
+                        return Ok((answer, lease));
+                    }
                     Sent::Unsent(unsent) => request = *unsent,
                     Sent::Broken(error) => match again.request() {
                         // An idle connection that the CRM closed just now: a read without a body can

@@ -20,7 +20,7 @@ use crate::config::Role;
 use crate::control::Usage;
 use crate::limits::{self, Live, Value as LiveValue};
 use crate::mutation::{Limit, LimitKind, Per};
-use crate::policy;
+use crate::policy::{self, Reserve};
 
 /// A live value ends by itself; what should last belongs into the rules.
 const LONGEST: i64 = 30 * 86_400;
@@ -38,10 +38,10 @@ async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     let now = app.clock.now();
     let usage = app.control.usage(now).await.map_err(unavailable)?;
     let rules = app.rules.load();
-    let items: Vec<Value> = rules
-        .limits()
-        .map(|limit| shown(&app, limit, rules.observes(&limit.name), &usage, now))
-        .collect();
+    let limits = rules.limits();
+    let limits = limits.map(|limit| shown(&app, limit, rules.observes(&limit.name), &usage, now));
+    let reserves = rules.reserves().map(|reserve| kept(&app, reserve));
+    let items: Vec<Value> = limits.chain(reserves).collect();
     Ok(answer(
         StatusCode::OK,
         &json!({ "items": items, "next": null }),
@@ -52,6 +52,9 @@ async fn show(State(app): State<Arc<App>>, Path(name): Path<String>, headers: He
     authorised(&app.config, &headers, Role::Viewer)?;
     let now = app.clock.now();
     let usage = app.control.usage(now).await.map_err(unavailable)?;
+    if let Some(reserve) = app.rules.load().reserve(&name) {
+        return Ok(answer(StatusCode::OK, &kept(&app, reserve)));
+    }
     let limit = found(&app, &name)?;
     let observes = app.rules.load().observes(&limit.name);
     Ok(answer(
@@ -126,6 +129,13 @@ async fn unset(
 
 fn found(app: &App, name: &str) -> Result<Limit, Response> {
     let rules = app.rules.load();
+    if let Some(Reserve { name, percent }) = rules.reserve(name) {
+        let text = format!(
+            "limit {name} keeps {percent} % of what the CRM allows: change `reserve` in the rules and \
+             reload"
+        );
+        return Err(unprocessable(&text));
+    }
     rules.limit(name).cloned().ok_or_else(|| {
         let names: Vec<&str> = rules.limits().map(|limit| limit.name.as_str()).collect();
         let text = format!("no limit is named {name}; there are: {}", names.join(", "));
@@ -219,6 +229,34 @@ fn shown(app: &App, limit: &Limit, observes: bool, usage: &[Usage], now: Timesta
         "observe": observes,
         "file": told(limit.kind),
         "live": live.map(|live| told_live(live, limit.kind)).collect::<Vec<_>>(),
+        "used": used,
+    })
+}
+
+/// A share that is kept for people, with what the CRM said last of each route.
+fn kept(app: &App, reserve: &Reserve) -> Value {
+    let rules = app.rules.load();
+    let under = app.routes.iter().filter(|state| {
+        let mut here = rules.reserves_for(state.route.crm, &state.route.name);
+        here.any(|other| other == reserve)
+    });
+    let used: Vec<Value> = under
+        .flat_map(|state| {
+            let windows = state.quota.windows().into_iter();
+            windows.map(|(window, told)| {
+                let used = told.max.saturating_sub(told.remaining);
+                json!({ "key": format!("{} {window}", state.route.name), "used": used, "max": told.max })
+            })
+        })
+        .collect();
+    json!({
+        "name": reserve.name,
+        "count": "crm calls",
+        "per": ["route"],
+        "then": "deny",
+        "observe": rules.observes(&reserve.name),
+        "file": { "reserve": reserve.percent },
+        "live": [],
         "used": used,
     })
 }

@@ -180,9 +180,12 @@ fn rows(limit: &Limit) -> Vec<Vec<String>> {
     rows
 }
 
-/// `500 in 1h`, `10/s, 20 at once`, `100 at once`.
+/// `500 in 1h`, `10/s, 20 at once`, `100 at once`, `all but 20 %`.
 fn allows(value: &Value) -> String {
     let number = |key: &str| value.get(key).and_then(Value::as_u64);
+    if let Some(percent) = number("reserve") {
+        return format!("all but {percent} %");
+    }
     match (number("max"), number("window_ms"), number("rate")) {
         (Some(max), None | Some(0), _) => format!("{max} at once"),
         (Some(max), Some(window), _) => format!("{max} in {}", span(window)),

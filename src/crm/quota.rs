@@ -20,6 +20,8 @@ pub struct Quota {
     pub daily: Option<Window>,
     /// Of the interval of seconds that HubSpot counts in.
     pub interval: Option<Window>,
+    /// How long that interval is, in milliseconds.
+    pub interval_ms: Option<u64>,
 }
 
 /// Reads Salesforce's `Sforce-Limit-Info: api-usage=USED/MAX` (REST developer guide, Limit Info
@@ -28,7 +30,7 @@ pub(super) fn of(crm: CrmKind, headers: &HeaderMap) -> Quota {
     match crm {
         CrmKind::Salesforce => Quota {
             daily: text(headers, "sforce-limit-info").and_then(api_usage),
-            interval: None,
+            ..Quota::default()
         },
         CrmKind::HubSpot => Quota {
             daily: pair(
@@ -41,6 +43,7 @@ pub(super) fn of(crm: CrmKind, headers: &HeaderMap) -> Quota {
                 "x-hubspot-ratelimit-max",
                 "x-hubspot-ratelimit-remaining",
             ),
+            interval_ms: number(headers, "x-hubspot-ratelimit-interval-milliseconds"),
         },
     }
 }
@@ -61,9 +64,13 @@ fn api_usage(text: &str) -> Option<Window> {
 
 fn pair(headers: &HeaderMap, max: &str, remaining: &str) -> Option<Window> {
     Some(Window {
-        remaining: text(headers, remaining)?.trim().parse().ok()?,
-        max: text(headers, max)?.trim().parse().ok()?,
+        remaining: number(headers, remaining)?,
+        max: number(headers, max)?,
     })
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    text(headers, name)?.trim().parse().ok()
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -114,11 +121,13 @@ mod tests {
         let both = headers(&[
             ("X-HubSpot-RateLimit-Max", "190"),
             ("X-HubSpot-RateLimit-Remaining", "188"),
+            ("X-HubSpot-RateLimit-Interval-Milliseconds", "10000"),
             ("X-HubSpot-RateLimit-Daily", "650000"),
             ("X-HubSpot-RateLimit-Daily-Remaining", "649000"),
         ]);
         let quota = of(CrmKind::HubSpot, &both);
         assert_eq!(quota.interval, window(190, 188));
+        assert_eq!(quota.interval_ms, Some(10_000));
         assert_eq!(quota.daily, window(650_000, 649_000));
         let oauth = headers(&[
             ("X-HubSpot-RateLimit-Max", "110"),

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use super::Latency;
-use crate::crm::quota::{Quota, Window};
 use crate::upstream::Traffic;
 
 /// Statuses from 100 on.
@@ -127,11 +126,10 @@ pub struct Tally {
     /// Reading prior values.
     pub(super) snapshots: Latency,
     pub(super) traffic: Arc<Traffic>,
-    quota: Arc<QuotaSeen>,
 }
 
 impl Tally {
-    pub(super) fn new(route: String, traffic: Arc<Traffic>, quota: Arc<QuotaSeen>) -> Self {
+    pub(super) fn new(route: String, traffic: Arc<Traffic>) -> Self {
         Self {
             route,
             requests: Default::default(),
@@ -139,7 +137,6 @@ impl Tally {
             own: Latency::default(),
             snapshots: Latency::default(),
             traffic,
-            quota,
         }
     }
 
@@ -180,11 +177,6 @@ impl Tally {
         self.snapshots.observe(took);
     }
 
-    /// What an answer said of the CRM's quota.
-    pub fn quota(&self, quota: Quota) {
-        self.quota.see(quota);
-    }
-
     /// Each class, verdict and status that was answered, and how often.
     pub(super) fn requests(&self) -> impl Iterator<Item = (Class, &'static str, usize, u64)> + '_ {
         let places = Class::ALL
@@ -200,49 +192,5 @@ impl Tally {
                 });
                 counts.filter(|(.., count)| *count > 0)
             })
-    }
-}
-
-/// What a route's CRM said last of its quota. A number that it never said is [`u64::MAX`].
-#[derive(Debug)]
-pub struct QuotaSeen {
-    daily: [AtomicU64; 2],
-    interval: [AtomicU64; 2],
-}
-
-impl Default for QuotaSeen {
-    fn default() -> Self {
-        let never = || [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)];
-        Self {
-            daily: never(),
-            interval: never(),
-        }
-    }
-}
-
-impl QuotaSeen {
-    fn see(&self, quota: Quota) {
-        for (seen, window) in [(&self.daily, quota.daily), (&self.interval, quota.interval)] {
-            if let Some(Window { max, remaining }) = window {
-                let [seen_max, seen_remaining] = seen;
-                seen_max.store(max, Ordering::Relaxed);
-                seen_remaining.store(remaining, Ordering::Relaxed);
-            }
-        }
-    }
-
-    /// The windows that were told of, by name.
-    pub(super) fn told(&self) -> Vec<(&'static str, Window)> {
-        [("daily", &self.daily), ("interval", &self.interval)]
-            .into_iter()
-            .map(|(name, [max, remaining])| {
-                let window = Window {
-                    max: max.load(Ordering::Relaxed),
-                    remaining: remaining.load(Ordering::Relaxed),
-                };
-                (name, window)
-            })
-            .filter(|(_, window)| window.max != u64::MAX && window.remaining != u64::MAX)
-            .collect()
     }
 }

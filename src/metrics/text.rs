@@ -207,7 +207,7 @@ impl Sums {
         }
         metrics.appends.add_to(&mut sums.appends);
         for (route, seen) in &metrics.quotas {
-            for (window, told) in seen.told() {
+            for (window, told) in seen.windows() {
                 let key = (route.clone(), window);
                 sums.quota.insert(key, (told.max, told.remaining));
             }

@@ -3,6 +3,7 @@
 use crate::mutation::{CrmKind, Effect, Operation};
 
 use super::pattern::NameIndex;
+use super::reserve::Reserve;
 use super::rule::Rule;
 use crate::mutation::Limit;
 
@@ -146,6 +147,7 @@ pub(super) struct RuleFile {
     pub(super) rules: Vec<Rule>,
     pub(super) endpoints: Vec<(String, Endpoint)>,
     pub(super) limits: Vec<Limit>,
+    pub(super) reserves: Vec<Reserve>,
     /// The limits that only observe.
     pub(super) observing: Vec<String>,
 }

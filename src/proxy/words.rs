@@ -15,6 +15,7 @@ use crate::gate::Cause;
 use crate::mutation::{ChangeSet, Mutation, Opaque, Reason, ReasonKind, Verdict};
 
 pub use doubt::{in_doubt, was_written};
+pub use limits::reserved;
 
 /// Rows of a batch that a message names before it only counts them.
 const ROWS_NAMED: usize = 10;

@@ -33,7 +33,7 @@ use crate::gate::{self, Cause, Decision, Judged};
 use crate::journal::Subject;
 use crate::metrics::Stopwatch;
 use crate::mutation::{
-    Acting, Actor, ChangeSet, Charge, Claims, Effect, Opaque, Origin, Snapshot, Verdict,
+    Acting, Actor, ChangeSet, Charge, Claims, Effect, Opaque, Origin, Snapshot, Verdict, Would,
 };
 use crate::policy::RuleSet;
 use crate::upstream::Body;
@@ -179,6 +179,11 @@ impl Write {
             Again::No(seat) => seat,
             Again::Answer(answer) => return Ok(answer),
         };
+        // the CRM's own calls: prior reads take some too
+        let short = match self.spared() {
+            Ok(observed) => observed,
+            Err(refusal) => return Err(self.refuse(refusal, Some(&changes), None).await),
+        };
         // 5 verdict, with prior values where a rule looks at them
         let judgement = match shape {
             Some(_) => self.judge(&changes).await?,
@@ -225,6 +230,9 @@ impl Write {
             snapshot,
         } = judgement;
         self.notice(&mut verdict, permit.noticed());
+        for limit in short {
+            verdict.observe_limit(&limit, Would::WouldLimit);
+        }
         let snapshot = self.complete(snapshot, &changes, &verdict).await?;
         self.not_in_doubt(&changes, &snapshot, &verdict).await?;
         let sending = Sending {

@@ -49,6 +49,7 @@ pub(super) fn answer(
     };
     portal.calls += 1;
     let daily_left = DAILY.saturating_sub(portal.calls);
+    let burst_left = BURST.saturating_sub(portal.burst);
     let call = Call {
         request,
         token,
@@ -58,7 +59,7 @@ pub(super) fn answer(
         .route()
         .unwrap_or_else(|error| error.answer())
         .with("x-hubspot-ratelimit-max", BURST.to_string())
-        .with("x-hubspot-ratelimit-remaining", (BURST - 1).to_string())
+        .with("x-hubspot-ratelimit-remaining", burst_left.to_string())
         .with("x-hubspot-ratelimit-interval-milliseconds", "10000")
         .with("x-hubspot-ratelimit-daily", DAILY.to_string())
         .with(

@@ -196,12 +196,22 @@ fn limit() -> Value {
             "max": described(at_least(0), "How many still pass"),
             "window": described(reference("duration"), "In what time"),
             "then": described(words(then), "What happens past it [default: deny]"),
+            "reserve": { "type": "string", "pattern": "^[1-9][0-9]?%$", "description": "The share of the CRM's own calls that is kept for people, such as 20%" },
             "observe": { "type": "boolean", "description": "Count, and neither refuse, hold nor stop" },
         }),
-        &["name", "per"],
+        &["name"],
     );
+    let counted = ["count", "per", "window", "burst", "then"];
+    let none: Map<String, Value> = counted
+        .map(|key| (key.into(), false.into()))
+        .into_iter()
+        .collect();
     if let Value::Object(limit) = &mut limit {
-        let kinds = json!([{ "required": ["rate"] }, { "required": ["max", "count"] }]);
+        let kinds = json!([
+            { "required": ["rate", "per"] },
+            { "required": ["max", "count", "per"] },
+            { "required": ["reserve"], "properties": none },
+        ]);
         limit.insert("oneOf".into(), kinds);
     }
     limit

@@ -2,6 +2,7 @@
 
 mod limits;
 mod policy;
+mod quota;
 mod trouble;
 
 use std::sync::Arc;

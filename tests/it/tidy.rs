@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// For each module, the modules of this crate that it may name. `clock`, `mutation` and `error` may be
 /// named by all; modules that are not listed (the door) may name anything.
-const MAY_KNOW: [(&str, &[&str]); 17] = [
+const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("mutation", &[]),
     ("error", &[]),
     ("clock", &[]),
@@ -20,6 +20,7 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("snapshot", &["crm", "upstream"]),
     ("sandbox", &[]),
     ("digest", &[]),
+    ("quota", &["crm"]),
     ("hold", &["config", "control", "ledger", "policy"]),
     (
         "doubt",
@@ -36,7 +37,7 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
         "proxy",
         &[
             "app", "config", "control", "crm", "digest", "doubt", "gate", "hold", "journal",
-            "ledger", "metrics", "policy", "snapshot", "upstream",
+            "ledger", "metrics", "policy", "quota", "snapshot", "upstream",
         ],
     ),
 ];

@@ -33,6 +33,7 @@ pub(super) fn read(
         rules: Vec::new(),
         endpoints: Vec::new(),
         limits: Vec::new(),
+        reserves: Vec::new(),
         observing: Vec::new(),
     };
     if let Some(node) = fields.take("objects") {
@@ -53,12 +54,9 @@ pub(super) fn read(
     if let Some(node) = fields.take("limits") {
         for node in node.list("limits", mistakes).unwrap_or_default() {
             let read = limit::read(node, mistakes);
-            if let Some(limit::Read { at, limit, observe }) = read {
-                mistakes.keep(at, taken.limit(&limit.name, name, at));
-                if observe {
-                    file.observing.push(limit.name.clone());
-                }
-                file.limits.push(limit);
+            if let Some(read) = read {
+                mistakes.keep(read.at, taken.limit(read.name(), name, read.at));
+                read.add_to(&mut file);
             }
         }
     }

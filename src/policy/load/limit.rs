@@ -2,16 +2,44 @@
 
 use super::unit;
 use crate::mutation::{Count, Limit, LimitKind, Operation, Per, Then};
+use crate::policy::matrix::RuleFile;
 use crate::policy::mistake::{Mistakes, Place, choices};
+use crate::policy::reserve::Reserve;
 use crate::policy::yaml::{Fields, Node};
 
 /// A limit as it stands in a file.
 pub(super) struct Read {
     /// The place of its name.
     pub(super) at: Place,
-    pub(super) limit: Limit,
+    limit: Either,
     /// Whether it is only recorded that it is reached.
-    pub(super) observe: bool,
+    observe: bool,
+}
+
+/// What is counted here, or what the CRM counts.
+enum Either {
+    Limit(Limit),
+    Reserve(Reserve),
+}
+
+impl Read {
+    pub(super) fn name(&self) -> &str {
+        match &self.limit {
+            Either::Limit(limit) => &limit.name,
+            Either::Reserve(reserve) => &reserve.name,
+        }
+    }
+
+    /// Adds it to its file.
+    pub(super) fn add_to(self, file: &mut RuleFile) {
+        if self.observe {
+            file.observing.push(self.name().to_owned());
+        }
+        match self.limit {
+            Either::Limit(limit) => file.limits.push(limit),
+            Either::Reserve(reserve) => file.reserves.push(reserve),
+        }
+    }
 }
 
 /// Reads a limit.
@@ -20,6 +48,9 @@ pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Read> {
     let name = fields.need("name", mistakes);
     let at = name.map_or(fields.at(), |node| node.at);
     let name = name.and_then(|node| node.text("name", mistakes));
+    if let Some(share) = fields.take("reserve") {
+        return reserve((name, at), share, fields, mistakes);
+    }
     let per = fields
         .need("per", mistakes)
         .map(|node| pers(node, mistakes));
@@ -78,8 +109,42 @@ pub(super) fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Read> {
         kind: kind?,
         then,
     };
-    let observe = observe.unwrap_or(false);
-    Some(Read { at, limit, observe })
+    Some(Read {
+        at,
+        limit: Either::Limit(limit),
+        observe: observe.unwrap_or(false),
+    })
+}
+
+/// Reads the rest of a limit that keeps a share of the CRM's calls for people.
+fn reserve(
+    (name, at): (Option<&str>, Place),
+    share: &Node,
+    mut fields: Fields<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Read> {
+    let observe = fields.take("observe");
+    let observe = observe.and_then(|node| node.truth("observe", mistakes));
+    for what in ["count", "per", "max", "window", "rate", "burst", "then"] {
+        if let Some(node) = fields.take(what) {
+            let why = format!(
+                "`{what}` does not go with `reserve`, for which the CRM counts: remove it, or make \
+                 two limits"
+            );
+            mistakes.add(node.at, why);
+        }
+    }
+    fields.finish(mistakes);
+    let text = share.text("reserve", mistakes)?;
+    let reserve = Reserve {
+        name: name?.to_owned(),
+        percent: mistakes.keep(share.at, unit::percent(text))?,
+    };
+    Some(Read {
+        at,
+        limit: Either::Reserve(reserve),
+        observe: observe.unwrap_or(false),
+    })
 }
 
 fn rate_kind(

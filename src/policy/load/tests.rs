@@ -64,6 +64,10 @@ limits:
   - { name: h, count: requests, max: -1, window: 1h, brust: 3 }
   - { name: i, per: service_account, count: records, rate: 10/s }
   - { name: A, per: route, rate: 1/d }
+  - { name: j, reserve: 20 }
+  - { name: k, reserve: 0%, per: route, max: 5 }
+  - { name: a, reserve: 20% }
+  - { reserve: 20% }
 "
         ),
         "\
@@ -79,9 +83,15 @@ rules.yaml:9:52: `rate` is a number: write text
 rules.yaml:10:5: `name` is missing: add it
 rules.yaml:11:5: `per` is missing: add it
 rules.yaml:11:38: `max` has to be a whole number, such as 5
-rules.yaml:11:54: unknown key `brust`: use name, per, count, rate, burst, max, window, then or observe
+rules.yaml:11:54: unknown key `brust`: use name, reserve, per, count, rate, burst, max, window, then or observe
 rules.yaml:12:60: different records and waiting holds have no rate: use `max`
-rules.yaml:13:13: limit `A` exists already at rules.yaml:3: give it another name"
+rules.yaml:13:13: limit `A` exists already at rules.yaml:3: give it another name
+rules.yaml:14:25: `reserve` is a number: write text
+rules.yaml:15:25: `0%` is not a share: write it like 20%, from 1% to 99%
+rules.yaml:15:34: `per` does not go with `reserve`, for which the CRM counts: remove it, or make two limits
+rules.yaml:15:46: `max` does not go with `reserve`, for which the CRM counts: remove it, or make two limits
+rules.yaml:16:13: limit `a` exists already at rules.yaml:13: give it another name
+rules.yaml:17:5: `name` is missing: add it"
     );
 }
 

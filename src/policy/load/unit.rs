@@ -1,4 +1,4 @@
-//! Durations (`72h`, `1h30m`) and rates (`10/s`).
+//! Durations (`72h`, `1h30m`), rates (`10/s`) and shares (`20%`).
 
 /// Ten years: longer ones are mistakes.
 const LONGEST: i64 = 3_650 * 86_400;
@@ -51,6 +51,19 @@ pub fn rate(text: &str) -> Result<(u64, u64), String> {
     parsed().ok_or_else(|| format!("`{text}` is not a rate: write it like 10/s, 100/m or 1000/h"))
 }
 
+/// A share of 1 to 99 of a hundred.
+///
+/// # Errors
+/// What to write instead.
+pub(super) fn percent(text: &str) -> Result<u64, String> {
+    let digits = text.strip_suffix('%').unwrap_or_default();
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let share = digits.parse().ok().filter(|share| (1..100).contains(share));
+    share
+        .filter(|_| plain)
+        .ok_or_else(|| format!("`{text}` is not a share: write it like 20%, from 1% to 99%"))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -66,6 +79,7 @@ mod tests {
         assert_eq!(rate("10/s"), Ok((10, 1_000)));
         assert_eq!(rate("100/m"), Ok((100, 60_000)));
         assert_eq!(rate("1/d"), Ok((1, 86_400_000)));
+        assert_eq!((percent("1%"), percent("99%")), (Ok(1), Ok(99)));
     }
 
     #[test]
@@ -89,6 +103,11 @@ mod tests {
             "", "10", "10/", "/s", "0/s", "10/w", "10/ss", "-1/s", "1.5/s",
         ] {
             assert!(rate(text).is_err(), "{text}");
+        }
+        for text in [
+            "", "%", "20", "0%", "100%", "-1%", "+5%", "1.5%", "20 %", "20%%",
+        ] {
+            assert!(percent(text).is_err(), "{text}");
         }
     }
 

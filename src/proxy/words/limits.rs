@@ -3,8 +3,11 @@
 use jiff::Timestamp;
 
 use super::clock_time;
+use crate::crm::quota::Window;
 use crate::error::{Refusal, RefusalKind};
 use crate::mutation::{Charge, Limit, LimitKind};
+use crate::policy::Reserve;
+use crate::quota::Short;
 
 /// A limit.
 pub(super) fn limited(
@@ -63,6 +66,38 @@ pub(super) fn limited(
     if kind_of == RefusalKind::Limited {
         refusal.retry_after = retry_ms.map(seconds);
     }
+    refusal
+}
+
+/// No more of the CRM's calls is left than is kept for people.
+#[must_use]
+pub fn reserved(reserve: &Reserve, short: &Short) -> Refusal {
+    let Reserve { name, percent } = reserve;
+    let Window { max, remaining } = short.window;
+    let kept = short.kept;
+    let mut refusal = match short.ends_in {
+        Some(left) => {
+            let wait = seconds(u64::try_from(left.as_millis()).unwrap_or_default());
+            let mut refusal = Refusal::new(
+                RefusalKind::Limited,
+                format!(
+                    "Not written: the CRM has {remaining} of {max} calls left for now, and limit {name} \
+                     keeps {kept} ({percent} %) for people. Nothing was sent. Try again in {wait} s."
+                ),
+            );
+            refusal.retry_after = Some(wait);
+            refusal
+        }
+        None => Refusal::new(
+            RefusalKind::Budget,
+            format!(
+                "Not written: the CRM has {remaining} of {max} calls left for the day, and limit {name} \
+                 keeps {kept} ({percent} %) for people. Nothing was sent, reads neither; stop until \
+                 there are more."
+            ),
+        ),
+    };
+    refusal.rule = Some(format!("limit {name}"));
     refusal
 }
 

@@ -6,7 +6,9 @@
 use super::Write;
 use crate::config::Mode;
 use crate::control::Admission;
+use crate::error::Refusal;
 use crate::mutation::{Charge, Then, Verdict, Would};
+use crate::proxy::reserve;
 
 impl Write {
     /// The verdict that is enforced, and whether it rests on prior values: on a route that observes,
@@ -39,6 +41,11 @@ impl Write {
             }
         }
         (charges, observing)
+    }
+
+    /// Whether the CRM has calls left for agents; the limits that would say no and only observe.
+    pub(super) fn spared(&self) -> Result<Vec<String>, Refusal> {
+        reserve::spared(self.state()?, &self.rules, self.worker.app.clock.now())
     }
 
     /// Records limits that would have been reached.

@@ -13,7 +13,7 @@ use crate::error::Refusal;
 use crate::gate::Permit;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{ChangeSet, Charge, Outcome, OutcomeState, Snapshot, Verdict};
-use crate::proxy::{ENTRY, Refused, SHOULD_RETRY, VERDICT, WOULD, answer_of, quota, target, words};
+use crate::proxy::{ENTRY, Refused, SHOULD_RETRY, VERDICT, WOULD, answer_of, target, words};
 use crate::upstream::{Answer, Body, SendError};
 
 /// What is sent, and what it rests on.
@@ -144,7 +144,6 @@ async fn answered(
     conditional: bool,
 ) -> Result<Response<Body>, Box<Refused>> {
     let outcomes = outcomes(write, sending, &answer);
-    quota(&write.worker, write.place, &answer.headers);
     let refusal = unlike_success(write, &answer, &outcomes, conditional);
     let doubt = outcomes
         .iter()

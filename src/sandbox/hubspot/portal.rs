@@ -32,7 +32,9 @@ pub(in crate::sandbox) struct Portal {
     moved: BTreeMap<(String, String), String>,
     links: BTreeMap<(String, String), Vec<Link>>,
     /// Requests so far, for the rate-limit headers.
-    pub(super) calls: u64,
+    pub(in crate::sandbox) calls: u64,
+    /// The same of the ten seconds that are told about.
+    pub(in crate::sandbox) burst: u64,
     next: u64,
 }
 
@@ -44,6 +46,7 @@ impl Portal {
             moved: BTreeMap::new(),
             links: BTreeMap::new(),
             calls: 0,
+            burst: 1,
             next: FIRST_NEW,
         }
     }

@@ -24,7 +24,7 @@ pub(in crate::sandbox) struct Org {
     /// Rows per page where the request does not say.
     pub(super) page: usize,
     /// Requests so far, for `Sforce-Limit-Info`.
-    pub(super) calls: u64,
+    pub(in crate::sandbox) calls: u64,
     next: u64,
 }
 
