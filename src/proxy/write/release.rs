@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::Write;
 use super::park::requirements;
 use crate::app::{App, Worker};
+use crate::clock::EntryId;
 use crate::error::{Refusal, StoreError};
 use crate::gate::{self, Decision, Judged, Permit};
 use crate::hold::drift::drift;
@@ -30,6 +31,8 @@ use again::Again;
 enum Stop {
     /// Not now: the hold stays approved, and is told so.
     NotNow(String),
+    /// Not before this entry is settled, which left one of the records in doubt: likewise.
+    InDoubt(EntryId),
     /// What was found is on record: the hold waits again, or has ended.
     Recorded,
 }
@@ -65,13 +68,19 @@ pub(in crate::proxy) async fn release(
     let now = app.clock.now();
     turn.note(|hold| {
         hold.releasing = false;
-        match &result {
+        (hold.note, hold.behind) = (None, None);
+        match result {
             Err(Stop::NotNow(note)) => {
                 tracing::warn!(hold = %hold.id, %note, "not released");
-                hold.note = Some(note.clone());
+                hold.note = Some(note);
                 hold.retry_at = now.checked_add(TRY_AGAIN).ok();
             }
-            Ok(()) | Err(Stop::Recorded) => hold.note = None,
+            Err(Stop::InDoubt(entry)) => {
+                tracing::info!(hold = %hold.id, %entry, "not released before this is settled");
+                hold.note = Some(holds::behind(&entry));
+                hold.behind = Some(entry);
+            }
+            Ok(()) | Err(Stop::Recorded) => {}
         }
     });
     turn.settle(&*app.control).await;
@@ -159,6 +168,7 @@ impl Release<'_> {
     /// agreed to is still what would be done.
     async fn judge(&self) -> Result<(Permit, Verdict, Snapshot), Stop> {
         let (write, changes) = (self.write(), &self.again.changes);
+        write.read_back().await;
         let shown = self.again.contents.shown();
         let locks = write.locks(changes, Some(shown));
         let account = &write.actor.service_account;
@@ -171,6 +181,10 @@ impl Release<'_> {
         }
         let looked = write.looked(changes);
         let snapshot = self.look(&looked).await?;
+        // What is in doubt may still come to be, so it is neither written over nor compared with.
+        if let Some(blocked) = write.blocked(changes, Some(&snapshot)) {
+            return Err(Stop::InDoubt(blocked.entry));
+        }
         let verdict = self.verdict(&snapshot)?;
         self.still_as_shown(&verdict, &snapshot, looked).await?;
         let judged = Judged {
