@@ -68,7 +68,6 @@ pub(in crate::proxy) async fn release(
     let now = app.clock.now();
     turn.note(|hold| {
         hold.releasing = false;
-        (hold.note, hold.behind) = (None, None);
         match result {
             Err(Stop::NotNow(note)) => {
                 tracing::warn!(hold = %hold.id, %note, "not released");
@@ -102,7 +101,10 @@ async fn claim(
         Some(secret) => Credential::Broker(secret.clone()),
         None => own.cloned()?,
     };
-    turn.note(|hold| hold.releasing = true);
+    turn.note(|hold| {
+        hold.releasing = true;
+        (hold.note, hold.behind) = (None, None);
+    });
     Some((turn.hold()?, credential))
 }
 
