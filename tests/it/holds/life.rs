@@ -26,7 +26,7 @@ async fn held_approved_released_and_collected() {
     assert_eq!(
         held.message(),
         format!(
-            "Not written yet: waits for Deal Desk and Sales Ops until 2026-11-23 14:00 UTC. Repeat \
+            "Not written yet: waits for Sales Ops and Deal Desk until 2026-11-23 14:00 UTC. Repeat \
              exactly this request later to get the CRM's answer; do not vary it. Why: \
              Opportunity.StageName is decided by Sales Ops; Stage changes on enterprise deals need \
              two people (rule enterprise-stage). [hold {id}]"
