@@ -198,7 +198,8 @@ impl Write {
             locks: self.locks(&changes, judgement.snapshot.as_ref()),
             now: self.now,
         };
-        let permit = match gate::decide(&*self.worker.app.control, judged).await {
+        let deciding = gate::decide(&*self.worker.app.control, judged);
+        let permit = match self.watch.wait_for(deciding).await {
             Decision::Permit(permit) => permit,
             Decision::Hold { over, noticed } => {
                 let mut verdict = judgement.verdict;

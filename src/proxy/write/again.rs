@@ -77,7 +77,8 @@ impl Write {
         changes: &ChangeSet,
     ) -> Result<Again, Box<Refused>> {
         let doubts = &self.worker.app.doubts;
-        let seat = match doubts.flights.arrive(&self.digest).await {
+        let arriving = doubts.flights.arrive(&self.digest);
+        let seat = match self.watch.wait_for(arriving).await {
             Arrival::Go(seat) => seat,
             Arrival::Landed(landed) => return reply(&landed).map(Again::Answer),
             Arrival::Lost(entry) => return Err(lost(entry)),
@@ -140,7 +141,8 @@ impl Write {
             now: self.now,
         };
         let app = &self.worker.app;
-        doubt::settle_for(app, &reader, &self.actor.service_account, self.now).await;
+        let reading = doubt::settle_for(app, &reader, &self.actor.service_account, self.now);
+        self.watch.wait_for(reading).await;
     }
 
     /// The answer to a repeat of what was settled as done: the CRM's own where it can be told without
@@ -200,7 +202,8 @@ impl Write {
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(ACCEPT, json);
         let upstream = self.worker.upstreams.get(self.place)?;
-        let answer = upstream.read(request).await.ok()?;
+        let reading = upstream.read(request);
+        let answer = self.watch.wait_for(reading).await.ok()?;
         if answer.status != StatusCode::OK {
             return None;
         }

@@ -168,7 +168,8 @@ impl Write {
         let left = until.saturating_duration_since(Instant::now());
         let waits =
             |hold: &Hold| matches!(hold.state(&app.config), State::Parked | State::Releasing);
-        !left.is_zero() && app.holds.wait(slot, left, waits).await
+        let decided = app.holds.wait(slot, left, waits);
+        !left.is_zero() && self.watch.wait_for(decided).await
     }
 
     /// Where a hold stands, after an approved one was released: with a credential for it or without,
@@ -178,7 +179,9 @@ impl Write {
         if state != State::Approved {
             return Some(state);
         }
-        release::release(&self.worker, slot, Some(&self.caller.credential)).await;
+        let releasing = release::release(&self.worker, slot, Some(&self.caller.credential));
+        // The release is timed by itself.
+        self.watch.wait_for(releasing).await;
         self.state_of(slot).await
     }
 

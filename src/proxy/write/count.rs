@@ -1,7 +1,5 @@
 //! What is counted of a write: what it takes from limits, its refusal, its time.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use hyper::body::Incoming;
 
@@ -16,10 +14,8 @@ use crate::proxy::body;
 impl Write {
     /// The body. Waiting for it is the client's time.
     pub(super) async fn collect(&self, incoming: Incoming) -> Result<Bytes, Refusal> {
-        let began = Instant::now();
-        let collected = body::collect(&self.parts.headers, incoming).await;
-        self.watch.away(began.elapsed());
-        collected
+        let collecting = body::collect(&self.parts.headers, incoming);
+        self.watch.wait_for(collecting).await
     }
 
     pub(super) fn tally(&self) -> Option<&Tally> {

@@ -194,15 +194,9 @@ impl Write {
 
     async fn lock(&self, changes: &ChangeSet, locks: Vec<String>) -> Result<(), Box<Refused>> {
         let control = &*self.worker.app.control;
-        match gate::lock(
-            control,
-            &self.entry,
-            &self.actor.service_account,
-            locks,
-            self.now,
-        )
-        .await
-        {
+        let account = &self.actor.service_account;
+        let locking = gate::lock(control, &self.entry, account, locks, self.now);
+        match self.watch.wait_for(locking).await {
             Ok(()) => Ok(()),
             Err(cause) => Err(self.caused(&cause, changes, &Verdict::allow()).await),
         }

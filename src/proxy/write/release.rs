@@ -127,16 +127,19 @@ async fn run(
             return Err(Stop::Recorded);
         }
     };
-    let judged = release.judge().await;
-    let (permit, verdict, snapshot) = match judged {
-        Ok(judged) => judged,
+    let result = match release.judge().await {
+        Ok((permit, verdict, snapshot)) => release.dispatch(permit, &verdict, &snapshot).await,
         Err(stop) => {
             // Only locks were taken.
             release.write().refund().await;
-            return Err(stop);
+            Err(stop)
         }
     };
-    release.dispatch(permit, &verdict, &snapshot).await
+    let write = release.write();
+    if let Some(tally) = write.tally() {
+        tally.judged(&write.watch);
+    }
+    result
 }
 
 async fn record(app: &App, slot: &Arc<Slot>, row: NewRow) -> Result<(), StoreError> {
@@ -175,9 +178,8 @@ impl Release<'_> {
         let locks = write.locks(changes, Some(shown));
         let account = &write.actor.service_account;
         let control = &*self.app().control;
-        if let Err(cause) =
-            gate::lock(control, &write.entry, account, locks.clone(), self.now()).await
-        {
+        let locking = gate::lock(control, &write.entry, account, locks.clone(), self.now());
+        if let Err(cause) = write.watch.wait_for(locking).await {
             let verdict = Verdict::allow();
             return Err(words::caused(&cause, &write.about(changes, &verdict)).into());
         }

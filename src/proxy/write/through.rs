@@ -1,7 +1,5 @@
 //! Steps 8 to 12: journal, send, outcome, close, reply.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
@@ -58,7 +56,8 @@ pub(super) async fn through(
         .upstreams
         .get(write.place)
         .ok_or_else(super::super::no_upstream)?;
-    let flight = match seat.launch(&write.entry).await {
+    let launching = seat.launch(&write.entry);
+    let flight = match write.watch.wait_for(launching).await {
         Launch::Flight(flight) => flight,
         Launch::Landed(landed) => {
             write.refund().await;
@@ -94,9 +93,8 @@ pub(super) async fn through(
             .permit()
             .still_good(&app.control.switches(), app.clock.now())
     };
-    let began = Instant::now();
-    let sent = upstream.send(&journaled, request, last_look).await;
-    write.watch.away(began.elapsed());
+    let sending_it = upstream.send(&journaled, request, last_look);
+    let sent = write.watch.wait_for(sending_it).await;
     let answer = match sent {
         Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
         Err(error) => Err(unanswered(write, sending, journaled, &error).await),

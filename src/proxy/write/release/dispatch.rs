@@ -43,7 +43,8 @@ impl Release<'_> {
             let switches = app.control.switches();
             journaled.permit().still_good(&switches, app.clock.now())
         };
-        let sent = upstream.send(&journaled, request, last_look).await;
+        let sent = upstream.send(&journaled, request, last_look);
+        let sent = write.watch.wait_for(sent).await;
         let (closing, answer) = match sent {
             Ok(answer) => {
                 let closing = self.answered(&sending, &answer, conditional);
