@@ -1,7 +1,7 @@
 //! The counters of one route on one runtime: nobody else adds to them, so adding is cheap.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
@@ -109,9 +109,8 @@ impl Stopwatch {
     }
 
     /// Waits for somebody else. What is there at once was not waited for.
-    pub async fn wait_for<T>(&self, other: impl Future<Output = T>) -> T {
+    pub async fn wait_for<T>(&self, mut other: Pin<&mut impl Future<Output = T>>) -> T {
         let began = Instant::now();
-        let mut other = pin!(other);
         let first = poll_fn(|context| Poll::Ready(other.as_mut().poll(context))).await;
         match first {
             Poll::Ready(came) => came,

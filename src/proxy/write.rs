@@ -11,6 +11,7 @@ pub(super) mod release;
 mod through;
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -199,7 +200,8 @@ impl Write {
             now: self.now,
         };
         let deciding = gate::decide(&*self.worker.app.control, judged);
-        let permit = match self.watch.wait_for(deciding).await {
+        let decision = self.watch.wait_for(pin!(deciding)).await;
+        let permit = match decision {
             Decision::Permit(permit) => permit,
             Decision::Hold { over, noticed } => {
                 let mut verdict = judgement.verdict;

@@ -1,6 +1,7 @@
 //! A request that was made before: the same one is under way, in doubt, or settled. It is never sent
 //! twice by itself.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -78,7 +79,7 @@ impl Write {
     ) -> Result<Again, Box<Refused>> {
         let doubts = &self.worker.app.doubts;
         let arriving = doubts.flights.arrive(&self.digest);
-        let seat = match self.watch.wait_for(arriving).await {
+        let seat = match self.watch.wait_for(pin!(arriving)).await {
             Arrival::Go(seat) => seat,
             Arrival::Landed(landed) => return reply(&landed).map(Again::Answer),
             Arrival::Lost(entry) => return Err(lost(entry)),
@@ -142,7 +143,7 @@ impl Write {
         };
         let app = &self.worker.app;
         let reading = doubt::settle_for(app, &reader, &self.actor.service_account, self.now);
-        self.watch.wait_for(reading).await;
+        self.watch.wait_for(pin!(reading)).await;
     }
 
     /// The answer to a repeat of what was settled as done: the CRM's own where it can be told without
@@ -203,7 +204,7 @@ impl Write {
         request.headers_mut().insert(ACCEPT, json);
         let upstream = self.worker.upstreams.get(self.place)?;
         let reading = upstream.read(request);
-        let answer = self.watch.wait_for(reading).await.ok()?;
+        let answer = self.watch.wait_for(pin!(reading)).await.ok()?;
         if answer.status != StatusCode::OK {
             return None;
         }

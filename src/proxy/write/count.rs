@@ -1,5 +1,7 @@
 //! What is counted of a write: what it takes from limits, its refusal, its time.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use hyper::body::Incoming;
 
@@ -15,7 +17,7 @@ impl Write {
     /// The body. Waiting for it is the client's time.
     pub(super) async fn collect(&self, incoming: Incoming) -> Result<Bytes, Refusal> {
         let collecting = body::collect(&self.parts.headers, incoming);
-        self.watch.wait_for(collecting).await
+        self.watch.wait_for(pin!(collecting)).await
     }
 
     pub(super) fn tally(&self) -> Option<&Tally> {

@@ -4,6 +4,7 @@
 mod again;
 mod dispatch;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -179,7 +180,7 @@ impl Release<'_> {
         let account = &write.actor.service_account;
         let control = &*self.app().control;
         let locking = gate::lock(control, &write.entry, account, locks.clone(), self.now());
-        if let Err(cause) = write.watch.wait_for(locking).await {
+        if let Err(cause) = write.watch.wait_for(pin!(locking)).await {
             let verdict = Verdict::allow();
             return Err(words::caused(&cause, &write.about(changes, &verdict)).into());
         }

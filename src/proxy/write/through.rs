@@ -1,5 +1,7 @@
 //! Steps 8 to 12: journal, send, outcome, close, reply.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
@@ -57,7 +59,7 @@ pub(super) async fn through(
         .get(write.place)
         .ok_or_else(super::super::no_upstream)?;
     let launching = seat.launch(&write.entry);
-    let flight = match write.watch.wait_for(launching).await {
+    let flight = match write.watch.wait_for(pin!(launching)).await {
         Launch::Flight(flight) => flight,
         Launch::Landed(landed) => {
             write.refund().await;
@@ -94,7 +96,7 @@ pub(super) async fn through(
             .still_good(&app.control.switches(), app.clock.now())
     };
     let sending_it = upstream.send(&journaled, request, last_look);
-    let sent = write.watch.wait_for(sending_it).await;
+    let sent = write.watch.wait_for(pin!(sending_it)).await;
     let answer = match sent {
         Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
         Err(error) => Err(unanswered(write, sending, journaled, &error).await),
