@@ -24,7 +24,7 @@ use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::limits::LiveLimits;
 use crate::metrics::{Metrics, Tally};
-use crate::mutation::{Charge, Limit};
+use crate::mutation::Charge;
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
 use crate::quota::Told;
@@ -151,7 +151,7 @@ impl App {
         let doubts = Book::load(&journal, now).await?;
         let holds = hold::Book::restore(&**journal.ledger(), now).await?;
         let mut rebuild = journal.rebuild(now, longest_window(&rules)).await?;
-        restate(&rules, &mut rebuild.charges);
+        rebuild.charges = restated(&rules, rebuild.charges);
         rebuild.waiting = holds.waiting();
         control.rebuild(rebuild).await?;
         let limits = LiveLimits::of_rows(&journal.settings().await?);
@@ -271,15 +271,17 @@ impl App {
 }
 
 /// Charges count by the limits in force now: a window that became longer while nothing was served
-/// remembers for as long.
-fn restate(rules: &RuleSet, charges: &mut [(Timestamp, Charge)]) {
-    for (_, charge) in charges {
-        let same =
-            |limit: &&Limit| limit.count == charge.limit.count && limit.per == charge.limit.per;
-        if let Some(limit) = rules.limit(&charge.limit.name).filter(same) {
+/// remembers for as long. Where a limit's name stands for something else by now, it begins empty.
+fn restated(rules: &RuleSet, mut charges: Vec<(Timestamp, Charge)>) -> Vec<(Timestamp, Charge)> {
+    charges.retain_mut(|(_, charge)| match rules.limit(&charge.limit.name) {
+        Some(limit) if limit.counts_like(&charge.limit) => {
             charge.limit.clone_from(limit);
+            true
         }
-    }
+        Some(_) => false,
+        None => true,
+    });
+    charges
 }
 
 /// The longest window of any limit: older charges count nowhere.

@@ -207,6 +207,10 @@ pub trait ControlState: Send + Sync + fmt::Debug {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
+    /// Forgets what was taken from a limit, for all keys: under its name something else is counted from
+    /// now on.
+    async fn forget(&self, limit: &str) -> Result<(), StoreError>;
+
     /// Replaces everything by what the ledger knows.
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError>;
 }

@@ -209,6 +209,8 @@ pub struct Hold {
     pub releasing: bool,
     /// Why an approved hold is not sent yet.
     pub note: Option<String>,
+    /// The entry in doubt that an approved hold waits for.
+    pub behind: Option<EntryId>,
     /// No release before this.
     pub retry_at: Option<Timestamp>,
     /// The CRM's answer, for as long as its row is not durable.

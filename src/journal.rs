@@ -15,11 +15,11 @@ use serde_json::{Map, Value};
 
 use crate::clock::EntryId;
 use crate::control::{Rebuild, SwitchChange};
-use crate::error::StoreError;
+use crate::error::{RefusalKind, StoreError};
 use crate::gate::Permit;
 use crate::ledger::{Ledger, NewRow, Row, RowFilter, RowKind};
 use crate::mutation::{
-    Acting, Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict,
+    Acting, Actor, ChangeSet, Charge, Observed, Origin, Outcome, OutcomeState, Snapshot, Verdict,
 };
 
 /// A clock this far behind the newest row is not to be trusted; less is two cores reading it at once.
@@ -101,6 +101,19 @@ pub struct Closing {
     pub outcomes: Vec<Outcome>,
     /// Why it was not sent, or why the outcome is unknown; for people.
     pub note: Option<String>,
+}
+
+/// A refusal, as its row tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusing<'a> {
+    /// What kind of refusal it is.
+    pub kind: RefusalKind,
+    /// What the caller is told.
+    pub message: &'a str,
+    /// What it takes from limits that count refusals.
+    pub charges: &'a [Charge],
+    /// What would have spoken, where it is more than the verdict says.
+    pub observed: Option<&'a Observed>,
 }
 
 /// What became of a write in doubt, and who says so.
@@ -236,19 +249,17 @@ impl Journal {
         false
     }
 
-    /// Writes down a refusal, and what it takes from limits that count refusals.
+    /// Writes down a refusal.
     ///
     /// # Errors
     /// The store's: then the caller is told that nothing can be recorded.
     pub async fn refused(
         &self,
         subject: &Subject<'_>,
-        kind: crate::error::RefusalKind,
-        message: &str,
-        charges: &[Charge],
+        refusing: &Refusing<'_>,
     ) -> Result<(), StoreError> {
         self.ledger
-            .append(vec![rows::refused(subject, kind, message, charges)])
+            .append(vec![rows::refused(subject, refusing)])
             .await
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::error::StoreError;
-use crate::mutation::{Limit, LimitKind};
+use crate::mutation::{Charge, Limit, LimitKind};
 use crate::policy::RuleSet;
 use crate::rules::{self, Proven, Unfit};
 
@@ -50,6 +50,8 @@ pub struct Reloaded {
     pub cases: usize,
     /// Budgets whose window is another one now.
     pub windows: Vec<String>,
+    /// Limits that begin empty: they are new, or count something else under their name.
+    pub empty: Vec<String>,
     /// The entry that tells of it; none where the rules are the same as before.
     pub entry: Option<EntryId>,
 }
@@ -102,7 +104,8 @@ pub async fn reload(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
     match &result {
         Ok(reloaded) => {
             app.reloads.refused.store(None);
-            tracing::info!(by, before = %reloaded.before, after = %reloaded.after, "rules reloaded");
+            let Reloaded { before, after, .. } = reloaded;
+            tracing::info!(by, %before, %after, empty = ?reloaded.empty, "rules reloaded");
         }
         Err(error) => {
             tracing::error!(by, %error, "rules not reloaded: the ones before still judge");
@@ -126,13 +129,16 @@ async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
         after: rules.digest().to_owned(),
         cases,
         windows: Vec::new(),
+        empty: Vec::new(),
         entry: None,
     };
     if reloaded.before == reloaded.after {
         return Ok(reloaded);
     }
     let now = app.clock.now();
-    reloaded.windows = lengthen(app, &before, &rules, now).await?;
+    let changed = Changed::between(&before, &rules);
+    let charges = changed.charges(app, now).await?;
+    reloaded.windows = changed.lengthen(app, &charges, now).await?;
     let entry = app.entry_id(now);
     let meta = json!({
         "what": format!("rules reloaded by {by}: {} → {}", reloaded.before, reloaded.after),
@@ -140,6 +146,7 @@ async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
         "by": by,
     });
     app.journal.setting(&entry, None, meta, now).await?;
+    reloaded.empty = changed.begin(app, &charges, now).await;
     app.rules.store(Arc::new(rules));
     reloaded.entry = Some(entry);
     Ok(reloaded)
@@ -157,38 +164,116 @@ async fn proven(app: &Arc<App>) -> Result<Proven, Unfit> {
     }
 }
 
-/// Tells control state of budgets whose window is another one, before it is. What a shorter window
-/// forgot is taken up again from the ledger, so that a reload refills no budget.
-async fn lengthen(
-    app: &App,
-    before: &RuleSet,
-    after: &RuleSet,
-    now: Timestamp,
-) -> Result<Vec<String>, StoreError> {
-    let changed: Vec<(&Limit, &Limit)> = after
-        .limits()
-        .filter_map(|limit| Some((before.limit(&limit.name)?, limit)))
-        .filter(|(old, new)| old.count == new.count && old.per == new.per)
-        .filter(|(old, new)| match (window(old), window(new)) {
-            (Some(old), Some(new)) => old != new,
-            _ => false,
-        })
-        .collect();
-    let longest = changed.iter().filter_map(|(_, new)| window(new)).max();
-    let Some(longest) = longest else {
-        return Ok(Vec::new());
-    };
-    let longest = SignedDuration::from_millis(i64::try_from(longest).unwrap_or(i64::MAX / 1000));
-    let since = now.checked_sub(longest).unwrap_or(Timestamp::UNIX_EPOCH);
-    let charges = app.journal.charges(since).await?;
-    for (old, new) in &changed {
-        let theirs = charges
-            .iter()
-            .filter(|(_, charge)| charge.limit.name == new.name);
-        let theirs = theirs.cloned().collect();
-        app.control.lengthen(old, new, theirs, now).await?;
+/// Limits that are not what they were.
+struct Changed<'r> {
+    /// Budgets whose window is another one: as they were, and as they are to be.
+    windows: Vec<(&'r Limit, &'r Limit)>,
+    /// Limits that are new, or count something else under their name.
+    others: Vec<&'r Limit>,
+}
+
+impl<'r> Changed<'r> {
+    fn between(before: &'r RuleSet, after: &'r RuleSet) -> Self {
+        let mut changed = Self {
+            windows: Vec::new(),
+            others: Vec::new(),
+        };
+        for limit in after.limits() {
+            match before.limit(&limit.name) {
+                Some(old) if old.counts_like(limit) => {
+                    if window(old) != window(limit) {
+                        changed.windows.push((old, limit));
+                    }
+                }
+                Some(_) | None => changed.others.push(limit),
+            }
+        }
+        changed
     }
-    Ok(changed.iter().map(|(_, new)| new.name.clone()).collect())
+
+    /// What the ledger knows that was charged within the longest of their windows.
+    async fn charges(
+        &self,
+        app: &App,
+        now: Timestamp,
+    ) -> Result<Vec<(Timestamp, Charge)>, StoreError> {
+        let limits = self.windows.iter().map(|(_, new)| new).chain(&self.others);
+        let Some(longest) = limits.filter_map(|limit| window(limit)).max() else {
+            return Ok(Vec::new());
+        };
+        let longest =
+            SignedDuration::from_millis(i64::try_from(longest).unwrap_or(i64::MAX / 1000));
+        let since = now.checked_sub(longest).unwrap_or(Timestamp::UNIX_EPOCH);
+        app.journal.charges(since).await
+    }
+
+    /// Tells control state of the other windows, before they are in force. What a shorter window forgot
+    /// is taken up again, so that a reload refills no budget.
+    async fn lengthen(
+        &self,
+        app: &App,
+        charges: &[(Timestamp, Charge)],
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        for (old, new) in &self.windows {
+            let theirs = charged_to(new, charges);
+            app.control.lengthen(old, new, theirs, now).await?;
+        }
+        Ok(self
+            .windows
+            .iter()
+            .map(|(_, new)| new.name.clone())
+            .collect())
+    }
+
+    /// Begins the limits that are new. One that was there before counts what was charged to it then;
+    /// the names of the rest, which begin empty.
+    async fn begin(
+        &self,
+        app: &App,
+        charges: &[(Timestamp, Charge)],
+        now: Timestamp,
+    ) -> Vec<String> {
+        let mut empty = Vec::new();
+        for limit in &self.others {
+            let theirs = charged_to(limit, charges);
+            if theirs.is_empty() {
+                empty.push(limit.name.clone());
+            }
+            if let Err(error) = begun(app, limit, theirs, now).await {
+                tracing::error!(%error, limit = limit.name, "what was charged to it before is not known");
+            }
+        }
+        empty
+    }
+}
+
+/// Puts what was charged to a limit in place of what is known under its name.
+async fn begun(
+    app: &App,
+    limit: &Limit,
+    charges: Vec<(Timestamp, Charge)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    app.control.forget(&limit.name).await?;
+    let LimitKind::Budget { max, .. } = limit.kind else {
+        return Ok(());
+    };
+    if charges.is_empty() {
+        return Ok(());
+    }
+    // A window that held nothing so far: all of it is taken up.
+    let mut nothing = limit.clone();
+    nothing.kind = LimitKind::Budget { max, window_ms: 0 };
+    app.control.lengthen(&nothing, limit, charges, now).await
+}
+
+/// What was charged to a limit, as it counts now.
+fn charged_to(limit: &Limit, charges: &[(Timestamp, Charge)]) -> Vec<(Timestamp, Charge)> {
+    let theirs = charges
+        .iter()
+        .filter(|(_, charge)| charge.limit.name == limit.name && limit.counts_like(&charge.limit));
+    theirs.cloned().collect()
 }
 
 /// The window of a budget, in milliseconds; rates and gauges have none.

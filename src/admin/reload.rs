@@ -48,6 +48,7 @@ fn done(reloaded: &Reloaded) -> Response {
             "changed": reloaded.before != reloaded.after,
             "cases": reloaded.cases,
             "windows": reloaded.windows,
+            "empty": reloaded.empty,
             "entry": reloaded.entry,
             "note": RESTART_ONLY,
         }),

@@ -127,7 +127,7 @@ fn list(arguments: &ListArguments, context: &mut Context<'_>) -> Result<Exit, Fa
                 visible(&hold.service_account),
                 what(hold),
                 visible(&hold.state),
-                visible(hold.waits_for.as_deref().unwrap_or("-")),
+                visible(waits_for(hold)),
                 agreed(hold),
                 hold::minute(&hold.until),
             ]);
@@ -141,6 +141,12 @@ fn list(arguments: &ListArguments, context: &mut Context<'_>) -> Result<Exit, Fa
          ID… --reason …"
     ))?;
     Ok(Exit::Done)
+}
+
+/// Who is asked; once all agree, what keeps it from being sent.
+fn waits_for(hold: &Hold) -> &str {
+    let told = hold.waits_for.as_ref().or(hold.note.as_ref());
+    told.map_or("-", String::as_str)
 }
 
 fn agreed(hold: &Hold) -> String {
@@ -189,5 +195,25 @@ fn all(
         if next.is_none() {
             return Ok(found);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_an_approved_hold_back_stands_in_the_list() {
+        let parked = Hold {
+            waits_for: Some("Sales Ops".into()),
+            ..Hold::default()
+        };
+        let kept_back = Hold {
+            note: Some("an earlier write is in doubt".into()),
+            ..Hold::default()
+        };
+        assert_eq!(waits_for(&parked), "Sales Ops");
+        assert_eq!(waits_for(&kept_back), "an earlier write is in doubt");
+        assert_eq!(waits_for(&Hold::default()), "-");
     }
 }

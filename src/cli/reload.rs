@@ -27,6 +27,8 @@ struct Reloaded {
     cases: u64,
     #[serde(default)]
     windows: Vec<String>,
+    #[serde(default)]
+    empty: Vec<String>,
     note: String,
 }
 
@@ -53,6 +55,12 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
         let name = visible(name);
         out.line(format_args!(
             "limit {name} has another window; what was charged within it counts"
+        ))?;
+    }
+    for name in &reloaded.empty {
+        let name = visible(name);
+        out.line(format_args!(
+            "limit {name} begins empty; what was done before does not count"
         ))?;
     }
     out.line(visible(&reloaded.note))?;

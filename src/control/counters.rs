@@ -157,6 +157,12 @@ impl Counters {
         }
     }
 
+    /// Forgets a limit, for all keys.
+    pub(super) fn forget(&mut self, limit: &str) {
+        self.by_limit.remove(limit);
+        self.floors.remove(limit);
+    }
+
     /// Forgets counters that are idle, a few with each call, so that none takes long.
     pub(super) fn sweep(&mut self, now: i64) {
         for _ in 0..SWEEP.min(self.round.len()) {

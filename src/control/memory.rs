@@ -384,6 +384,11 @@ impl ControlState for MemoryControl {
         Ok(())
     }
 
+    async fn forget(&self, limit: &str) -> Result<(), StoreError> {
+        self.state.lock().counters.forget(limit);
+        Ok(())
+    }
+
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError> {
         let mut state = self.state.lock();
         let state = &mut *state;

@@ -254,6 +254,7 @@ fn begun(said: Said<'_>) -> Option<Hold> {
         told: None,
         releasing: false,
         note: None,
+        behind: None,
         retry_at: None,
         answer: None,
     })

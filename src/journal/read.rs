@@ -238,9 +238,10 @@ fn entry(rows: &[Row]) -> Option<Entry> {
         summary: list(&first.meta, "mutations"),
         verdict: text(&verdict, "effect"),
         reasons: list(&verdict, "reasons"),
-        observed: verdict
-            .get("observed")
-            .and_then(|_| part(&verdict, "observed")),
+        observed: [&first.meta, &verdict]
+            .into_iter()
+            .find(|told| told.get("observed").is_some())
+            .and_then(|told| part(told, "observed")),
         message: rows
             .iter()
             .filter_map(|row| row.values.as_ref())

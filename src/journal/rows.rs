@@ -6,10 +6,9 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::{Closing, Reconciling, Subject};
+use super::{Closing, Reconciling, Refusing, Subject};
 use crate::clock::EntryId;
 use crate::control::{Switch, SwitchChange};
-use crate::error::RefusalKind;
 use crate::gate::Permit;
 use crate::ledger::{NewRow, Row, RowKind};
 use crate::mutation::{
@@ -62,20 +61,18 @@ pub(super) fn reverts(row: &mut NewRow, entries: &[EntryId]) {
 }
 
 /// A refusal. Its message stands with the values: it can name a path, and a path an external id.
-pub(super) fn refused(
-    subject: &Subject<'_>,
-    kind: RefusalKind,
-    message: &str,
-    charges: &[Charge],
-) -> NewRow {
+pub(super) fn refused(subject: &Subject<'_>, refusing: &Refusing<'_>) -> NewRow {
     let mut row = governed(subject, RowKind::Refused);
     if let Value::Object(meta) = &mut row.meta {
-        meta.insert("refusal".into(), kind.code().into());
+        meta.insert("refusal".into(), refusing.kind.code().into());
+        if let Some(observed) = refusing.observed {
+            meta.insert("observed".into(), json!(observed));
+        }
     }
     if let Some(Value::Object(values)) = &mut row.values {
-        values.insert("message".into(), message.into());
-        if !charges.is_empty() {
-            values.insert("charges".into(), json!(charges));
+        values.insert("message".into(), refusing.message.into());
+        if !refusing.charges.is_empty() {
+            values.insert("charges".into(), json!(refusing.charges));
         }
     }
     row

@@ -1,7 +1,10 @@
 //! The counters of one route on one runtime: nobody else adds to them, so adding is cheap.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
@@ -80,7 +83,8 @@ impl Seen {
     }
 }
 
-/// How long a write took, and how much of it was spent waiting for others: the client's body, the CRM.
+/// How long a write took, and how much of it was spent waiting for others: the client's body, the CRM,
+/// another write to its record, a person.
 #[derive(Debug)]
 pub struct Stopwatch {
     began: Instant,
@@ -101,6 +105,20 @@ impl Stopwatch {
     pub fn away(&self, waited: Duration) {
         let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         self.away_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Waits for somebody else. What is there at once was not waited for.
+    pub async fn wait_for<T>(&self, mut other: Pin<&mut impl Future<Output = T>>) -> T {
+        let began = Instant::now();
+        let first = poll_fn(|context| Poll::Ready(other.as_mut().poll(context))).await;
+        match first {
+            Poll::Ready(came) => came,
+            Poll::Pending => {
+                let came = other.await;
+                self.away(began.elapsed());
+                came
+            }
+        }
     }
 
     /// The time spent here so far.

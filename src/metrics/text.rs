@@ -274,7 +274,7 @@ impl Sums {
             let labels: Labels<'_> = vec![("route", route), ("class", class)];
             histogram(&mut metric, &labels, spread)?;
         }
-        let help = "Time in Writegate of writes that were judged, without waiting for the client's body and the CRM";
+        let help = "Time in Writegate of writes that were judged, without waiting for the client's body, the CRM, another write to the record and people";
         let mut metric =
             encoder.encode_descriptor("own_seconds", help, None, MetricType::Histogram)?;
         for (route, spread) in &self.own {

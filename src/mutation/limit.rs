@@ -125,6 +125,17 @@ pub struct Limit {
     pub then: Then,
 }
 
+impl Limit {
+    /// Whether what was taken from this limit can count for the other one: the same things, kept apart
+    /// by the same, as both a rate or both a budget. How many, in which window, and what happens past it
+    /// may differ.
+    #[must_use]
+    pub fn counts_like(&self, other: &Self) -> bool {
+        let rate = |limit: &Self| matches!(limit.kind, LimitKind::Rate { .. });
+        self.count == other.count && self.per == other.per && rate(self) == rate(other)
+    }
+}
+
 /// What a change set takes from one limit for one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {

@@ -1,7 +1,7 @@
 //! What single rows and rules say, and how they add up to a verdict.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mutation::{Effect, Reason, Requirement, Verdict};
 
@@ -66,37 +66,34 @@ fn reasons(mut findings: Vec<Finding>) -> Vec<Reason> {
     reasons
 }
 
-/// Every requirement once, without those that another one includes: who meets it meets them too.
+/// Every requirement once, without those that another one includes: who meets it meets them too. The
+/// teams of each stand as the rule names them.
 fn requirements<'f>(needs: impl Iterator<Item = &'f Requirement>) -> Vec<Requirement> {
-    let all: BTreeSet<Need> = needs.map(Need::of).collect();
-    all.iter()
-        .filter(|need| {
-            !all.iter()
-                .any(|other| other != *need && other.includes(need))
-        })
-        .map(Need::to_requirement)
+    let mut all: BTreeMap<Need<'_>, &Requirement> = BTreeMap::new();
+    for need in needs {
+        all.entry(Need::of(need)).or_insert(need);
+    }
+    let others = |need: &Need<'_>| {
+        all.keys()
+            .any(|other| other != need && other.includes(need))
+    };
+    let left = all.iter().filter(|(need, _)| !others(need));
+    left.map(|(_, requirement)| Requirement::clone(requirement))
         .collect()
 }
 
-/// A requirement in an order of its own.
+/// A requirement by what it asks, in an order of its own.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Need {
-    Teams(BTreeSet<String>),
+enum Need<'f> {
+    Teams(BTreeSet<&'f str>),
     Approvers(u32),
 }
 
-impl Need {
-    fn of(requirement: &Requirement) -> Self {
+impl<'f> Need<'f> {
+    fn of(requirement: &'f Requirement) -> Self {
         match requirement {
-            Requirement::Teams(teams) => Self::Teams(teams.iter().cloned().collect()),
+            Requirement::Teams(teams) => Self::Teams(teams.iter().map(String::as_str).collect()),
             Requirement::Approvers(count) => Self::Approvers(*count),
-        }
-    }
-
-    fn to_requirement(&self) -> Requirement {
-        match self {
-            Self::Teams(teams) => Requirement::Teams(teams.iter().cloned().collect()),
-            Self::Approvers(count) => Requirement::Approvers(*count),
         }
     }
 
@@ -129,10 +126,12 @@ mod tests {
             teams(&["Sales Ops", "Deal Desk"]),
             teams(&["RevOps"]),
             Requirement::Approvers(2),
+            teams(&["Deal Desk", "Sales Ops"]),
         ];
+        // as the first of two rules that ask the same names them
         assert_eq!(
             requirements(needs.iter()),
-            [teams(&["Deal Desk", "Sales Ops"]), teams(&["RevOps"])]
+            [teams(&["Sales Ops", "Deal Desk"]), teams(&["RevOps"])]
         );
         let needs = [Requirement::Approvers(3), teams(&["RevOps"])];
         assert_eq!(

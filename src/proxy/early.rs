@@ -7,7 +7,7 @@ use http::request::Parts;
 use super::{Call, Refused};
 use crate::crm::path::CanonicalPath;
 use crate::error::Refusal;
-use crate::journal::Subject;
+use crate::journal::{Refusing, Subject};
 use crate::mutation::{Actor, Claims, Origin};
 
 /// The name under which requests of nobody we know are recorded.
@@ -48,10 +48,13 @@ pub(super) async fn refused(
         digest: None,
         now: app.clock.now(),
     };
-    let recorded = app
-        .journal
-        .refused(&subject, refusal.kind, &refusal.message, &[])
-        .await;
+    let refusing = Refusing {
+        kind: refusal.kind,
+        message: &refusal.message,
+        charges: &[],
+        observed: None,
+    };
+    let recorded = app.journal.refused(&subject, &refusing).await;
     match recorded {
         Ok(()) => Box::new(Refused {
             refusal,

@@ -11,6 +11,7 @@ pub(super) mod release;
 mod through;
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,13 +29,11 @@ use crate::clock::EntryId;
 use crate::control::{Switch, SwitchChange};
 use crate::crm::path::{CanonicalPath, query_names};
 use crate::crm::{Head, Shape};
-use crate::error::{Refusal, RefusalKind, Side};
+use crate::error::Refusal;
 use crate::gate::{self, Cause, Decision, Judged};
-use crate::journal::Subject;
+use crate::journal::{Refusing, Subject};
 use crate::metrics::Stopwatch;
-use crate::mutation::{
-    Acting, Actor, ChangeSet, Charge, Claims, Effect, Opaque, Origin, Snapshot, Verdict, Would,
-};
+use crate::mutation::{Acting, Actor, ChangeSet, Claims, Effect, Opaque, Origin, Verdict, Would};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
@@ -205,14 +204,18 @@ impl Write {
             locks: self.locks(&changes, judgement.snapshot.as_ref()),
             now: self.now,
         };
-        let permit = match gate::decide(&*self.worker.app.control, judged).await {
+        let deciding = gate::decide(&*self.worker.app.control, judged);
+        let decision = self.watch.wait_for(pin!(deciding)).await;
+        let permit = match decision {
             Decision::Permit(permit) => permit,
-            Decision::Hold(over) => {
+            Decision::Hold { over, noticed } => {
+                let mut verdict = judgement.verdict;
+                self.notice(&mut verdict, &noticed);
                 let parking = Parking {
                     opaque: shape.is_none(),
                     bytes,
                     changes,
-                    verdict: judgement.verdict,
+                    verdict,
                     snapshot: judgement.snapshot,
                     charges,
                     over,
@@ -413,39 +416,22 @@ impl Write {
             return refusal.into();
         }
         let (charges, observing) = self.thresholds(self.refusal_charges(refusal.kind));
-        self.count_refusal(charges.clone(), &observing).await;
+        let noticed = self.count_refusal(charges.clone(), &observing).await;
+        let observed = self.observed(verdict, &noticed);
+        let refusing = Refusing {
+            kind: refusal.kind,
+            message: &refusal.message,
+            charges: &charges,
+            observed: observed.as_ref(),
+        };
         let subject = self.subject(changes, verdict);
-        let recorded = app
-            .journal
-            .refused(&subject, refusal.kind, &refusal.message, &charges)
-            .await;
-        match recorded {
+        match app.journal.refused(&subject, &refusing).await {
             Ok(()) => Box::new(Refused {
                 refusal,
                 entry: Some(self.entry.clone()),
                 instead: None,
             }),
             Err(error) => Refusal::unavailable(error.to_string()).into(),
-        }
-    }
-
-    /// Refusals are limited too (`count: refusals`): an agent that probes is stopped. What is not the
-    /// agent's doing, and what tells it to wait, does not count.
-    fn refusal_charges(&self, kind: RefusalKind) -> Vec<Charge> {
-        let waits = matches!(
-            kind,
-            RefusalKind::Held | RefusalKind::InDoubt | RefusalKind::Stopped
-        );
-        let theirs = matches!(kind.side(), Side::Caller | Side::Policy);
-        let known = self.caller.service_account.as_deref();
-        match (known, self.state()) {
-            (Some(name), Ok(state)) if theirs && !waits => {
-                let route = &state.route;
-                let mut charges = self.rules.refusal_charges(route.crm, &route.name, name);
-                self.apply_live(&mut charges);
-                charges
-            }
-            _ => Vec::new(),
         }
     }
 
@@ -459,25 +445,6 @@ impl Write {
         app.journal
             .switch_in_the_end(&entry, &change, by, app.clock.now())
             .await;
-    }
-
-    /// What the write takes from limits. A record that is yet to be made has no id; the entry's makes
-    /// it different from every other one.
-    fn charges(
-        &self,
-        changes: &ChangeSet,
-        snapshot: Option<&Snapshot>,
-    ) -> Result<Vec<Charge>, Refusal> {
-        let mut charges = self.rules.charges(&self.question(changes, snapshot)?);
-        let made = charges
-            .iter_mut()
-            .flat_map(|charge| &mut charge.records)
-            .filter(|record| record.contains("/new-"));
-        for record in made {
-            *record = format!("{record}-{}", self.entry);
-        }
-        self.apply_live(&mut charges);
-        Ok(charges)
     }
 }
 

@@ -9,7 +9,7 @@ use super::round::{MOVED, Reverting, Turn};
 use crate::clock::EntryId;
 use crate::crm::{Class, Head, Inverse, Shape, WriteCall};
 use crate::error::RefusalKind;
-use crate::journal::Subject;
+use crate::journal::{Refusing, Subject};
 use crate::mutation::{Acting, ChangeSet, Effect, Origin, Prior, Snapshot, Verdict, field};
 use crate::policy::{Evaluation, Question};
 
@@ -182,10 +182,13 @@ impl Reverting {
             let entry = app.entry_id(app.clock.now());
             let subject = self.subject(way, &entry, &request, verdict);
             let message = format!("Not reverted: {why}.");
-            let refused = app
-                .journal
-                .refused(&subject, RefusalKind::Denied, &message, &[]);
-            if let Err(error) = refused.await {
+            let refusing = Refusing {
+                kind: RefusalKind::Denied,
+                message: &message,
+                charges: &[],
+                observed: None,
+            };
+            if let Err(error) = app.journal.refused(&subject, &refusing).await {
                 tracing::error!(%error, "the refusal of a revert is not recorded");
             }
         }

@@ -52,6 +52,7 @@ contract!(
         a_changed_maximum_keeps_what_is_used,
         a_longer_window_takes_up_what_was_forgotten,
         a_longer_window_knows_the_records_that_were_forgotten,
+        a_limit_that_is_forgotten_begins_empty,
         refusals_are_counted_and_trip,
         switches_stop_their_account_or_all,
         a_lock_is_had_by_one,
@@ -719,6 +720,25 @@ async fn a_longer_window_knows_the_records_that_were_forgotten(store: &dyn Contr
         matches!(one_more, Admission::Limited { used: 3, .. }),
         "{one_more:?}"
     );
+}
+
+async fn a_limit_that_is_forgotten_begins_empty(store: &dyn ControlState) {
+    let (one, other) = (
+        budget("one", 3, 60 * SECOND),
+        budget("other", 3, 60 * SECOND),
+    );
+    let charges = [charge(&one, 3), charge(&other, 3)];
+    assert!(granted(&admit(store, ask("1", 0, &charges)).await));
+    store.forget("one").await.unwrap();
+    assert_eq!(room(store, &one, 0).await, 3);
+    assert_eq!(room(store, &other, 0).await, 0);
+    // what is given back of it belonged to what was forgotten
+    assert!(granted(
+        &admit(store, ask("2", 0, &[charge(&one, 2)])).await
+    ));
+    store.refund(&id("1")).await.unwrap();
+    assert_eq!(room(store, &one, 0).await, 1);
+    assert_eq!(room(store, &other, 0).await, 3);
 }
 
 async fn refusals_are_counted_and_trip(store: &dyn ControlState) {

@@ -1,6 +1,7 @@
 //! Holds: a write waits for a person, the agent gets the CRM's real answer afterwards.
 
 mod decisions;
+mod doubts;
 mod life;
 mod otherwise;
 mod own_request;

@@ -2,14 +2,16 @@
 //! or by which token, stands in it (P12).
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use http::Method;
 use serde_json::json;
 use writegate::config::Mode;
-use writegate::sandbox::seed;
+use writegate::sandbox::{Fault, Gate, seed};
 
 use super::support::client::{Client, Reply};
-use super::support::house::{APPROVER, House, OPEN_HUBSPOT, OPERATOR, TOKEN};
+use super::support::doctored::Doctored;
+use super::support::house::{APPROVER, House, OPEN_HUBSPOT, OPEN_RULES, OPERATOR, TOKEN};
 
 const RULES: &str = "
 crm: salesforce
@@ -43,7 +45,7 @@ async fn scrape(house: &House) -> Reply {
     reply
 }
 
-async fn told(house: &House) -> BTreeMap<String, f64> {
+pub(crate) async fn told(house: &House) -> BTreeMap<String, f64> {
     series(&scrape(house).await.text())
 }
 
@@ -131,7 +133,66 @@ async fn requests_refusals_and_answers_are_counted_once() {
     house.finish().await;
 }
 
-/// What the test above did, as counts.
+/// Seconds that Writegate spent on writes of its own accord.
+pub(crate) async fn own_seconds(house: &House) -> f64 {
+    told(house).await["writegate_own_seconds_sum{route=\"salesforce\"}"]
+}
+
+#[tokio::test]
+async fn waiting_for_another_write_to_the_record_is_not_our_own_time() {
+    // Records are locked when the gate decides, or before a rule looks at them.
+    let looks = "
+crm: salesforce
+default: allow
+rules:
+  - { name: looks, when: { before.Name: Nobody }, then: deny }
+";
+    for rules in [OPEN_RULES, looks] {
+        waiting_is_not_our_own_time(rules).await;
+    }
+}
+
+async fn waiting_is_not_our_own_time(rules: &str) {
+    let control = Doctored::new();
+    let builder = House::builder().rules(rules).control(control.clone());
+    let house = builder.build().await;
+    let gate = Gate::new();
+    let held = Fault::WaitBeforeEffect(gate.clone());
+    let patch = |head: &writegate::sandbox::Head<'_>| head.method == Method::PATCH;
+    house.sandbox.script(patch, 1, held);
+    let start = |value: &'static str| {
+        let agent = house.agent();
+        tokio::spawn(async move {
+            let began = Instant::now();
+            let body = json!({ "Rating": value });
+            let reply = agent.patch(&account(seed::ACME), &body).await;
+            assert_eq!(reply.status, 204);
+            began.elapsed()
+        })
+    };
+    let first = start("Hot");
+    gate.arrived(1).await;
+    let second = start("Cold");
+    control.waiting(1).await;
+    // One waits for the CRM and one for the record while these are read.
+    let began = Instant::now();
+    for _ in 0..100 {
+        assert_eq!(house.agent().get(&account(seed::ACME)).await.status, 200);
+    }
+    let waited = began.elapsed();
+    gate.open();
+    let both = first.await.unwrap() + second.await.unwrap();
+    house.idle().await;
+    let own = own_seconds(&house).await;
+    let most = both.saturating_sub(2 * waited).as_secs_f64();
+    assert!(
+        own <= most,
+        "{own} of {most}; {waited:?} of {both:?} were waited"
+    );
+    house.finish().await;
+}
+
+/// What the first test did, as counts.
 #[track_caller]
 fn as_done(told: &BTreeMap<String, f64>, at_the_crm: u64) {
     let requests = |class: &str, verdict: &str, code: u16| {

@@ -48,7 +48,7 @@ fn would(entry: &Entry) -> Vec<Would> {
     observed.map_or_else(Vec::new, |observed| observed.would.clone())
 }
 
-fn rules(entry: &Entry) -> Vec<&str> {
+fn rules_of(entry: &Entry) -> Vec<&str> {
     let reasons = entry.observed.iter().flat_map(|observed| &observed.reasons);
     reasons.map(|reason| reason.rule.as_str()).collect()
 }
@@ -74,7 +74,7 @@ async fn a_denial_is_recorded_and_the_write_goes_through_with_its_snapshot() {
     assert_eq!(entry.verdict.as_deref(), Some("allow"));
     assert_eq!(entry.reasons, json!([]));
     assert_eq!(would(&entry), [Would::WouldDeny]);
-    assert_eq!(rules(&entry), ["field Account.Industry"]);
+    assert_eq!(rules_of(&entry), ["field Account.Industry"]);
     let opened = house
         .ledger
         .rows(RowFilter {
@@ -106,7 +106,10 @@ async fn a_hold_is_recorded_and_nothing_waits_or_is_conditional() {
     assert_eq!(reply.header("x-writegate-would"), Some("deny"));
     let entry = house.entries().await.remove(0);
     assert_eq!(would(&entry), [Would::WouldDeny, Would::WouldHold]);
-    assert_eq!(rules(&entry), ["field Account.Phone", "rule key-accounts"]);
+    assert_eq!(
+        rules_of(&entry),
+        ["field Account.Phone", "rule key-accounts"]
+    );
     let written = house.sandbox.writes().remove(0);
     assert!(
         !written.headers.contains_key("if-unmodified-since"),
@@ -166,7 +169,7 @@ async fn what_cannot_be_taken_apart_passes_with_an_entry() {
     assert_eq!(&house.sandbox.seen()[0].body[..], br#"{"all":true}"#);
     let entry = house.entries().await.remove(0);
     assert_eq!(entry.state, EntryState::Failed);
-    assert_eq!(rules(&entry), ["endpoints"]);
+    assert_eq!(rules_of(&entry), ["endpoints"]);
     house.finish().await;
 }
 
@@ -259,6 +262,13 @@ limits:
         .await
         .unwrap();
     assert_eq!((used.len(), used[0].used), (1, 3));
+    let entries = house.entries().await;
+    for entry in &entries[..2] {
+        assert_eq!(would(entry), [Would::WouldLimit]);
+        assert_eq!(limits(entry), ["probing"]);
+        assert_eq!(entry.verdict, None, "the rules were not asked");
+    }
+    assert_eq!(entries[2].observed, None);
     assert_eq!(
         set(&house.agent(), seed::GLOBEX, "Rating", "a")
             .await
@@ -295,7 +305,7 @@ async fn one_rule_and_one_limit_observe_while_the_others_are_enforced() {
     assert_eq!(reply.header("x-writegate-would"), Some("deny"));
     let entry = house.entries().await.remove(0);
     assert_eq!(
-        (rules(&entry), limits(&entry)),
+        (rules_of(&entry), limits(&entry)),
         (vec!["rule trial"], vec![])
     );
     // nothing rests on what the rule looked at
@@ -320,6 +330,48 @@ async fn one_rule_and_one_limit_observe_while_the_others_are_enforced() {
         reply.message()
     );
     assert!(house.app.control.switches().thrown.is_empty());
+    house.finish().await;
+}
+
+/// What a refused write's verdict observed is told beside the limit that it reached.
+#[tokio::test]
+async fn a_refusal_tells_of_rules_and_limits_that_observe() {
+    let rules = PARTLY
+        .replace("count: mutations, max: 1", "count: refusals, max: 0")
+        .replace("    when: { before.Name: { matches: '^Globex' } }\n", "");
+    let house = House::builder().rules(&rules).build().await;
+    let reply = set(&house.agent(), seed::GLOBEX, "Industry", "x").await;
+    assert_eq!(reply.status, 403);
+    let entry = house.entries().await.remove(0);
+    assert_eq!(entry.verdict.as_deref(), Some("deny"));
+    assert_eq!(would(&entry), [Would::WouldDeny, Would::WouldLimit]);
+    assert_eq!(rules_of(&entry), ["rule trial"]);
+    assert_eq!(limits(&entry), ["trial-budget"]);
+    house.finish().await;
+}
+
+/// Of a write that waits for a person: how many may wait, and how much may be asked for.
+#[tokio::test]
+async fn a_hold_tells_of_limits_that_observe() {
+    const HELD: &str = "
+crm: salesforce
+default: allow
+objects:
+  Account: { fields: { Rating: { agents: hold } } }
+limits:
+  - { name: queue, per: service_account, count: holds, max: 1, observe: true }
+  - { name: trial, per: service_account, count: mutations, max: 2, window: 1h, observe: true }
+";
+    let house = House::builder().rules(HELD).build().await;
+    for value in ["Hot", "Warm", "Cold"] {
+        let reply = set(&house.agent(), seed::GLOBEX, "Rating", value).await;
+        assert_eq!(reply.status, 423, "{}", reply.text());
+    }
+    let entries = house.entries().await;
+    assert_eq!(limits(&entries[0]), ["trial", "queue"]);
+    assert_eq!(limits(&entries[1]), ["queue"]);
+    assert_eq!(would(&entries[1]), [Would::WouldLimit]);
+    assert_eq!(entries[2].observed, None);
     house.finish().await;
 }
 

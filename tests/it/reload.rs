@@ -309,6 +309,69 @@ async fn a_longer_window_refills_no_budget() {
     house.finish().await;
 }
 
+fn used(refused: &Reply) -> String {
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    let message = refused.message();
+    let (_, told) = message.split_once("is used up (").unwrap();
+    told.split(')').next().unwrap().to_owned()
+}
+
+/// What was charged to another limit is no charge of this one, be it of the same name; the answer says
+/// which limits begin so. A restart knows it too.
+#[tokio::test]
+async fn a_limit_that_is_new_or_counts_something_else_begins_empty() {
+    let folder = TempDir::new().unwrap();
+    let first = house(&folder, &budget(3, "1h")).build().await;
+    for colour in ["a", "b", "c"] {
+        assert_eq!(paint(&first.agent(), colour).await.status, 204);
+    }
+    assert_eq!(paint(&first.agent(), "d").await.status, 403);
+    let others = format!(
+        "{OPEN_RULES}
+limits:
+  - {{ name: steady, per: service_account, count: requests, max: 3, window: 1h }}
+  - {{ name: fresh, per: service_account, count: mutations, max: 2, window: 1h }}
+"
+    );
+    write(&folder, "test.yaml", &others);
+    let answer = reload(&first).await.json();
+    assert_eq!(answer["empty"], json!(["steady", "fresh"]), "{answer}");
+    assert_eq!(answer["windows"], json!([]));
+    for colour in ["e", "f"] {
+        assert_eq!(paint(&first.agent(), colour).await.status, 204);
+    }
+    let refused = used(&paint(&first.agent(), "g").await);
+    assert_eq!(refused, "2 of 2 mutations in 1 h");
+    let stores = first.close().await;
+    // one request of three is left to `steady`
+    let others = others.replace("max: 2", "max: 9");
+    let second = house(&folder, &others).folder(&stores).build().await;
+    assert_eq!(paint(&second.agent(), "h").await.status, 204);
+    let refused = used(&paint(&second.agent(), "i").await);
+    assert_eq!(refused, "3 of 3 requests in 1 h");
+}
+
+/// P4: a limit is not refilled by taking it out of the rules for a while.
+#[tokio::test]
+async fn a_limit_that_was_away_counts_what_was_charged_to_it_before() {
+    let folder = TempDir::new().unwrap();
+    let house = house(&folder, &budget(3, "1h")).build().await;
+    for colour in ["a", "b"] {
+        assert_eq!(paint(&house.agent(), colour).await.status, 204);
+    }
+    write(&folder, "test.yaml", OPEN_RULES);
+    assert_eq!(reload(&house).await.json()["empty"], json!([]));
+    for colour in ["c", "d"] {
+        assert_eq!(paint(&house.agent(), colour).await.status, 204);
+    }
+    write(&folder, "test.yaml", &budget(3, "1h"));
+    assert_eq!(reload(&house).await.json()["empty"], json!([]));
+    assert_eq!(paint(&house.agent(), "e").await.status, 204);
+    let refused = used(&paint(&house.agent(), "f").await);
+    assert_eq!(refused, "3 of 3 mutations in 1 h");
+    house.finish().await;
+}
+
 /// The same when the window became longer while the proxy was down.
 #[tokio::test]
 async fn a_restart_with_a_longer_window_refills_no_budget() {
@@ -367,7 +430,8 @@ async fn sighup_and_the_verb_reload_the_real_program() {
     assert_eq!(paint(&program.agent(), "blue").await.status, 204);
     assert_eq!(paint(&program.agent(), "red").await.status, 403);
     // by the verb
-    replace(&rules, &only("green"));
+    let limit = "limits: [{ name: fresh, per: route, count: requests, max: 99, window: 1h }]";
+    replace(&rules, &format!("{}{limit}\n", only("green")));
     let (program, ran) = tokio::task::spawn_blocking(move || {
         let ran = program.verb(&["reload"]);
         (program, ran)
@@ -376,6 +440,8 @@ async fn sighup_and_the_verb_reload_the_real_program() {
     .unwrap();
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.out.starts_with("rules reloaded: "), "{}", ran.out);
+    let told = "limit fresh begins empty; what was done before does not count\n";
+    assert!(ran.out.contains(told), "{}", ran.out);
     assert!(ran.out.contains("take a restart"), "{}", ran.out);
     assert_eq!(paint(&program.agent(), "green").await.status, 204);
     // a broken set by the verb

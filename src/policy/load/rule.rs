@@ -151,9 +151,12 @@ fn required(node: &Node, mistakes: &mut Mistakes) -> Option<Requirement> {
             }
         };
     }
-    let mut teams = texts(node, "approvers", mistakes);
-    teams.sort();
-    teams.dedup();
+    let mut teams: Vec<String> = Vec::new();
+    for team in texts(node, "approvers", mistakes) {
+        if !teams.contains(&team) {
+            teams.push(team);
+        }
+    }
     (!teams.is_empty()).then_some(Requirement::Teams(teams))
 }
 

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{About, clause, clock_time};
+use crate::clock::EntryId;
 use crate::error::{Refusal, RefusalKind};
 use crate::hold::people::waits_for;
 use crate::hold::{End, Hold, STOPPED};
@@ -82,6 +83,14 @@ pub fn approved(hold: &Hold) -> Refusal {
         hold.id,
     );
     about_hold(RefusalKind::Held, message, hold)
+}
+
+/// Why it is not sent before another entry is settled; the rest of a sentence.
+#[must_use]
+pub fn behind(entry: &EntryId) -> String {
+    format!(
+        "an earlier write to this record is in doubt (entry {entry}); this goes when that is settled"
+    )
 }
 
 /// It was sent, and the CRM did not answer.

@@ -1,6 +1,7 @@
 //! A request that was made before: the same one is under way, in doubt, or settled. It is never sent
 //! twice by itself.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -77,7 +78,8 @@ impl Write {
         changes: &ChangeSet,
     ) -> Result<Again, Box<Refused>> {
         let doubts = &self.worker.app.doubts;
-        let seat = match doubts.flights.arrive(&self.digest).await {
+        let arriving = doubts.flights.arrive(&self.digest);
+        let seat = match self.watch.wait_for(pin!(arriving)).await {
             Arrival::Go(seat) => seat,
             Arrival::Landed(landed) => return reply(&landed).map(Again::Answer),
             Arrival::Lost(entry) => return Err(lost(entry)),
@@ -112,13 +114,19 @@ impl Write {
         }
     }
 
-    fn blocked(&self, changes: &ChangeSet, snapshot: Option<&Snapshot>) -> Option<Blocked> {
+    /// The entry in doubt that stands in the way.
+    pub(super) fn blocked(
+        &self,
+        changes: &ChangeSet,
+        snapshot: Option<&Snapshot>,
+    ) -> Option<Blocked> {
         let whose = (self.actor.service_account.as_str(), self.route());
         let doubts = &self.worker.app.doubts;
         doubts.blocks(whose, &self.digest, changes.mutations(), snapshot)
     }
 
-    async fn read_back(&self) {
+    /// Reads back what is in doubt with this write's credential.
+    pub(super) async fn read_back(&self) {
         let way = self.state().ok().zip(self.worker.upstreams.get(self.place));
         let Some((state, upstream)) = way else {
             return;
@@ -134,7 +142,8 @@ impl Write {
             now: self.now,
         };
         let app = &self.worker.app;
-        doubt::settle_for(app, &reader, &self.actor.service_account, self.now).await;
+        let reading = doubt::settle_for(app, &reader, &self.actor.service_account, self.now);
+        self.watch.wait_for(pin!(reading)).await;
     }
 
     /// The answer to a repeat of what was settled as done: the CRM's own where it can be told without
@@ -194,7 +203,8 @@ impl Write {
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(ACCEPT, json);
         let upstream = self.worker.upstreams.get(self.place)?;
-        let answer = upstream.read(request).await.ok()?;
+        let reading = upstream.read(request);
+        let answer = self.watch.wait_for(pin!(reading)).await.ok()?;
         if answer.status != StatusCode::OK {
             return None;
         }

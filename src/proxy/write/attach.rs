@@ -1,6 +1,7 @@
 //! A repeat of a write that waits, or waited, for a person: it attaches to the hold in place of being
 //! judged and charged again, and gets what there is to tell.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,7 +169,8 @@ impl Write {
         let left = until.saturating_duration_since(Instant::now());
         let waits =
             |hold: &Hold| matches!(hold.state(&app.config), State::Parked | State::Releasing);
-        !left.is_zero() && app.holds.wait(slot, left, waits).await
+        let decided = app.holds.wait(slot, left, waits);
+        !left.is_zero() && self.watch.wait_for(pin!(decided)).await
     }
 
     /// Where a hold stands, after an approved one was released: with a credential for it or without,
@@ -178,7 +180,10 @@ impl Write {
         if state != State::Approved {
             return Some(state);
         }
-        release::release(&self.worker, slot, Some(&self.caller.credential)).await;
+        let own = Some(&self.caller.credential);
+        let releasing = Box::pin(release::release(&self.worker, slot, own));
+        // The release is timed by itself.
+        self.watch.wait_for(pin!(releasing)).await;
         self.state_of(slot).await
     }
 

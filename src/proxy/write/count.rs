@@ -1,29 +1,66 @@
-//! What is counted beside a write: its refusal, its time, the limits that hold for it at run time.
+//! What is counted of a write: what it takes from limits, its refusal, its time.
 
-use std::time::Instant;
+use std::pin::pin;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 
 use super::Write;
 use crate::control::Ask;
-use crate::error::Refusal;
+use crate::error::{Refusal, RefusalKind, Side};
 use crate::gate;
 use crate::metrics::Tally;
-use crate::mutation::Charge;
+use crate::mutation::{ChangeSet, Charge, Snapshot};
 use crate::proxy::body;
 
 impl Write {
     /// The body. Waiting for it is the client's time.
     pub(super) async fn collect(&self, incoming: Incoming) -> Result<Bytes, Refusal> {
-        let began = Instant::now();
-        let collected = body::collect(&self.parts.headers, incoming).await;
-        self.watch.away(began.elapsed());
-        collected
+        let collecting = body::collect(&self.parts.headers, incoming);
+        self.watch.wait_for(pin!(collecting)).await
     }
 
     pub(super) fn tally(&self) -> Option<&Tally> {
         self.worker.tallies.get(self.place).map(AsRef::as_ref)
+    }
+
+    /// What the write takes from limits. A record that is yet to be made has no id; the entry's makes
+    /// it different from every other one.
+    pub(super) fn charges(
+        &self,
+        changes: &ChangeSet,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<Vec<Charge>, Refusal> {
+        let mut charges = self.rules.charges(&self.question(changes, snapshot)?);
+        let made = charges
+            .iter_mut()
+            .flat_map(|charge| &mut charge.records)
+            .filter(|record| record.contains("/new-"));
+        for record in made {
+            *record = format!("{record}-{}", self.entry);
+        }
+        self.apply_live(&mut charges);
+        Ok(charges)
+    }
+
+    /// Refusals are limited too (`count: refusals`): an agent that probes is stopped. What is not the
+    /// agent's doing, and what tells it to wait, does not count.
+    pub(super) fn refusal_charges(&self, kind: RefusalKind) -> Vec<Charge> {
+        let waits = matches!(
+            kind,
+            RefusalKind::Held | RefusalKind::InDoubt | RefusalKind::Stopped
+        );
+        let theirs = matches!(kind.side(), Side::Caller | Side::Policy);
+        let known = self.caller.service_account.as_deref();
+        match (known, self.state()) {
+            (Some(name), Ok(state)) if theirs && !waits => {
+                let route = &state.route;
+                let mut charges = self.rules.refusal_charges(route.crm, &route.name, name);
+                self.apply_live(&mut charges);
+                charges
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Puts limits that were set at run time in place of the rules' own.
@@ -32,14 +69,19 @@ impl Write {
         limits.apply(charges, &self.actor.service_account, self.now);
     }
 
-    /// Counts a refusal, in limits that observe and in those that do not.
-    pub(super) async fn count_refusal(&self, charges: Vec<Charge>, observing: &[String]) {
+    /// Counts a refusal, in limits that observe and in those that do not. Returns those that observe and
+    /// were passed.
+    pub(super) async fn count_refusal(
+        &self,
+        charges: Vec<Charge>,
+        observing: &[String],
+    ) -> Vec<Charge> {
         let (noticed, charges): (Vec<Charge>, Vec<Charge>) = charges
             .into_iter()
             .partition(|charge| observing.contains(&charge.limit.name));
-        self.count_noticed(noticed).await;
+        let noticed = self.count_noticed(noticed).await;
         if charges.is_empty() {
-            return;
+            return noticed;
         }
         let ask = self.refusal_ask(charges);
         match self.worker.app.control.charge(ask).await {
@@ -47,6 +89,7 @@ impl Write {
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "a refusal is not counted"),
         }
+        noticed
     }
 
     pub(super) fn refusal_ask(&self, charges: Vec<Charge>) -> Ask {

@@ -1,5 +1,7 @@
 //! Step 5: the verdict, with prior values read under locks where a row or rule looks at them.
 
+use std::pin::pin;
+
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -194,15 +196,9 @@ impl Write {
 
     async fn lock(&self, changes: &ChangeSet, locks: Vec<String>) -> Result<(), Box<Refused>> {
         let control = &*self.worker.app.control;
-        match gate::lock(
-            control,
-            &self.entry,
-            &self.actor.service_account,
-            locks,
-            self.now,
-        )
-        .await
-        {
+        let account = &self.actor.service_account;
+        let locking = gate::lock(control, &self.entry, account, locks, self.now);
+        match self.watch.wait_for(pin!(locking)).await {
             Ok(()) => Ok(()),
             Err(cause) => Err(self.caused(&cause, changes, &Verdict::allow()).await),
         }

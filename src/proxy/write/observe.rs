@@ -7,7 +7,7 @@ use super::Write;
 use crate::config::Mode;
 use crate::control::Admission;
 use crate::error::Refusal;
-use crate::mutation::{Charge, Then, Verdict, Would};
+use crate::mutation::{Charge, Observed, Then, Verdict, Would};
 use crate::proxy::reserve;
 
 impl Write {
@@ -60,27 +60,44 @@ impl Write {
         }
     }
 
-    /// Counts a refusal in limits that only observe.
-    pub(super) async fn count_noticed(&self, charges: Vec<Charge>) {
+    /// What would have spoken against a request that does not go through, with limits that it passed;
+    /// none where it passed none: then its verdict says it all.
+    pub(super) fn observed(
+        &self,
+        verdict: Option<&Verdict>,
+        noticed: &[Charge],
+    ) -> Option<Observed> {
+        if noticed.is_empty() {
+            return None;
+        }
+        let mut verdict = verdict.cloned().unwrap_or_else(Verdict::allow);
+        self.notice(&mut verdict, noticed);
+        verdict.observed.map(|observed| *observed)
+    }
+
+    /// Counts a refusal in limits that only observe; returns those that were passed.
+    pub(super) async fn count_noticed(&self, charges: Vec<Charge>) -> Vec<Charge> {
         if charges.is_empty() {
-            return;
+            return charges;
         }
         let control = &self.worker.app.control;
         let admission = match control.admit(self.refusal_ask(charges)).await {
             Ok(admission) => admission,
             Err(error) => {
                 tracing::error!(%error, "a refusal is not counted");
-                return;
+                return Vec::new();
             }
         };
-        if let Admission::Granted { over, .. } = &admission {
-            for charge in over {
-                let (limit, service_account) = (&charge.limit.name, &self.actor.service_account);
-                tracing::warn!(%limit, %service_account, "would-limit: too many refusals");
-            }
-        }
         if let Err(error) = control.settle(&self.entry).await {
             tracing::error!(%error, entry = %self.entry, "a reservation is not settled");
         }
+        let Admission::Granted { over, .. } = admission else {
+            return Vec::new();
+        };
+        for charge in &over {
+            let (limit, service_account) = (&charge.limit.name, &self.actor.service_account);
+            tracing::warn!(%limit, %service_account, "would-limit: too many refusals");
+        }
+        over
     }
 }

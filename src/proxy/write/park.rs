@@ -65,13 +65,14 @@ impl Write {
                 return Err(self.give_back(refusal, changes, verdict).await);
             }
         };
-        let gauge = match self.gauge().await {
-            Ok(gauge) => gauge,
+        let (gauge, noticed) = match self.gauge().await {
+            Ok(taken) => taken,
             Err(refusal) => {
                 app.holds.give_up(turn.slot());
                 return Err(self.give_back(refusal, changes, verdict).await);
             }
         };
+        self.notice(&mut parking.verdict, &noticed);
         let row = self.held_row(&turn, &parking, &same, snapshot, gauge);
         self.record_park(&turn, row).await?;
         let slot = Arc::clone(turn.slot());
@@ -98,8 +99,9 @@ impl Write {
         self.refuse(refusal, Some(changes), Some(verdict)).await
     }
 
-    /// Takes one more waiting hold from the gauges, under a reservation of its own.
-    async fn gauge(&self) -> Result<Vec<Charge>, Refusal> {
+    /// Takes one more waiting hold from the gauges, under a reservation of its own. Returns what it took,
+    /// and the gauges that only observe and were passed.
+    async fn gauge(&self) -> Result<(Vec<Charge>, Vec<Charge>), Refusal> {
         let state = self.state()?;
         let mut charges = self.rules.hold_charges(
             state.route.crm,
@@ -107,9 +109,9 @@ impl Write {
             &self.actor.service_account,
         );
         self.apply_live(&mut charges);
-        let (charges, _observing) = self.thresholds(charges);
+        let (charges, observing) = self.thresholds(charges);
         if charges.is_empty() {
-            return Ok(charges);
+            return Ok((charges, Vec::new()));
         }
         let ask = Ask {
             reservation: gauge_reservation(&self.entry),
@@ -120,7 +122,10 @@ impl Write {
             now: self.now,
         };
         match self.worker.app.control.admit(ask).await {
-            Ok(Admission::Granted { .. }) => Ok(charges),
+            Ok(Admission::Granted { mut over, .. }) => {
+                over.retain(|charge| observing.contains(&charge.limit.name));
+                Ok((charges, over))
+            }
             Ok(Admission::Limited {
                 charge,
                 used,

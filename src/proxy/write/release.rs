@@ -4,6 +4,7 @@
 mod again;
 mod dispatch;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use super::Write;
 use super::park::requirements;
 use crate::app::{App, Worker};
+use crate::clock::EntryId;
 use crate::error::{Refusal, StoreError};
 use crate::gate::{self, Decision, Judged, Permit};
 use crate::hold::drift::drift;
@@ -30,6 +32,8 @@ use again::Again;
 enum Stop {
     /// Not now: the hold stays approved, and is told so.
     NotNow(String),
+    /// Not before this entry is settled, which left one of the records in doubt: likewise.
+    InDoubt(EntryId),
     /// What was found is on record: the hold waits again, or has ended.
     Recorded,
 }
@@ -65,13 +69,18 @@ pub(in crate::proxy) async fn release(
     let now = app.clock.now();
     turn.note(|hold| {
         hold.releasing = false;
-        match &result {
+        match result {
             Err(Stop::NotNow(note)) => {
                 tracing::warn!(hold = %hold.id, %note, "not released");
-                hold.note = Some(note.clone());
+                hold.note = Some(note);
                 hold.retry_at = now.checked_add(TRY_AGAIN).ok();
             }
-            Ok(()) | Err(Stop::Recorded) => hold.note = None,
+            Err(Stop::InDoubt(entry)) => {
+                tracing::info!(hold = %hold.id, %entry, "not released before this is settled");
+                hold.note = Some(holds::behind(&entry));
+                hold.behind = Some(entry);
+            }
+            Ok(()) | Err(Stop::Recorded) => {}
         }
     });
     turn.settle(&*app.control).await;
@@ -93,7 +102,10 @@ async fn claim(
         Some(secret) => Credential::Broker(secret.clone()),
         None => own.cloned()?,
     };
-    turn.note(|hold| hold.releasing = true);
+    turn.note(|hold| {
+        hold.releasing = true;
+        (hold.note, hold.behind) = (None, None);
+    });
     Some((turn.hold()?, credential))
 }
 
@@ -116,16 +128,19 @@ async fn run(
             return Err(Stop::Recorded);
         }
     };
-    let judged = release.judge().await;
-    let (permit, verdict, snapshot) = match judged {
-        Ok(judged) => judged,
+    let result = match release.judge().await {
+        Ok((permit, verdict, snapshot)) => release.dispatch(permit, &verdict, &snapshot).await,
         Err(stop) => {
             // Only locks were taken.
             release.write().refund().await;
-            return Err(stop);
+            Err(stop)
         }
     };
-    release.dispatch(permit, &verdict, &snapshot).await
+    let write = release.write();
+    if let Some(tally) = write.tally() {
+        tally.judged(&write.watch);
+    }
+    result
 }
 
 async fn record(app: &App, slot: &Arc<Slot>, row: NewRow) -> Result<(), StoreError> {
@@ -159,18 +174,22 @@ impl Release<'_> {
     /// agreed to is still what would be done.
     async fn judge(&self) -> Result<(Permit, Verdict, Snapshot), Stop> {
         let (write, changes) = (self.write(), &self.again.changes);
+        write.read_back().await;
         let shown = self.again.contents.shown();
         let locks = write.locks(changes, Some(shown));
         let account = &write.actor.service_account;
         let control = &*self.app().control;
-        if let Err(cause) =
-            gate::lock(control, &write.entry, account, locks.clone(), self.now()).await
-        {
+        let locking = gate::lock(control, &write.entry, account, locks.clone(), self.now());
+        if let Err(cause) = write.watch.wait_for(pin!(locking)).await {
             let verdict = Verdict::allow();
             return Err(words::caused(&cause, &write.about(changes, &verdict)).into());
         }
         let looked = write.looked(changes);
         let snapshot = self.look(&looked).await?;
+        // What is in doubt may still come to be, so it is neither written over nor compared with.
+        if let Some(blocked) = write.blocked(changes, Some(&snapshot)) {
+            return Err(Stop::InDoubt(blocked.entry));
+        }
         let verdict = self.verdict(&snapshot)?;
         self.still_as_shown(&verdict, &snapshot, looked).await?;
         let judged = Judged {
@@ -185,7 +204,7 @@ impl Release<'_> {
         };
         match gate::decide(control, judged).await {
             Decision::Permit(permit) => Ok((permit, verdict, snapshot)),
-            Decision::Hold(_) => Err(Stop::NotNow("the gate asks people again".into())),
+            Decision::Hold { .. } => Err(Stop::NotNow("the gate asks people again".into())),
             Decision::Refuse(cause) => {
                 Err(words::caused(&cause, &write.about(changes, &verdict)).into())
             }

@@ -1,6 +1,6 @@
 //! Steps 8 to 12: journal, send, outcome, close, reply.
 
-use std::time::Instant;
+use std::pin::pin;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -58,7 +58,8 @@ pub(super) async fn through(
         .upstreams
         .get(write.place)
         .ok_or_else(super::super::no_upstream)?;
-    let flight = match seat.launch(&write.entry).await {
+    let launching = seat.launch(&write.entry);
+    let flight = match write.watch.wait_for(pin!(launching)).await {
         Launch::Flight(flight) => flight,
         Launch::Landed(landed) => {
             write.refund().await;
@@ -94,9 +95,8 @@ pub(super) async fn through(
             .permit()
             .still_good(&app.control.switches(), app.clock.now())
     };
-    let began = Instant::now();
-    let sent = upstream.send(&journaled, request, last_look).await;
-    write.watch.away(began.elapsed());
+    let sending_it = upstream.send(&journaled, request, last_look);
+    let sent = write.watch.wait_for(pin!(sending_it)).await;
     let answer = match sent {
         Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
         Err(error) => Err(unanswered(write, sending, journaled, &error).await),

@@ -210,8 +210,8 @@ rules:
             "the rules let agent team decide holds, but that is no operator's team: any approver decides",
             "rule two asks for 2 people, and without Ann, who owns sdr-agent and decides none of its holds, there are not so many: nobody can approve it",
             "rule three asks for 3 people, and there are not so many approvers: nobody can approve it",
-            "rule each asks for one person each of Deal Desk and Sales Ops, and without Ann, who owns sdr-agent and decides none of its holds, there are not so many: nobody can approve it",
-            "rule same-twice asks for one person each of Closing and Deal Desk, and there are not so many approvers: nobody can approve it",
+            "rule each asks for one person each of Sales Ops and Deal Desk, and without Ann, who owns sdr-agent and decides none of its holds, there are not so many: nobody can approve it",
+            "rule same-twice asks for one person each of Deal Desk and Closing, and there are not so many approvers: nobody can approve it",
         ]
     );
     // one more person of the desk, and all but three can be met

@@ -26,7 +26,7 @@ async fn held_approved_released_and_collected() {
     assert_eq!(
         held.message(),
         format!(
-            "Not written yet: waits for Deal Desk and Sales Ops until 2026-11-23 14:00 UTC. Repeat \
+            "Not written yet: waits for Sales Ops and Deal Desk until 2026-11-23 14:00 UTC. Repeat \
              exactly this request later to get the CRM's answer; do not vary it. Why: \
              Opportunity.StageName is decided by Sales Ops; Stage changes on enterprise deals need \
              two people (rule enterprise-stage). [hold {id}]"
@@ -461,7 +461,12 @@ async fn a_call_that_nobody_decides_ends_when_its_wait_is_over() {
         .patch(&target, &json!({ "Title": "COO" }))
         .await;
     hold_of(&held);
-    assert!(began.elapsed() >= std::time::Duration::from_secs(1));
+    let waited = std::time::Duration::from_secs(1);
+    let beside = began.elapsed().checked_sub(waited).unwrap();
+    // Waiting for people is not our own time.
+    bench.house.idle().await;
+    let own = crate::metrics::own_seconds(&bench.house).await;
+    assert!(own <= beside.as_secs_f64(), "{own} of {beside:?}");
     bench.finish().await;
 }
 

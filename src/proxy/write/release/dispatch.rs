@@ -1,6 +1,7 @@
 //! Steps 8 to 11 of a release: journal, one dispatch, outcome, close; the CRM's answer is kept for the
 //! agent. The entry can be opened once, which is what makes it at most one dispatch.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -43,7 +44,8 @@ impl Release<'_> {
             let switches = app.control.switches();
             journaled.permit().still_good(&switches, app.clock.now())
         };
-        let sent = upstream.send(&journaled, request, last_look).await;
+        let sent = upstream.send(&journaled, request, last_look);
+        let sent = write.watch.wait_for(pin!(sent)).await;
         let (closing, answer) = match sent {
             Ok(answer) => {
                 let closing = self.answered(&sending, &answer, conditional);
