@@ -136,6 +136,9 @@ pub(crate) async fn settle(
         Ok(()) => {
             tracing::info!(entry = %sent.entry, by, "a write in doubt is settled");
             claim.settled(outcomes, now);
+            if let Some(slot) = app.holds.by_entry(&sent.entry) {
+                slot.turn().await.settled();
+            }
             true
         }
         Err(error) => {

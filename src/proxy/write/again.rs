@@ -112,13 +112,19 @@ impl Write {
         }
     }
 
-    fn blocked(&self, changes: &ChangeSet, snapshot: Option<&Snapshot>) -> Option<Blocked> {
+    /// What is in doubt and stands in the way.
+    pub(super) fn blocked(
+        &self,
+        changes: &ChangeSet,
+        snapshot: Option<&Snapshot>,
+    ) -> Option<Blocked> {
         let whose = (self.actor.service_account.as_str(), self.route());
         let doubts = &self.worker.app.doubts;
         doubts.blocks(whose, &self.digest, changes.mutations(), snapshot)
     }
 
-    async fn read_back(&self) {
+    /// Reads back what is in doubt of this service account, with this request's credential.
+    pub(super) async fn read_back(&self) {
         let way = self.state().ok().zip(self.worker.upstreams.get(self.place));
         let Some((state, upstream)) = way else {
             return;

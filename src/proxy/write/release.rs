@@ -171,6 +171,9 @@ impl Release<'_> {
         }
         let looked = write.looked(changes);
         let snapshot = self.look(&looked).await?;
+        if let Some(blocked) = write.blocked(changes, Some(&snapshot)) {
+            return Err(words::in_doubt(&blocked, self.now()).into());
+        }
         let verdict = self.verdict(&snapshot)?;
         self.still_as_shown(&verdict, &snapshot, looked).await?;
         let judged = Judged {
