@@ -211,6 +211,16 @@ impl Book {
         self.pages.lock().doubts.contains_key(entry)
     }
 
+    /// The entry in doubt, of whomever, that names a record by its id.
+    #[must_use]
+    pub fn of_record(&self, route: &str, object: &str, id: &str) -> Option<EntryId> {
+        let record = format!("{route}/{object}/{id}").to_lowercase();
+        let pages = self.pages.lock();
+        let mut doubts = pages.doubts.values();
+        let found = doubts.find(|doubt| doubt.records.contains(&record));
+        found.map(|doubt| doubt.sent.entry.clone())
+    }
+
     /// A write is about to be sent. What was settled of its records before is no answer any more: a
     /// request that is made again after it is no repeat.
     pub fn sends(&self, route: &str, mutations: &[Mutation], snapshot: &Snapshot) {

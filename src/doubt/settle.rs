@@ -15,6 +15,7 @@ use crate::app::{App, Worker};
 use crate::clock::EntryId;
 use crate::journal::Reconciling;
 use crate::journal::sent::{self, Sent};
+use crate::journal::written;
 use crate::mutation::{Operation, Outcome, OutcomeState};
 
 /// How often the clockwork looks for what is due.
@@ -51,7 +52,7 @@ pub async fn settle_due(worker: &Worker, now: Timestamp) -> Vec<EntryId> {
             let state = app.routes.get(place)?;
             Some((state, worker.upstreams.get(place)?))
         });
-        let headers = configured(app, &claim.sent);
+        let headers = configured(app, &claim.sent).await;
         let (Some((state, upstream)), Some(headers)) = (way, headers) else {
             // The next request of its service account brings a credential.
             continue;
@@ -136,6 +137,9 @@ pub(crate) async fn settle(
         Ok(()) => {
             tracing::info!(entry = %sent.entry, by, "a write in doubt is settled");
             claim.settled(outcomes, now);
+            if let Some(slot) = app.holds.by_entry(&sent.entry) {
+                slot.turn().await.settled();
+            }
             true
         }
         Err(error) => {
@@ -207,10 +211,11 @@ fn outcomes(sent: &Sent, findings: Vec<Finding>) -> Vec<Outcome> {
 
 /// The credential that the configuration has for a write's records. The service account's own comes
 /// first: it sees what the write saw.
-fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
+async fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
+    let whose = whose(app, sent).await;
     let mut accounts = app.config.service_accounts.iter();
     let brokered = accounts
-        .find(|account| account.name == sent.service_account)
+        .find(|account| account.name == whose)
         .and_then(|account| {
             let mut credentials = account.credentials.iter();
             credentials.find(|(route, _)| *route == sent.route)
@@ -225,4 +230,23 @@ fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose())).ok()?;
     value.set_sensitive(true);
     Some(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
+}
+
+/// Whose credential sees what a write saw: of a revert, the service account's whose writes it took back.
+async fn whose(app: &App, sent: &Sent) -> String {
+    let mut accounts = app.config.service_accounts.iter();
+    if accounts.any(|account| account.name == sent.service_account) {
+        return sent.service_account.clone();
+    }
+    let ledger = &**app.journal.ledger();
+    let agent = async {
+        match written::written(ledger, &sent.entry).await? {
+            Some(entry) => written::agent(ledger, &entry).await,
+            None => Ok(sent.service_account.clone()),
+        }
+    };
+    agent.await.unwrap_or_else(|error| {
+        tracing::error!(%error, entry = %sent.entry, "cannot tell whose write it was");
+        sent.service_account.clone()
+    })
 }

@@ -182,6 +182,14 @@ impl Book {
         self.index.read().by_id.get(&id::read(text)).cloned()
     }
 
+    /// The place of the hold that an entry is.
+    #[must_use]
+    pub fn by_entry(&self, entry: &EntryId) -> Option<Arc<Slot>> {
+        let index = self.index.read();
+        let mut slots = index.by_id.values();
+        slots.find(|slot| slot.entry == *entry).cloned()
+    }
+
     /// A hold by its id; one that is forgotten is read from the ledger.
     ///
     /// # Errors
@@ -378,21 +386,12 @@ impl Turn {
         }
     }
 
-    /// Takes over from the ledger that a hold in doubt was settled.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn refresh(&self, ledger: &dyn Ledger) -> Result<(), StoreError> {
-        let settled = ledger
-            .rows(RowFilter {
-                entry: Some(self.slot.entry.clone()),
-                kinds: vec![RowKind::Reconciled],
-                ..RowFilter::default()
-            })
-            .await?;
-        if !settled.is_empty() {
-            self.note(|hold| hold.end = Some(End::Settled));
-        }
-        Ok(())
+    /// The entry is not in doubt any more, durably.
+    pub fn settled(&self) {
+        self.note(|hold| {
+            if hold.end == Some(End::InDoubt) {
+                hold.end = Some(End::Settled);
+            }
+        });
     }
 }

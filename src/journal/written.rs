@@ -11,6 +11,9 @@ use crate::error::StoreError;
 use crate::ledger::{Ledger, RowFilter, RowKind};
 use crate::mutation::{Actor, Mutation, Outcome, OutcomeState, Prior, Snapshot};
 
+/// A revert of a revert of … is followed back to the agent no further than this.
+const DEEPEST: usize = 32;
+
 /// One entry that was opened.
 #[derive(Clone, Debug)]
 pub struct Written {
@@ -147,6 +150,24 @@ pub async fn written(ledger: &dyn Ledger, id: &EntryId) -> Result<Option<Written
             .unwrap_or_default(),
         changes: values.map(|values| changes(values, &outcomes)),
     }))
+}
+
+/// Whose write it was in the end: a revert is of the service account whose writes it took back.
+///
+/// # Errors
+/// The store's.
+pub async fn agent(ledger: &dyn Ledger, entry: &Written) -> Result<String, StoreError> {
+    let mut name = entry.service_account.clone();
+    let mut reverts = entry.reverts.clone();
+    for _ in 0..DEEPEST {
+        let Some(first) = reverts.first() else { break };
+        let Some(before) = written(ledger, first).await? else {
+            break;
+        };
+        name = before.service_account;
+        reverts = before.reverts;
+    }
+    Ok(name)
 }
 
 fn changes(values: &Value, outcomes: &[Outcome]) -> Vec<WrittenChange> {

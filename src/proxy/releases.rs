@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::hold::{self, End, Hold, Slot, State};
+use crate::hold::{self, Hold, Slot, State};
 
 use super::write::release::release;
 
@@ -37,8 +37,8 @@ pub fn all(app: &Arc<App>) {
     }
 }
 
-/// Ends what nobody decided in time, tries releases again that did not come to be, learns of doubts that
-/// were settled, and forgets what nobody needs to know. To be called every now and then.
+/// Ends what nobody decided in time, tries releases again that did not come to be, and forgets what
+/// nobody needs to know. To be called every now and then.
 pub async fn tick(app: &Arc<App>) {
     let now = app.clock.now();
     for slot in app.holds.slots() {
@@ -46,13 +46,6 @@ pub async fn tick(app: &Arc<App>) {
             && let Err(error) = slot.turn().await.expire(&app.desk()).await
         {
             tracing::error!(%error, hold = slot.id(), "an end is not recorded");
-        }
-        let in_doubt = |hold: Arc<Hold>| hold.end == Some(End::InDoubt);
-        if slot.look().is_some_and(in_doubt)
-            && !app.doubts.has(slot.entry())
-            && let Err(error) = slot.turn().await.refresh(&**app.journal.ledger()).await
-        {
-            tracing::error!(%error, hold = slot.id(), "cannot tell whether it is settled");
         }
         soon(app, &slot);
     }

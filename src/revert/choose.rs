@@ -3,15 +3,13 @@
 
 use jiff::Timestamp;
 
-use super::{OPERATOR, RevertError};
+use super::RevertError;
 use crate::clock::EntryId;
 use crate::journal::written::{self, Chosen, Written};
 use crate::ledger::Ledger;
 
 /// As many entries as one revert takes.
 const MOST: usize = 10_000;
-/// A revert of a revert of … is followed back to the agent no further than this.
-const DEEPEST: usize = 32;
 
 /// Which entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +70,7 @@ pub(super) async fn choose(
         return Err(RevertError::TooMany(MOST));
     }
     for entry in &mut chosen {
-        entry.service_account = agent(ledger, entry).await?;
+        entry.service_account = written::agent(ledger, entry).await?;
     }
     Ok(chosen)
 }
@@ -103,21 +101,4 @@ async fn named(
     }
     chosen.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.seq));
     Ok(chosen)
-}
-
-/// Whose write it was in the end.
-async fn agent(ledger: &dyn Ledger, entry: &Written) -> Result<String, RevertError> {
-    let mut name = entry.service_account.clone();
-    let mut reverts = entry.reverts.clone();
-    for _ in 0..DEEPEST {
-        let Some(first) = reverts.first().filter(|_| name.starts_with(OPERATOR)) else {
-            break;
-        };
-        let Some(before) = written::written(ledger, first).await? else {
-            break;
-        };
-        name = before.service_account;
-        reverts = before.reverts;
-    }
-    Ok(name)
 }

@@ -96,7 +96,14 @@ impl Reverting {
     ) -> Round {
         let mut round = Round::default();
         let (mut turns, mut others) = (Vec::new(), Vec::new());
+        let (route, doubts) = (&way.state.route.name, &self.worker.app.doubts);
         for (place, record) in batch.records.iter().enumerate() {
+            if let Some(doubt) = doubts.of_record(route, &record.object, &record.id) {
+                let why = format!("entry {doubt} is in doubt: settle it first");
+                let plan = plan::left_alone(record, Action::Skipped, &why);
+                round.findings.extend(plan.findings);
+                continue;
+            }
             let plan = plan::plan(way.state.crm, record, present(snapshot, place, &record.id));
             let turn = Turn {
                 record: record.clone(),

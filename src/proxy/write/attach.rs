@@ -16,7 +16,7 @@ use crate::clock::EntryId;
 use crate::digest::{self, Sameness};
 use crate::error::Refusal;
 use crate::hold::rows::delivered;
-use crate::hold::{Answer, End, Hold, Slot, State, Turn};
+use crate::hold::{Answer, Hold, Slot, State, Turn};
 use crate::mutation::{ChangeSet, Opaque};
 use crate::proxy::words::holds as words;
 use crate::proxy::{ENTRY, Refused, VERDICT, answer_of, headers};
@@ -149,6 +149,8 @@ impl Write {
             let refusal = words::another_request(&hold, self.now);
             return Some(Err(self.refuse(refusal, Some(changes), None).await));
         }
+        // Its own release may be in doubt, or what keeps it from going.
+        self.read_back().await;
         let until = Instant::now() + seconds(hold.wait_seconds);
         loop {
             let decided = self.linger(slot, until).await;
@@ -190,16 +192,9 @@ impl Write {
     /// Where a hold stands, after it ended by itself if its time is over.
     async fn state_of(&self, slot: &Arc<Slot>) -> Option<State> {
         let app = &self.worker.app;
-        let ledger = &**app.journal.ledger();
         let turn = slot.turn().await;
         if let Err(error) = turn.expire(&app.desk()).await {
             tracing::error!(%error, hold = slot.id(), "an end is not recorded");
-        }
-        let hold = turn.hold()?;
-        if hold.end == Some(End::InDoubt)
-            && let Err(error) = turn.refresh(ledger).await
-        {
-            tracing::error!(%error, hold = %hold.id, "cannot tell whether it is settled");
         }
         Some(turn.hold()?.state(&app.config))
     }

@@ -314,7 +314,7 @@ async fn an_outcome_that_nobody_knows_is_in_doubt_and_never_sent_again() {
     bench
         .house
         .sandbox
-        .script(patch, 1, Fault::CloseAfterEffect);
+        .script(patch, 1, Fault::CloseBeforeEffect);
     bench.approve(SALES_OPS, &id).await;
     bench.until(&id, State::InDoubt).await;
     for _ in 0..2 {

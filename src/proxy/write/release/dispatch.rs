@@ -40,6 +40,8 @@ impl Release<'_> {
             }
         };
         let journaled = self.open(permit, verdict, snapshot).await?;
+        let mutations = self.again.changes.mutations();
+        app.doubts.sends(write.route(), mutations, snapshot);
         let last_look = |journaled: &Journaled| {
             let switches = app.control.switches();
             journaled.permit().still_good(&switches, app.clock.now())
