@@ -11,11 +11,12 @@ pub use super::present::Reader;
 use super::book::Claim;
 use super::decide::{Finding, decide};
 use super::present::present;
+use super::theirs;
 use crate::app::{App, Worker};
 use crate::clock::EntryId;
 use crate::journal::Reconciling;
 use crate::journal::sent::{self, Sent};
-use crate::mutation::{Operation, Outcome, OutcomeState};
+use crate::mutation::{Outcome, OutcomeState};
 
 /// How often the clockwork looks for what is due.
 const EVERY: Duration = Duration::from_secs(1);
@@ -153,19 +154,17 @@ async fn findings(
     now: Timestamp,
 ) -> Result<Vec<Finding>, String> {
     let sent = &*claim.sent;
-    let creates = |sent: &Sent| {
-        let mut mutations = sent.mutations.iter();
-        mutations.any(|mutation| mutation.operation == Operation::Create)
-    };
-    let own = if creates(sent) {
+    let mut present = present(reader, sent).await?;
+    if theirs::makes(sent) {
+        // Asked after the CRM: whatever it held then is known to the ledger by now.
         let since = sent.at.checked_sub(EARLIER).unwrap_or(Timestamp::MIN);
         let ledger = &**app.journal.ledger();
-        let made = sent::made(ledger, &sent.service_account, since).await;
-        made.map_err(|error| error.to_string())?
-    } else {
-        Vec::new()
-    };
-    let present = present(reader, sent, &own).await?;
+        let others = sent::others(ledger, (&sent.entry, &sent.route), since).await;
+        let others = others.map_err(|error| error.to_string())?;
+        if theirs::part(sent, &others, &mut present, |entry| app.doubts.has(entry)) {
+            return Ok(vec![Finding::TooEarly]);
+        }
+    }
     if sent.mutations.is_empty() {
         return Ok(vec![Finding::Undecided(
             "the request could not be taken apart",

@@ -91,18 +91,34 @@ pub async fn opened(ledger: &dyn Ledger, since: Timestamp) -> Result<Vec<Sent>, 
         .collect())
 }
 
-/// The ids of records that other writes of a service account are known to have made since a moment.
+/// What other writes made, or may be making.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    /// The ids of records that writes are known to have made, whoever asked for them.
+    pub made: Vec<String>,
+    /// The writes without a known outcome through one route, whoever asked for them: under way, or in
+    /// doubt.
+    pub open: Vec<Sent>,
+}
+
+/// What writes other than `entry` made since a moment, or may be making.
 ///
 /// # Errors
 /// The store's.
-pub async fn made(
+pub async fn others(
     ledger: &dyn Ledger,
-    service_account: &str,
+    (entry, route): (&EntryId, &str),
     since: Timestamp,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Others, StoreError> {
+    // First the open ones: what closes meanwhile is met among the rows below.
+    let open = ledger.unclosed().await?;
+    let open = open
+        .iter()
+        .filter(|row| row.entry != *entry && row.route.as_deref() == Some(route))
+        .filter_map(|row| sent(std::slice::from_ref(row), RowKind::Opened))
+        .collect();
     let filter = RowFilter {
         kinds: vec![RowKind::Closed, RowKind::InDoubt, RowKind::Reconciled],
-        service_account: Some(service_account.to_owned()),
         since: Some(since),
         ..RowFilter::default()
     };
@@ -110,10 +126,11 @@ pub async fn made(
     let outcomes = rows
         .iter()
         .filter_map(|row| part::<Vec<Outcome>>(&row.meta, "outcomes"));
-    Ok(outcomes
-        .flatten()
-        .filter_map(|outcome| outcome.new_id)
-        .collect())
+    let made = outcomes.flatten().filter_map(|outcome| outcome.new_id);
+    Ok(Others {
+        made: made.collect(),
+        open,
+    })
 }
 
 /// What the rows of an entry say, with the outcomes of its row of kind `told`.

@@ -6,6 +6,7 @@ mod classified;
 mod people;
 mod repeats;
 mod restarts;
+mod theirs;
 
 use std::sync::Arc;
 use std::time::Duration;
