@@ -110,3 +110,32 @@ async fn another_create_that_is_under_way_is_not_waited_for() {
     assert_eq!(update.await.unwrap().status, 204);
     scene.house.finish().await;
 }
+
+#[tokio::test]
+async fn an_edit_between_the_send_and_the_settlement_keeps_the_record() {
+    const MINUTES: i64 = 60_000;
+    // a field that was not written: only the stamp tells of the edit
+    for (edit, restored) in [(Some("Phone"), 0), (None, 1)] {
+        let scene = Scene::new().await;
+        scene.fail(&Method::POST, ACCOUNTS, Fault::CloseAfterEffect);
+        let body = json!({ "Name": "Nakatomi" });
+        let lost = doubtful(&scene.house.agent().post(ACCOUNTS, &body).await);
+        let effects = scene.house.sandbox.writes().remove(0).effects;
+        let made = effects[0].id.clone();
+        scene.clock.advance_ms(60 * MINUTES);
+        let sandbox = &scene.house.sandbox;
+        if let Some(field) = edit {
+            assert!(sandbox.set_field(Salesforce, "Account", &made, field, json!("+49")));
+        }
+        scene.clock.advance_ms(60 * MINUTES);
+        scene.look().await;
+        assert_eq!(scene.state(&lost).await, EntryState::Done);
+        let ann = Client::new(scene.house.operators().await, APPROVER);
+        let wish = json!({ "entries": [lost] });
+        let report = ann.post("/api/v1/reverts", &wish).await.json();
+        assert_eq!(report["summary"]["restored"], restored, "{report}");
+        let left = sandbox.record(Salesforce, "Account", &made);
+        assert_eq!(left.is_some(), edit.is_some());
+        scene.house.finish().await;
+    }
+}
