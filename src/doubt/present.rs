@@ -31,10 +31,7 @@ pub struct Reader<'a> {
 ///
 /// # Errors
 /// Why it could not be read; for our log.
-pub(super) async fn present(
-    reader: &Reader<'_>,
-    sent: &Sent,
-) -> Result<Vec<Present>, String> {
+pub(super) async fn present(reader: &Reader<'_>, sent: &Sent) -> Result<Vec<Present>, String> {
     let path = CanonicalPath::parse(&sent.path).map_err(|error| error.to_string())?;
     let method = sent
         .method

@@ -14,6 +14,7 @@ use super::present::present;
 use super::theirs;
 use crate::app::{App, Worker};
 use crate::clock::EntryId;
+use crate::config::Secret;
 use crate::journal::Reconciling;
 use crate::journal::sent::{self, Sent};
 use crate::mutation::{Outcome, OutcomeState};
@@ -52,7 +53,7 @@ pub async fn settle_due(worker: &Worker, now: Timestamp) -> Vec<EntryId> {
             let state = app.routes.get(place)?;
             Some((state, worker.upstreams.get(place)?))
         });
-        let headers = configured(app, &claim.sent);
+        let headers = configured(app, &claim.sent).await;
         let (Some((state, upstream)), Some(headers)) = (way, headers) else {
             // The next request of its service account brings a credential.
             continue;
@@ -204,24 +205,31 @@ fn outcomes(sent: &Sent, findings: Vec<Finding>) -> Vec<Outcome> {
     findings.into_iter().enumerate().map(outcome).collect()
 }
 
-/// The credential that the configuration has for a write's records. The service account's own comes
-/// first: it sees what the write saw.
-fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
-    let mut accounts = app.config.service_accounts.iter();
-    let brokered = accounts
-        .find(|account| account.name == sent.service_account)
-        .and_then(|account| {
-            let mut credentials = account.credentials.iter();
-            credentials.find(|(route, _)| *route == sent.route)
-        })
-        .map(|(_, secret)| secret);
-    let release = || {
-        let mut routes = app.config.routes.iter();
-        let route = routes.find(|route| route.name == sent.route)?;
-        route.release_credential.as_ref()
-    };
-    let secret = brokered.or_else(release)?;
+/// The credential that the configuration has for a write's records. The one that the write went with
+/// comes first: it sees what the write saw. A revert goes with the route's, else with that of the
+/// service account whose write it takes back.
+async fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
+    let mut routes = app.config.routes.iter();
+    let route = routes.find(|route| route.name == sent.route)?;
+    let release = route.release_credential.as_ref();
+    let secret = match sent.reverts.first() {
+        None => brokered(app, &sent.service_account, &sent.route).or(release),
+        Some(_) if release.is_some() => release,
+        Some(reverted) => {
+            let account = sent::asked_by(&**app.journal.ledger(), reverted).await;
+            brokered(app, &account.ok().flatten()?, &sent.route)
+        }
+    }?;
     let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose())).ok()?;
     value.set_sensitive(true);
     Some(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
+}
+
+/// The broker credential of a service account for a route.
+fn brokered<'a>(app: &'a App, service_account: &str, route: &str) -> Option<&'a Secret> {
+    let mut accounts = app.config.service_accounts.iter();
+    let account = accounts.find(|account| account.name == service_account)?;
+    let mut credentials = account.credentials.iter();
+    let found = credentials.find(|(known, _)| known == route);
+    found.map(|(_, secret)| secret)
 }

@@ -25,8 +25,10 @@ pub struct Sent {
     pub path: String,
     /// The raw query.
     pub query: Option<String>,
-    /// What tells the same request again; `None` where it was erased.
+    /// What tells the same request again; `None` where it was erased, and of a revert.
     pub digest: Option<String>,
+    /// The entries that it takes back.
+    pub reverts: Vec<EntryId>,
     /// What would change; empty for what could not be taken apart.
     pub mutations: Vec<Mutation>,
     /// The prior values.
@@ -91,6 +93,15 @@ pub async fn opened(ledger: &dyn Ledger, since: Timestamp) -> Result<Vec<Sent>, 
         .collect())
 }
 
+/// The service account that asked for a write.
+///
+/// # Errors
+/// The store's.
+pub async fn asked_by(ledger: &dyn Ledger, entry: &EntryId) -> Result<Option<String>, StoreError> {
+    let rows = of_entry(ledger, entry).await?;
+    Ok(rows.into_iter().find_map(|row| row.service_account))
+}
+
 /// What other writes made, or may be making.
 #[derive(Clone, Debug, Default)]
 pub struct Others {
@@ -152,6 +163,11 @@ fn sent(rows: &[Row], told: RowKind) -> Option<Sent> {
         path: text(values, "path").unwrap_or_default(),
         query: text(values, "query"),
         digest: text(values, "digest"),
+        reverts: opened
+            .meta
+            .get("reverts")
+            .and_then(|_| part(&opened.meta, "reverts"))
+            .unwrap_or_default(),
         mutations: match values {
             Some(values) => part(values, "mutations").unwrap_or_default(),
             None => outlines(opened),

@@ -3,7 +3,7 @@
 
 use http::header::ACCEPT;
 use http::{HeaderValue, Request, StatusCode, Uri};
-
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::batch::{Batch, Kind};
@@ -14,6 +14,7 @@ use super::report::{Action, Finding};
 use super::round::{Reverting, Turn, told};
 use crate::clock::EntryId;
 use crate::gate::{self, Decision, Judged, Permit};
+use crate::journal::sent::Sent;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{Outcome, OutcomeState, Prior, field};
 use crate::upstream::{Answer, Body, SendError};
@@ -95,6 +96,7 @@ impl Reverting {
         request: Request<Body>,
     ) -> (Vec<Outcome>, Option<String>) {
         let app = &self.worker.app;
+        let at = app.clock.now();
         let last_look = |journaled: &Journaled| {
             journaled
                 .permit()
@@ -121,10 +123,41 @@ impl Reverting {
                 (closing(None, true, unknown, &error.to_string()), Some(why))
             }
         };
-        app.journal
-            .close(journaled, &closing, app.clock.now())
-            .await;
+        let now = app.clock.now();
+        let unknown = |outcome: &Outcome| outcome.state == OutcomeState::Unknown;
+        if closing.outcomes.iter().any(unknown) {
+            let sent = self.in_doubt(way, ready, journaled.entry(), &closing, (at, now));
+            app.doubts.doubted(sent, now);
+        }
+        app.journal.close(journaled, &closing, now).await;
         (closing.outcomes, why)
+    }
+
+    /// What is known of a revert whose outcome is not.
+    fn in_doubt(
+        &self,
+        way: &Way<'_>,
+        ready: &Ready,
+        entry: &EntryId,
+        closing: &Closing,
+        (at, doubted): (Timestamp, Timestamp),
+    ) -> Sent {
+        let call = &ready.request.call;
+        Sent {
+            entry: entry.clone(),
+            service_account: self.actor.service_account.clone(),
+            route: way.state.route.name.clone(),
+            method: call.method.as_str().to_owned(),
+            path: call.path.as_str().to_owned(),
+            query: call.query.clone(),
+            digest: None,
+            reverts: reverted(&ready.turns),
+            mutations: ready.request.changes.mutations().to_vec(),
+            snapshot: ready.snapshot.clone(),
+            outcomes: closing.outcomes.clone(),
+            at,
+            doubted,
+        }
     }
 
     /// Looks at what was written back: a CRM's own automation may have changed it at once. Records are

@@ -2,6 +2,7 @@
 //! itself governed and revertible.
 
 mod asked;
+mod doubts;
 mod governed;
 mod many;
 mod records;

@@ -47,6 +47,7 @@ fn sent(mutations: Vec<Mutation>, priors: Vec<Prior>, doubted: i64) -> Sent {
         path: "/p".into(),
         query: None,
         digest: Some("digest".into()),
+        reverts: Vec::new(),
         outcomes: vec![Outcome::of(OutcomeState::Unknown); mutations.len()],
         mutations,
         snapshot: Snapshot::of(priors),

@@ -294,6 +294,7 @@ pub(super) fn in_doubt(
         path: write.path.as_str().to_owned(),
         query: write.parts.uri.query().map(ToOwned::to_owned),
         digest: Some(write.digest.clone()),
+        reverts: Vec::new(),
         mutations: sending.changes.mutations().to_vec(),
         snapshot: sending.snapshot.clone(),
         outcomes: closing.outcomes.clone(),

@@ -1,0 +1,124 @@
+//! Reverts and writes in doubt: a revert can end in doubt itself, and leaves alone what is in doubt.
+
+use std::sync::Arc;
+
+use http::Method;
+use serde_json::{Value, json};
+use writegate::clock::{Clock, EntryId, ManualClock, SystemClock};
+use writegate::config::Secret;
+use writegate::journal::read::EntryState;
+use writegate::mutation::CrmKind::Salesforce;
+use writegate::sandbox::{Fault, seed};
+
+use super::{Builder, Client, Desk, House, Reply, account, entry, lines, sums};
+use crate::support::house::{APPROVER, BROKER};
+
+/// A desk whose clock stands still.
+struct Scene {
+    desk: Desk,
+    clock: Arc<ManualClock>,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        Self::of(House::builder()).await
+    }
+
+    async fn of(builder: Builder) -> Self {
+        let clock = Arc::new(ManualClock::new(SystemClock.now()));
+        let desk = Desk::of(builder.clock(clock.clone())).await;
+        Self { desk, clock }
+    }
+
+    async fn write(&self, id: &str, body: &Value) -> Reply {
+        self.clock.advance_ms(2_000);
+        self.desk.house.agent().patch(&account(id), body).await
+    }
+
+    fn fail(&self, method: &Method, fault: Fault) {
+        let method = method.clone();
+        let meant = move |head: &writegate::sandbox::Head<'_>| {
+            head.method == method && head.path.contains("/sobjects")
+        };
+        self.desk.house.sandbox.script(meant, 1, fault);
+    }
+
+    /// The CRM has had its time, and the clockwork looks.
+    async fn look_later(&self) -> Vec<EntryId> {
+        self.clock.advance_ms(11 * 60_000);
+        writegate::doubt::settle_due(&self.desk.house.worker(), self.clock.now()).await
+    }
+
+    /// The entries that are in doubt.
+    async fn doubtful(&self) -> Vec<String> {
+        let entries = self.desk.house.entries().await.into_iter();
+        let doubtful = entries.filter(|entry| entry.state == EntryState::InDoubt);
+        doubtful.map(|entry| entry.id.to_string()).collect()
+    }
+
+    fn industry(&self) -> Value {
+        self.desk
+            .field(Salesforce, "Account", seed::ACME, "Industry")
+    }
+}
+
+/// A write of an agent, and its revert of which nobody knows whether it was carried out.
+async fn lost_revert(scene: &Scene, fault: Fault) -> String {
+    let one = scene
+        .write(seed::ACME, &json!({ "Industry": "Software" }))
+        .await;
+    scene.clock.advance_ms(2_000);
+    scene.fail(&Method::PATCH, fault);
+    let report = scene.desk.undo(&[entry(&one)]).await;
+    assert_eq!(sums(&report), (0, 1, 0), "{report}");
+    let mut doubtful = scene.doubtful().await;
+    assert_eq!(doubtful.len(), 1);
+    doubtful.remove(0)
+}
+
+#[tokio::test]
+async fn a_revert_in_doubt_is_read_back() {
+    let accounts_credential = House::builder;
+    let routes_credential = || {
+        House::builder().configure(|config| {
+            for account in &mut config.service_accounts {
+                account.credentials.clear();
+            }
+            config.routes[0].release_credential = Some(Secret::new(BROKER));
+        })
+    };
+    let builders: [&dyn Fn() -> Builder; 2] = [&accounts_credential, &routes_credential];
+    for builder in builders {
+        for (fault, done) in [
+            (Fault::CloseAfterEffect, true),
+            (Fault::CloseBeforeEffect, false),
+        ] {
+            let scene = Scene::of(builder()).await;
+            let revert = lost_revert(&scene, fault).await;
+            let settled = scene.look_later().await;
+            assert_eq!(settled, [EntryId::from_text(&revert)]);
+            let expected = if done {
+                EntryState::Done
+            } else {
+                EntryState::Failed
+            };
+            let entries = scene.desk.house.entries().await;
+            let state = entries.iter().find(|entry| entry.id.as_str() == revert);
+            assert_eq!(state.unwrap().state, expected);
+            scene.desk.house.finish().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_person_settles_a_revert_in_doubt() {
+    let scene = Scene::new().await;
+    let revert = lost_revert(&scene, Fault::CloseAfterEffect).await;
+    let ann = Client::new(scene.desk.admin, APPROVER);
+    let wish = json!({ "outcome": "applied", "reason": "seen" });
+    let target = format!("/api/v1/entries/{revert}/settle");
+    let reply = ann.post(&target, &wish).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert!(scene.doubtful().await.is_empty());
+    scene.desk.house.finish().await;
+}
