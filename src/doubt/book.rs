@@ -16,12 +16,9 @@ use crate::mutation::{Mutation, Outcome, OutcomeState, Prior, RecordKey, Snapsho
 
 /// How long repeats of a write that was settled as done get its answer.
 const ANSWERED_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// A CRM that lost the connection to us has ended its work after this.
-const QUIET_AFTER: SignedDuration = SignedDuration::from_secs(30);
-/// Salesforce ends every request after ten minutes; HubSpot names no limit.
+/// Salesforce ends every request after ten minutes; HubSpot names no limit. A connection that was lost
+/// on the way, by a middlebox or by our own end, does not end the CRM's work.
 const WORKS_MOST: SignedDuration = SignedDuration::from_mins(10);
-/// An answer that did not come for so long was waited for to the end: the CRM may still be at work.
-const WAITED: SignedDuration = SignedDuration::from_secs(100);
 /// The longest pause between two looks.
 const PAUSE_MOST: i64 = 60;
 /// After so many looks that failed, the caller is told not to count on the next one.
@@ -118,7 +115,7 @@ impl Book {
     pub fn doubted(&self, sent: Sent, now: Timestamp) {
         let doubt = Doubt {
             records: all_records(&sent),
-            quiet: quiet(&sent),
+            quiet: sent.at.checked_add(WORKS_MOST).unwrap_or(Timestamp::MAX),
             due: now,
             tries: 0,
             claimed: false,
@@ -319,17 +316,6 @@ impl Doubt {
             .filter(|(_, keys)| names(keys))
             .map(|(place, _)| place)
             .collect()
-    }
-}
-
-/// From when on the CRM does not work on a write any more.
-fn quiet(sent: &Sent) -> Timestamp {
-    let after = |from: Timestamp, time| from.checked_add(time).unwrap_or(Timestamp::MAX);
-    let most = after(sent.at, WORKS_MOST);
-    if sent.doubted.duration_since(sent.at) >= WAITED {
-        most
-    } else {
-        most.min(after(sent.doubted, QUIET_AFTER))
     }
 }
 

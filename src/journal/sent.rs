@@ -37,8 +37,6 @@ pub struct Sent {
     pub outcomes: Vec<Outcome>,
     /// When it was about to be sent: nothing of it happened before.
     pub at: Timestamp,
-    /// When its outcome was found to be unknown.
-    pub doubted: Timestamp,
 }
 
 /// The writes in doubt, oldest first.
@@ -177,7 +175,6 @@ fn sent(rows: &[Row], told: RowKind) -> Option<Sent> {
             .unwrap_or_default(),
         outcomes: part(&told.meta, "outcomes").unwrap_or_default(),
         at: opened.at,
-        doubted: told.at,
     })
 }
 

@@ -126,7 +126,7 @@ impl Reverting {
         let now = app.clock.now();
         let unknown = |outcome: &Outcome| outcome.state == OutcomeState::Unknown;
         if closing.outcomes.iter().any(unknown) {
-            let sent = self.in_doubt(way, ready, journaled.entry(), &closing, (at, now));
+            let sent = self.in_doubt(way, ready, journaled.entry(), &closing, at);
             app.doubts.doubted(sent, now);
         }
         app.journal.close(journaled, &closing, now).await;
@@ -140,7 +140,7 @@ impl Reverting {
         ready: &Ready,
         entry: &EntryId,
         closing: &Closing,
-        (at, doubted): (Timestamp, Timestamp),
+        at: Timestamp,
     ) -> Sent {
         let call = &ready.request.call;
         Sent {
@@ -156,7 +156,6 @@ impl Reverting {
             snapshot: ready.snapshot.clone(),
             outcomes: closing.outcomes.clone(),
             at,
-            doubted,
         }
     }
 

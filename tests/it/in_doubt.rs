@@ -72,7 +72,7 @@ impl Scene {
 
     /// The CRM has had its time.
     fn wait_out(&self) {
-        self.clock.advance_ms(31_000);
+        self.clock.advance_ms(10 * 60_000 + 1_000);
     }
 
     async fn state(&self, entry: &str) -> EntryState {

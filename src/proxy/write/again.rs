@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
-use jiff::Timestamp;
 
 use super::Write;
 use super::through::Sending;
@@ -280,12 +279,7 @@ pub(super) fn lost(entry: EntryId) -> Box<Refused> {
 }
 
 /// What is known of a write whose outcome is not.
-pub(super) fn in_doubt(
-    write: &Write,
-    sending: &Sending,
-    closing: &Closing,
-    now: Timestamp,
-) -> Sent {
+pub(super) fn in_doubt(write: &Write, sending: &Sending, closing: &Closing) -> Sent {
     Sent {
         entry: write.entry.clone(),
         service_account: write.actor.service_account.clone(),
@@ -299,6 +293,5 @@ pub(super) fn in_doubt(
         snapshot: sending.snapshot.clone(),
         outcomes: closing.outcomes.clone(),
         at: sending.at,
-        doubted: now,
     }
 }
