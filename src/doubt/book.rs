@@ -12,7 +12,7 @@ use crate::clock::EntryId;
 use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::journal::sent::{self, Sent};
-use crate::mutation::{Mutation, Outcome, OutcomeState, Prior, RecordKey, Snapshot};
+use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, Prior, RecordKey, Snapshot};
 
 /// How long repeats of a write that was settled as done get its answer.
 const ANSWERED_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -60,6 +60,15 @@ pub struct Blocked {
     pub stuck: Option<&'static str>,
 }
 
+/// What a write does to records: keys as a doubt has them.
+#[derive(Debug, Default)]
+struct Touched {
+    /// All that it names.
+    records: Vec<String>,
+    /// Those that it takes away.
+    gone: Vec<String>,
+}
+
 #[derive(Debug, Default)]
 struct Pages {
     doubts: BTreeMap<EntryId, Doubt>,
@@ -105,8 +114,9 @@ impl Book {
             book.pages.lock().keep(Arc::new(settled), at);
         }
         for later in sent::opened(ledger, oldest).await? {
-            let records = all_records(&later);
-            book.pages.lock().supersede(&records, Some(later.at));
+            let wanted = wanted(&later.route, &later.mutations, Some(&later.snapshot));
+            let touched = Touched::by(&later.mutations, wanted);
+            book.pages.lock().supersede(&touched, Some(later.at));
         }
         Ok(book)
     }
@@ -215,8 +225,8 @@ impl Book {
         if pages.settled.is_empty() {
             return;
         }
-        let wanted = wanted(route, mutations, Some(snapshot)).concat();
-        pages.supersede(&wanted, None);
+        let wanted = wanted(route, mutations, Some(snapshot));
+        pages.supersede(&Touched::by(mutations, wanted), None);
     }
 
     /// The write of this digest that was settled as done within the last day.
@@ -283,12 +293,12 @@ impl Drop for Claim {
 
 impl Pages {
     /// Forgets what was settled of these records, before `later` where that is given.
-    fn supersede(&mut self, records: &[String], later: Option<Timestamp>) {
+    fn supersede(&mut self, by: &Touched, later: Option<Timestamp>) {
         self.settled.retain(|_, (settled, at)| {
             let before = later.is_none_or(|later| *at < later);
-            let touched = all_records(settled)
-                .iter()
-                .any(|record| records.contains(record));
+            let any =
+                |records: &[String], of: &[String]| of.iter().any(|key| records.contains(key));
+            let touched = any(&by.records, &all_records(settled)) || any(&by.gone, &made(settled));
             !(before && touched)
         });
     }
@@ -299,6 +309,22 @@ impl Pages {
         let done = outcomes.any(|outcome| outcome.state == OutcomeState::Done);
         if let Some(digest) = settled.digest.clone().filter(|_| done) {
             self.settled.insert(digest, (settled, at));
+        }
+    }
+}
+
+impl Touched {
+    fn by(mutations: &[Mutation], wanted: Vec<Vec<String>>) -> Self {
+        let takes = [Operation::Delete, Operation::Purge, Operation::Merge];
+        let mut gone = Vec::new();
+        for (mutation, keys) in mutations.iter().zip(&wanted) {
+            if takes.contains(&mutation.operation) {
+                gone.extend_from_slice(keys);
+            }
+        }
+        Self {
+            records: wanted.concat(),
+            gone,
         }
     }
 }
@@ -333,6 +359,22 @@ fn wanted(route: &str, mutations: &[Mutation], snapshot: Option<&Snapshot>) -> V
 /// All records of a write, in lower case.
 fn all_records(sent: &Sent) -> Vec<String> {
     wanted(&sent.route, &sent.mutations, Some(&sent.snapshot)).concat()
+}
+
+/// The records that a write is known to have made. A change of one leaves the answer to its create as
+/// it is; once it is gone, a repeat of the create is a new one.
+fn made(sent: &Sent) -> Vec<String> {
+    let made = sent.mutations.iter().zip(&sent.outcomes);
+    made.filter_map(|(mutation, outcome)| {
+        let id = outcome.new_id.as_ref()?;
+        Some(key(&sent.route, &mutation.object, id))
+    })
+    .collect()
+}
+
+/// A record's key by its id.
+fn key(route: &str, object: &str, id: &str) -> String {
+    format!("{route}/{object}/{id}").to_lowercase()
 }
 
 fn rows(mutations: &[Mutation], places: &[usize]) -> Vec<String> {

@@ -79,7 +79,12 @@ impl Reverting {
             .journal
             .open_revert(permit, &subject, &ready.snapshot, &reverts);
         match opened.await {
-            Ok(journaled) => Ok((journaled, request)),
+            Ok(journaled) => {
+                let mutations = ready.request.changes.mutations();
+                let route = &way.state.route.name;
+                app.doubts.sends(route, mutations, &ready.snapshot);
+                Ok((journaled, request))
+            }
             Err((_permit, error)) => {
                 tracing::error!(%error, "a revert cannot be recorded");
                 Err("it cannot be recorded now, so it was not sent; try again".into())

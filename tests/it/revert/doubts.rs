@@ -10,7 +10,7 @@ use writegate::journal::read::EntryState;
 use writegate::mutation::CrmKind::Salesforce;
 use writegate::sandbox::{Fault, seed};
 
-use super::{Builder, Client, Desk, House, Reply, account, entry, lines, sums};
+use super::{Builder, Client, Desk, House, Reply, account, entry, sums};
 use crate::support::house::{APPROVER, BROKER};
 
 /// A desk whose clock stands still.
@@ -54,11 +54,6 @@ impl Scene {
         let entries = self.desk.house.entries().await.into_iter();
         let doubtful = entries.filter(|entry| entry.state == EntryState::InDoubt);
         doubtful.map(|entry| entry.id.to_string()).collect()
-    }
-
-    fn industry(&self) -> Value {
-        self.desk
-            .field(Salesforce, "Account", seed::ACME, "Industry")
     }
 }
 
@@ -120,5 +115,69 @@ async fn a_person_settles_a_revert_in_doubt() {
     let reply = ann.post(&target, &wish).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert!(scene.doubtful().await.is_empty());
+    scene.desk.house.finish().await;
+}
+
+/// A write of the agent that lost its answer, and is settled as done.
+async fn settled(scene: &Scene, send: impl AsyncFn() -> Reply) -> String {
+    scene.clock.advance_ms(2_000);
+    let lost = send().await;
+    assert_eq!(lost.status, 502, "{}", lost.text());
+    let settled = scene.look_later().await;
+    assert_eq!(settled.len(), 1);
+    let again = send().await;
+    assert!(again.status.is_success(), "{}", again.text());
+    assert_eq!(again.header("x-writegate-replayed"), Some("true"));
+    settled[0].to_string()
+}
+
+#[tokio::test]
+async fn what_was_settled_and_taken_back_is_written_anew() {
+    let scene = Scene::new().await;
+    let agent = scene.desk.house.agent();
+    let body = json!({ "Industry": "Software" });
+    scene.fail(&Method::PATCH, Fault::CloseAfterEffect);
+    let update = settled(&scene, async || {
+        agent.patch(&account(seed::ACME), &body).await
+    })
+    .await;
+    let accounts = "/services/data/v60.0/sobjects/Account";
+    let body = json!({ "Name": "Nakatomi" });
+    scene.fail(&Method::POST, Fault::CloseAfterEffect);
+    let create = settled(&scene, async || agent.post(accounts, &body).await).await;
+    let report = scene.desk.undo(&[update, create]).await;
+    assert_eq!(sums(&report), (2, 0, 0), "{report}");
+    let writes = scene.desk.house.sandbox.writes().len();
+    let update = scene
+        .write(seed::ACME, &json!({ "Industry": "Software" }))
+        .await;
+    let create = agent.post(accounts, &body).await;
+    for (reply, status) in [(update, 204), (create, 201)] {
+        assert_eq!(reply.status, status, "{}", reply.text());
+        assert_eq!(reply.header("x-writegate-replayed"), None);
+    }
+    assert_eq!(scene.desk.house.sandbox.writes().len(), writes + 2);
+    let now = scene
+        .desk
+        .field(Salesforce, "Account", seed::ACME, "Industry");
+    assert_eq!(now, "Software");
+    scene.desk.house.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_of_a_record_leaves_the_answer_to_its_create() {
+    let scene = Scene::new().await;
+    let agent = scene.desk.house.agent();
+    let accounts = "/services/data/v60.0/sobjects/Account";
+    let body = json!({ "Name": "Nakatomi" });
+    scene.fail(&Method::POST, Fault::CloseAfterEffect);
+    settled(&scene, async || agent.post(accounts, &body).await).await;
+    let made = agent.post(accounts, &body).await.json()["id"].clone();
+    let changed = scene
+        .write(made.as_str().unwrap(), &json!({ "Phone": "1" }))
+        .await;
+    assert_eq!(changed.status, 204);
+    let again = agent.post(accounts, &body).await;
+    assert_eq!(again.header("x-writegate-replayed"), Some("true"));
     scene.desk.house.finish().await;
 }

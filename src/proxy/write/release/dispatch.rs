@@ -74,6 +74,8 @@ impl Release<'_> {
         match app.journal.open(permit, &subject, snapshot, &[]).await {
             Ok(journaled) => {
                 turn.note(|hold| hold.opened = true);
+                let mutations = self.again.changes.mutations();
+                app.doubts.sends(write.route(), mutations, snapshot);
                 Ok(journaled)
             }
             Err((_permit, error)) => {
