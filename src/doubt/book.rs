@@ -176,6 +176,16 @@ impl Book {
             .max_by_key(|blocked| (blocked.same, blocked.stuck.is_some()))
     }
 
+    /// The entry that left a record in doubt, whoever asked for it.
+    #[must_use]
+    pub fn of_record(&self, route: &str, object: &str, id: &str) -> Option<EntryId> {
+        let pages = self.pages.lock();
+        let key = key(route, object, id);
+        let mut doubts = pages.doubts.values();
+        let doubt = doubts.find(|doubt| doubt.records.contains(&key))?;
+        Some(doubt.sent.entry.clone())
+    }
+
     /// Entries that are to be looked at now.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Vec<EntryId> {

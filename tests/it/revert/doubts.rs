@@ -181,3 +181,46 @@ async fn a_change_of_a_record_leaves_the_answer_to_its_create() {
     assert_eq!(again.header("x-writegate-replayed"), Some("true"));
     scene.desk.house.finish().await;
 }
+
+#[tokio::test]
+async fn a_record_in_doubt_is_left_alone_until_it_is_settled() {
+    let scene = Scene::new().await;
+    let one = entry(
+        &scene
+            .write(seed::ACME, &json!({ "Industry": "Software" }))
+            .await,
+    );
+    let other = entry(
+        &scene
+            .write(seed::GLOBEX, &json!({ "Industry": "Software" }))
+            .await,
+    );
+    // another service account's write, which lands late
+    scene.fail(&Method::PATCH, Fault::CloseBeforeEffect);
+    scene.clock.advance_ms(2_000);
+    let theirs = scene.desk.house.other_agent();
+    let rating = json!({ "Rating": "Cold" });
+    let lost = theirs.patch(&account(seed::ACME), &rating).await;
+    assert_eq!(lost.status, 502, "{}", lost.text());
+    for dry_run in [true, false] {
+        let wish = json!({ "entries": [one, other], "dry_run": dry_run });
+        let report = scene.desk.revert(&wish).await;
+        assert_eq!(sums(&report), (1, 1, 0), "{report}");
+        let items = report["items"].as_array().unwrap();
+        let why = items[1]["why"].as_str().unwrap();
+        let doubtful = lost.header("x-writegate-entry").unwrap();
+        assert_eq!(items[1]["entry"], one.as_str(), "{report}");
+        assert_eq!(
+            why,
+            format!("another write to it is in doubt: settle entry {doubtful} first")
+        );
+    }
+    let now = scene
+        .desk
+        .field(Salesforce, "Account", seed::ACME, "Industry");
+    assert_eq!(now, "Software");
+    assert_eq!(scene.look_later().await.len(), 1);
+    let report = scene.desk.undo(&[one]).await;
+    assert_eq!(sums(&report), (1, 0, 0), "{report}");
+    scene.desk.house.finish().await;
+}
