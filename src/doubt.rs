@@ -7,6 +7,7 @@
 //! | `flight` | what is being sent now: repeats wait for its answer |
 //! | `decide` | what became of a write, by what the CRM holds now (pure) |
 //! | `present` | what the CRM holds now |
+//! | `theirs` | records that another write made, or may have made (pure) |
 //! | `settle` | reading back: when, with which credential, and what follows |
 
 mod book;
@@ -14,6 +15,7 @@ mod decide;
 mod flight;
 mod present;
 mod settle;
+mod theirs;
 
 pub use book::{Blocked, Book, Claim, records};
 pub use decide::{Finding, Present, decide};

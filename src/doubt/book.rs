@@ -12,16 +12,13 @@ use crate::clock::EntryId;
 use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::journal::sent::{self, Sent};
-use crate::mutation::{Mutation, Outcome, OutcomeState, Prior, RecordKey, Snapshot};
+use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, Prior, RecordKey, Snapshot};
 
 /// How long repeats of a write that was settled as done get its answer.
 const ANSWERED_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// A CRM that lost the connection to us has ended its work after this.
-const QUIET_AFTER: SignedDuration = SignedDuration::from_secs(30);
-/// Salesforce ends every request after ten minutes; HubSpot names no limit.
+/// Salesforce ends every request after ten minutes; HubSpot names no limit. A connection that was lost
+/// on the way, by a middlebox or by our own end, does not end the CRM's work.
 const WORKS_MOST: SignedDuration = SignedDuration::from_mins(10);
-/// An answer that did not come for so long was waited for to the end: the CRM may still be at work.
-const WAITED: SignedDuration = SignedDuration::from_secs(100);
 /// The longest pause between two looks.
 const PAUSE_MOST: i64 = 60;
 /// After so many looks that failed, the caller is told not to count on the next one.
@@ -61,6 +58,15 @@ pub struct Blocked {
     pub quiet: Timestamp,
     /// Why only a person can settle it.
     pub stuck: Option<&'static str>,
+}
+
+/// What a write does to records: keys as a doubt has them.
+#[derive(Debug, Default)]
+struct Touched {
+    /// All that it names.
+    records: Vec<String>,
+    /// Those that it takes away.
+    gone: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -108,8 +114,9 @@ impl Book {
             book.pages.lock().keep(Arc::new(settled), at);
         }
         for later in sent::opened(ledger, oldest).await? {
-            let records = all_records(&later);
-            book.pages.lock().supersede(&records, Some(later.at));
+            let wanted = wanted(&later.route, &later.mutations, Some(&later.snapshot));
+            let touched = Touched::by(&later.mutations, &wanted);
+            book.pages.lock().supersede(&touched, Some(later.at));
         }
         Ok(book)
     }
@@ -118,7 +125,7 @@ impl Book {
     pub fn doubted(&self, sent: Sent, now: Timestamp) {
         let doubt = Doubt {
             records: all_records(&sent),
-            quiet: quiet(&sent),
+            quiet: sent.at.checked_add(WORKS_MOST).unwrap_or(Timestamp::MAX),
             due: now,
             tries: 0,
             claimed: false,
@@ -169,6 +176,16 @@ impl Book {
             .max_by_key(|blocked| (blocked.same, blocked.stuck.is_some()))
     }
 
+    /// The entry that left a record in doubt, whoever asked for it.
+    #[must_use]
+    pub fn of_record(&self, route: &str, object: &str, id: &str) -> Option<EntryId> {
+        let pages = self.pages.lock();
+        let key = key(route, object, id);
+        let mut doubts = pages.doubts.values();
+        let doubt = doubts.find(|doubt| doubt.records.contains(&key))?;
+        Some(doubt.sent.entry.clone())
+    }
+
     /// Entries that are to be looked at now.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Vec<EntryId> {
@@ -211,16 +228,6 @@ impl Book {
         self.pages.lock().doubts.contains_key(entry)
     }
 
-    /// The entry in doubt, of whomever, that names a record by its id.
-    #[must_use]
-    pub fn of_record(&self, route: &str, object: &str, id: &str) -> Option<EntryId> {
-        let record = format!("{route}/{object}/{id}").to_lowercase();
-        let pages = self.pages.lock();
-        let mut doubts = pages.doubts.values();
-        let found = doubts.find(|doubt| doubt.records.contains(&record));
-        found.map(|doubt| doubt.sent.entry.clone())
-    }
-
     /// A write is about to be sent. What was settled of its records before is no answer any more: a
     /// request that is made again after it is no repeat.
     pub fn sends(&self, route: &str, mutations: &[Mutation], snapshot: &Snapshot) {
@@ -228,8 +235,8 @@ impl Book {
         if pages.settled.is_empty() {
             return;
         }
-        let wanted = wanted(route, mutations, Some(snapshot)).concat();
-        pages.supersede(&wanted, None);
+        let wanted = wanted(route, mutations, Some(snapshot));
+        pages.supersede(&Touched::by(mutations, &wanted), None);
     }
 
     /// The write of this digest that was settled as done within the last day.
@@ -296,12 +303,12 @@ impl Drop for Claim {
 
 impl Pages {
     /// Forgets what was settled of these records, before `later` where that is given.
-    fn supersede(&mut self, records: &[String], later: Option<Timestamp>) {
+    fn supersede(&mut self, by: &Touched, later: Option<Timestamp>) {
         self.settled.retain(|_, (settled, at)| {
             let before = later.is_none_or(|later| *at < later);
-            let touched = all_records(settled)
-                .iter()
-                .any(|record| records.contains(record));
+            let any =
+                |records: &[String], of: &[String]| of.iter().any(|key| records.contains(key));
+            let touched = any(&by.records, &all_records(settled)) || any(&by.gone, &made(settled));
             !(before && touched)
         });
     }
@@ -312,6 +319,22 @@ impl Pages {
         let done = outcomes.any(|outcome| outcome.state == OutcomeState::Done);
         if let Some(digest) = settled.digest.clone().filter(|_| done) {
             self.settled.insert(digest, (settled, at));
+        }
+    }
+}
+
+impl Touched {
+    fn by(mutations: &[Mutation], wanted: &[Vec<String>]) -> Self {
+        let takes = [Operation::Delete, Operation::Purge, Operation::Merge];
+        let mut gone = Vec::new();
+        for (mutation, keys) in mutations.iter().zip(wanted) {
+            if takes.contains(&mutation.operation) {
+                gone.extend_from_slice(keys);
+            }
+        }
+        Self {
+            records: wanted.concat(),
+            gone,
         }
     }
 }
@@ -332,17 +355,6 @@ impl Doubt {
     }
 }
 
-/// From when on the CRM does not work on a write any more.
-fn quiet(sent: &Sent) -> Timestamp {
-    let after = |from: Timestamp, time| from.checked_add(time).unwrap_or(Timestamp::MAX);
-    let most = after(sent.at, WORKS_MOST);
-    if sent.doubted.duration_since(sent.at) >= WAITED {
-        most
-    } else {
-        most.min(after(sent.doubted, QUIET_AFTER))
-    }
-}
-
 fn wanted(route: &str, mutations: &[Mutation], snapshot: Option<&Snapshot>) -> Vec<Vec<String>> {
     let keys = |(place, mutation): (usize, &Mutation)| {
         let prior = snapshot.map(|snapshot| snapshot.prior(place));
@@ -357,6 +369,22 @@ fn wanted(route: &str, mutations: &[Mutation], snapshot: Option<&Snapshot>) -> V
 /// All records of a write, in lower case.
 fn all_records(sent: &Sent) -> Vec<String> {
     wanted(&sent.route, &sent.mutations, Some(&sent.snapshot)).concat()
+}
+
+/// The records that a write is known to have made. A change of one leaves the answer to its create as
+/// it is; once it is gone, a repeat of the create is a new one.
+fn made(sent: &Sent) -> Vec<String> {
+    let made = sent.mutations.iter().zip(&sent.outcomes);
+    made.filter_map(|(mutation, outcome)| {
+        let id = outcome.new_id.as_ref()?;
+        Some(key(&sent.route, &mutation.object, id))
+    })
+    .collect()
+}
+
+/// A record's key by its id.
+fn key(route: &str, object: &str, id: &str) -> String {
+    format!("{route}/{object}/{id}").to_lowercase()
 }
 
 fn rows(mutations: &[Mutation], places: &[usize]) -> Vec<String> {

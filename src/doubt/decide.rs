@@ -26,6 +26,8 @@ pub enum Present {
     Record(Prior),
     /// The ids of all records made since the send that hold what a create wrote.
     Made(Vec<String>),
+    /// A record that another write made, or may have made.
+    Theirs,
     /// Nothing that tells was read.
     Unread,
 }
@@ -107,6 +109,9 @@ fn of_one(mutation: &Mutation, prior: &Prior, present: &Present, sent: Timestamp
             [] => Finding::Undecided("no record that holds these values was found"),
             _ => Finding::Undecided("more than one record holds these values"),
         },
+        (_, _, Present::Theirs) => {
+            Finding::Undecided("another write made such a record, or may have made it")
+        }
         (Operation::Update | Operation::Upsert, Prior::Found { .. }, Present::Record(now)) => {
             updated(&mutation.fields, prior, now)
         }
@@ -207,7 +212,7 @@ pub(super) fn made_since(fields: &Map<String, Value>, sent: Timestamp) -> bool {
 }
 
 /// The same value in the normal form of its type.
-fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
+pub(super) fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
     if same_value(a, b) {
         return true;
     }

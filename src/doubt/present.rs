@@ -27,16 +27,11 @@ pub struct Reader<'a> {
     pub now: Timestamp,
 }
 
-/// What the CRM holds of each mutation's record now; what is known already is not read. `own` are ids
-/// of records that other writes made.
+/// What the CRM holds of each mutation's record now; what is known already is not read.
 ///
 /// # Errors
 /// Why it could not be read; for our log.
-pub(super) async fn present(
-    reader: &Reader<'_>,
-    sent: &Sent,
-    own: &[String],
-) -> Result<Vec<Present>, String> {
+pub(super) async fn present(reader: &Reader<'_>, sent: &Sent) -> Result<Vec<Present>, String> {
     let path = CanonicalPath::parse(&sent.path).map_err(|error| error.to_string())?;
     let method = sent
         .method
@@ -68,7 +63,7 @@ pub(super) async fn present(
             }
             Some(Made::Query(call)) => {
                 if let Some(slot) = present.get_mut(place) {
-                    *slot = queried(reader, mutation, &call, (sent.at, own)).await?;
+                    *slot = queried(reader, mutation, &call, sent.at).await?;
                 }
             }
             None => {}
@@ -79,7 +74,7 @@ pub(super) async fn present(
         let made = mutation.filter(|mutation| mutation.operation == Operation::Create);
         if let Some(slot) = present.get_mut(place) {
             *slot = match made {
-                Some(mutation) => Present::Made(matching(&[prior], mutation, (sent.at, own))),
+                Some(mutation) => Present::Made(matching(&[prior], mutation, sent.at)),
                 None => Present::Record(prior),
             };
         }
@@ -153,7 +148,7 @@ async fn queried(
     reader: &Reader<'_>,
     mutation: &Mutation,
     call: &ReadCall,
-    since: (Timestamp, &[String]),
+    since: Timestamp,
 ) -> Result<Present, String> {
     let mut request = Request::new(Body::Empty);
     *request.method_mut() = call.method.clone();
@@ -172,14 +167,10 @@ async fn queried(
 }
 
 /// The ids of records that a create made, or could have made.
-fn matching(
-    found: &[Prior],
-    mutation: &Mutation,
-    (sent, own): (Timestamp, &[String]),
-) -> Vec<String> {
+fn matching(found: &[Prior], mutation: &Mutation, sent: Timestamp) -> Vec<String> {
     let id = |prior: &Prior| match prior {
         Prior::Found { id, fields, .. }
-            if made_since(fields, sent) && holds(fields, &mutation.fields) && !own.contains(id) =>
+            if made_since(fields, sent) && holds(fields, &mutation.fields) =>
         {
             Some(id.clone())
         }

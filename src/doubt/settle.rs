@@ -11,12 +11,13 @@ pub use super::present::Reader;
 use super::book::Claim;
 use super::decide::{Finding, decide};
 use super::present::present;
+use super::theirs;
 use crate::app::{App, Worker};
 use crate::clock::EntryId;
+use crate::config::Secret;
 use crate::journal::Reconciling;
 use crate::journal::sent::{self, Sent};
-use crate::journal::written;
-use crate::mutation::{Operation, Outcome, OutcomeState};
+use crate::mutation::{Outcome, OutcomeState};
 
 /// How often the clockwork looks for what is due.
 const EVERY: Duration = Duration::from_secs(1);
@@ -157,19 +158,17 @@ async fn findings(
     now: Timestamp,
 ) -> Result<Vec<Finding>, String> {
     let sent = &*claim.sent;
-    let creates = |sent: &Sent| {
-        let mut mutations = sent.mutations.iter();
-        mutations.any(|mutation| mutation.operation == Operation::Create)
-    };
-    let own = if creates(sent) {
+    let mut present = present(reader, sent).await?;
+    if theirs::makes(sent) {
+        // Asked after the CRM: whatever it held then is known to the ledger by now.
         let since = sent.at.checked_sub(EARLIER).unwrap_or(Timestamp::MIN);
         let ledger = &**app.journal.ledger();
-        let made = sent::made(ledger, &sent.service_account, since).await;
-        made.map_err(|error| error.to_string())?
-    } else {
-        Vec::new()
-    };
-    let present = present(reader, sent, &own).await?;
+        let others = sent::others(ledger, (&sent.entry, &sent.route), since).await;
+        let others = others.map_err(|error| error.to_string())?;
+        if theirs::part(sent, &others, &mut present, |entry| app.doubts.has(entry)) {
+            return Ok(vec![Finding::TooEarly]);
+        }
+    }
     if sent.mutations.is_empty() {
         return Ok(vec![Finding::Undecided(
             "the request could not be taken apart",
@@ -209,44 +208,31 @@ fn outcomes(sent: &Sent, findings: Vec<Finding>) -> Vec<Outcome> {
     findings.into_iter().enumerate().map(outcome).collect()
 }
 
-/// The credential that the configuration has for a write's records. The service account's own comes
-/// first: it sees what the write saw.
+/// The credential that the configuration has for a write's records. The one that the write went with
+/// comes first: it sees what the write saw. A revert goes with the route's, else with that of the
+/// service account whose write it takes back.
 async fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
-    let whose = whose(app, sent).await;
-    let mut accounts = app.config.service_accounts.iter();
-    let brokered = accounts
-        .find(|account| account.name == whose)
-        .and_then(|account| {
-            let mut credentials = account.credentials.iter();
-            credentials.find(|(route, _)| *route == sent.route)
-        })
-        .map(|(_, secret)| secret);
-    let release = || {
-        let mut routes = app.config.routes.iter();
-        let route = routes.find(|route| route.name == sent.route)?;
-        route.release_credential.as_ref()
-    };
-    let secret = brokered.or_else(release)?;
+    let mut routes = app.config.routes.iter();
+    let route = routes.find(|route| route.name == sent.route)?;
+    let release = route.release_credential.as_ref();
+    let secret = match sent.reverts.first() {
+        None => brokered(app, &sent.service_account, &sent.route).or(release),
+        Some(_) if release.is_some() => release,
+        Some(reverted) => {
+            let account = sent::asked_by(&**app.journal.ledger(), reverted).await;
+            brokered(app, &account.ok().flatten()?, &sent.route)
+        }
+    }?;
     let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose())).ok()?;
     value.set_sensitive(true);
     Some(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
 }
 
-/// Whose credential sees what a write saw: of a revert, the service account's whose writes it took back.
-async fn whose(app: &App, sent: &Sent) -> String {
+/// The broker credential of a service account for a route.
+fn brokered<'a>(app: &'a App, service_account: &str, route: &str) -> Option<&'a Secret> {
     let mut accounts = app.config.service_accounts.iter();
-    if accounts.any(|account| account.name == sent.service_account) {
-        return sent.service_account.clone();
-    }
-    let ledger = &**app.journal.ledger();
-    let agent = async {
-        match written::written(ledger, &sent.entry).await? {
-            Some(entry) => written::agent(ledger, &entry).await,
-            None => Ok(sent.service_account.clone()),
-        }
-    };
-    agent.await.unwrap_or_else(|error| {
-        tracing::error!(%error, entry = %sent.entry, "cannot tell whose write it was");
-        sent.service_account.clone()
-    })
+    let account = accounts.find(|account| account.name == service_account)?;
+    let mut credentials = account.credentials.iter();
+    let found = credentials.find(|(known, _)| known == route);
+    found.map(|(_, secret)| secret)
 }

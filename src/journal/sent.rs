@@ -25,8 +25,10 @@ pub struct Sent {
     pub path: String,
     /// The raw query.
     pub query: Option<String>,
-    /// What tells the same request again; `None` where it was erased.
+    /// What tells the same request again; `None` where it was erased, and of a revert.
     pub digest: Option<String>,
+    /// The entries that it takes back.
+    pub reverts: Vec<EntryId>,
     /// What would change; empty for what could not be taken apart.
     pub mutations: Vec<Mutation>,
     /// The prior values.
@@ -35,8 +37,6 @@ pub struct Sent {
     pub outcomes: Vec<Outcome>,
     /// When it was about to be sent: nothing of it happened before.
     pub at: Timestamp,
-    /// When its outcome was found to be unknown.
-    pub doubted: Timestamp,
 }
 
 /// The writes in doubt, oldest first.
@@ -91,18 +91,43 @@ pub async fn opened(ledger: &dyn Ledger, since: Timestamp) -> Result<Vec<Sent>, 
         .collect())
 }
 
-/// The ids of records that other writes of a service account are known to have made since a moment.
+/// The service account that asked for a write.
 ///
 /// # Errors
 /// The store's.
-pub async fn made(
+pub async fn asked_by(ledger: &dyn Ledger, entry: &EntryId) -> Result<Option<String>, StoreError> {
+    let rows = of_entry(ledger, entry).await?;
+    Ok(rows.into_iter().find_map(|row| row.service_account))
+}
+
+/// What other writes made, or may be making.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    /// The ids of records that writes are known to have made, whoever asked for them.
+    pub made: Vec<String>,
+    /// The writes without a known outcome through one route, whoever asked for them: under way, or in
+    /// doubt.
+    pub open: Vec<Sent>,
+}
+
+/// What writes other than `entry` made since a moment, or may be making.
+///
+/// # Errors
+/// The store's.
+pub async fn others(
     ledger: &dyn Ledger,
-    service_account: &str,
+    (entry, route): (&EntryId, &str),
     since: Timestamp,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Others, StoreError> {
+    // First the open ones: what closes meanwhile is met among the rows below.
+    let open = ledger.unclosed().await?;
+    let open = open
+        .iter()
+        .filter(|row| row.entry != *entry && row.route.as_deref() == Some(route))
+        .filter_map(|row| sent(std::slice::from_ref(row), RowKind::Opened))
+        .collect();
     let filter = RowFilter {
         kinds: vec![RowKind::Closed, RowKind::InDoubt, RowKind::Reconciled],
-        service_account: Some(service_account.to_owned()),
         since: Some(since),
         ..RowFilter::default()
     };
@@ -110,10 +135,11 @@ pub async fn made(
     let outcomes = rows
         .iter()
         .filter_map(|row| part::<Vec<Outcome>>(&row.meta, "outcomes"));
-    Ok(outcomes
-        .flatten()
-        .filter_map(|outcome| outcome.new_id)
-        .collect())
+    let made = outcomes.flatten().filter_map(|outcome| outcome.new_id);
+    Ok(Others {
+        made: made.collect(),
+        open,
+    })
 }
 
 /// What the rows of an entry say, with the outcomes of its row of kind `told`.
@@ -135,6 +161,11 @@ fn sent(rows: &[Row], told: RowKind) -> Option<Sent> {
         path: text(values, "path").unwrap_or_default(),
         query: text(values, "query"),
         digest: text(values, "digest"),
+        reverts: opened
+            .meta
+            .get("reverts")
+            .and_then(|_| part(&opened.meta, "reverts"))
+            .unwrap_or_default(),
         mutations: match values {
             Some(values) => part(values, "mutations").unwrap_or_default(),
             None => outlines(opened),
@@ -144,7 +175,6 @@ fn sent(rows: &[Row], told: RowKind) -> Option<Sent> {
             .unwrap_or_default(),
         outcomes: part(&told.meta, "outcomes").unwrap_or_default(),
         at: opened.at,
-        doubted: told.at,
     })
 }
 

@@ -31,7 +31,8 @@ pub struct Written {
     pub path: String,
     /// When it was opened.
     pub opened_at: Timestamp,
-    /// When its outcome was recorded.
+    /// When the CRM's answer was recorded; `None` where its outcome was settled later: then nothing tells
+    /// when the CRM was done with it.
     pub closed_at: Option<Timestamp>,
     /// The entries that it took back.
     pub reverts: Vec<EntryId>,
@@ -142,7 +143,9 @@ pub async fn written(ledger: &dyn Ledger, id: &EntryId) -> Result<Option<Written
         route: opened.route.clone().unwrap_or_default(),
         path: text("path").unwrap_or_default().to_owned(),
         opened_at: opened.at,
-        closed_at: ended.map(|row| row.at),
+        closed_at: ended
+            .filter(|row| row.kind != RowKind::Reconciled)
+            .map(|row| row.at),
         reverts: opened
             .meta
             .get("reverts")

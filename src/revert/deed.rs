@@ -22,9 +22,9 @@ pub(super) struct Deed {
     /// The entry's place among the chosen ones, the mutation's place in the entry.
     pub(super) place: (usize, usize),
     pub(super) entry: EntryId,
-    /// Between these moments the CRM did it.
+    /// Between these moments the CRM did it, where the second one is known.
     pub(super) opened_at: Timestamp,
-    pub(super) closed_at: Timestamp,
+    pub(super) closed_at: Option<Timestamp>,
     /// The record's modification stamp before it.
     pub(super) stamp: Option<String>,
     pub(super) did: Did,
@@ -176,7 +176,7 @@ impl Sorted {
                         place,
                         entry: entry.entry.clone(),
                         opened_at: entry.opened_at,
-                        closed_at: entry.closed_at.unwrap_or(entry.opened_at),
+                        closed_at: entry.closed_at,
                         stamp,
                         did,
                     };

@@ -13,6 +13,8 @@ use crate::mutation::{field, same_name};
 
 /// Said of a field that others changed.
 const CHANGED: &str = "changed since";
+/// Said of a record that a write made, where no stamp proves that it is as that write left it.
+const UNTOLD: &str = "not deleted: nothing tells whether it was changed since";
 
 /// What is to be written.
 #[derive(Clone, Debug, PartialEq)]
@@ -315,11 +317,15 @@ fn touched_by_stamp(
     let mut stamp = present;
     for deed in deeds {
         let Some(at) = stamp.and_then(|stamp| stamp.parse::<Timestamp>().ok()) else {
-            return Some("not deleted: nothing tells whether it was changed since".into());
+            return Some(UNTOLD.into());
         };
         let made = matches!(deed.did, Did::Made { .. });
-        if !((made && made_at == Some(at)) || left_by(deed, at)) {
-            return Some(format!("not deleted: somebody else changed it at {at}"));
+        if !(made && made_at == Some(at)) {
+            match deed.closed_at {
+                Some(closed) if left_between(deed.opened_at, closed, at) => {}
+                Some(_) => return Some(format!("not deleted: somebody else changed it at {at}")),
+                None => return Some(UNTOLD.into()),
+            }
         }
         stamp = deed.stamp.as_deref();
     }
@@ -328,10 +334,10 @@ fn touched_by_stamp(
 
 /// Whether a stamp falls between the opening and the closing of a write; stamps may have whole seconds
 /// only. Clocks that disagree by more than that make it a no.
-fn left_by(deed: &Deed, stamp: Timestamp) -> bool {
+fn left_between(opened: Timestamp, closed: Timestamp, stamp: Timestamp) -> bool {
     let whole = TimestampRound::new()
         .smallest(Unit::Second)
         .mode(RoundMode::Floor);
-    let opened = deed.opened_at.round(whole).unwrap_or(deed.opened_at);
-    opened <= stamp && stamp <= deed.closed_at
+    let opened = opened.round(whole).unwrap_or(opened);
+    opened <= stamp && stamp <= closed
 }

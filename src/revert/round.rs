@@ -96,10 +96,11 @@ impl Reverting {
     ) -> Round {
         let mut round = Round::default();
         let (mut turns, mut others) = (Vec::new(), Vec::new());
-        let (route, doubts) = (&way.state.route.name, &self.worker.app.doubts);
+        let (doubts, route) = (&self.worker.app.doubts, &way.state.route.name);
         for (place, record) in batch.records.iter().enumerate() {
-            if let Some(doubt) = doubts.of_record(route, &record.object, &record.id) {
-                let why = format!("entry {doubt} is in doubt: settle it first");
+            // What is in doubt may still come to be, and reading it back compares with what was there.
+            if let Some(doubtful) = doubts.of_record(route, &record.object, &record.id) {
+                let why = format!("another write to it is in doubt: settle entry {doubtful} first");
                 let plan = plan::left_alone(record, Action::Skipped, &why);
                 round.findings.extend(plan.findings);
                 continue;

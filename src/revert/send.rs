@@ -131,37 +131,36 @@ impl Reverting {
         let now = app.clock.now();
         let unknown = |outcome: &Outcome| outcome.state == OutcomeState::Unknown;
         if closing.outcomes.iter().any(unknown) {
-            let sent = self.in_doubt(way, ready, &journaled, &closing, (at, now));
+            let sent = self.in_doubt(way, ready, journaled.entry(), &closing, at);
             app.doubts.doubted(sent, now);
         }
         app.journal.close(journaled, &closing, now).await;
         (closing.outcomes, why)
     }
 
-    /// What is known of a request whose outcome is not.
+    /// What is known of a revert whose outcome is not.
     fn in_doubt(
         &self,
         way: &Way<'_>,
         ready: &Ready,
-        journaled: &Journaled,
+        entry: &EntryId,
         closing: &Closing,
-        (at, doubted): (Timestamp, Timestamp),
+        at: Timestamp,
     ) -> Sent {
         let call = &ready.request.call;
         Sent {
-            entry: journaled.entry().clone(),
+            entry: entry.clone(),
             service_account: self.actor.service_account.clone(),
             route: way.state.route.name.clone(),
             method: call.method.as_str().to_owned(),
             path: call.path.as_str().to_owned(),
             query: call.query.clone(),
-            // no request of an agent is the same
             digest: None,
+            reverts: reverted(&ready.turns),
             mutations: ready.request.changes.mutations().to_vec(),
             snapshot: ready.snapshot.clone(),
             outcomes: closing.outcomes.clone(),
             at,
-            doubted,
         }
     }
 

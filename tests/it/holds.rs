@@ -7,6 +7,7 @@ mod otherwise;
 mod own_request;
 mod races;
 mod restarts;
+mod settled;
 mod verbs;
 
 use std::net::SocketAddr;

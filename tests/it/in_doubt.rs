@@ -7,6 +7,7 @@ mod held;
 mod people;
 mod repeats;
 mod restarts;
+mod theirs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +73,7 @@ impl Scene {
 
     /// The CRM has had its time.
     fn wait_out(&self) {
-        self.clock.advance_ms(31_000);
+        self.clock.advance_ms(10 * 60_000 + 1_000);
     }
 
     async fn state(&self, entry: &str) -> EntryState {

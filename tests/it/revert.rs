@@ -2,7 +2,7 @@
 //! itself governed and revertible.
 
 mod asked;
-mod doubt;
+mod doubts;
 mod governed;
 mod many;
 mod records;

@@ -24,7 +24,9 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("hold", &["config", "control", "ledger", "policy"]),
     (
         "doubt",
-        &["app", "crm", "journal", "policy", "snapshot", "upstream"],
+        &[
+            "app", "config", "crm", "journal", "policy", "snapshot", "upstream",
+        ],
     ),
     (
         "revert",

@@ -38,7 +38,7 @@ fn found(id: &str) -> Prior {
     }
 }
 
-fn sent(mutations: Vec<Mutation>, priors: Vec<Prior>, doubted: i64) -> Sent {
+fn sent(mutations: Vec<Mutation>, priors: Vec<Prior>) -> Sent {
     Sent {
         entry: EntryId::from_text("E"),
         service_account: AGENT.into(),
@@ -47,18 +47,18 @@ fn sent(mutations: Vec<Mutation>, priors: Vec<Prior>, doubted: i64) -> Sent {
         path: "/p".into(),
         query: None,
         digest: Some("digest".into()),
+        reverts: Vec::new(),
         outcomes: vec![Outcome::of(OutcomeState::Unknown); mutations.len()],
         mutations,
         snapshot: Snapshot::of(priors),
         at: at(0),
-        doubted: at(doubted),
     }
 }
 
 #[test]
 fn any_key_of_a_record_is_blocked_for_its_account_on_its_route() {
     let book = Book::default();
-    let doubt = sent(vec![update("Account", key("A-1"))], vec![found("001A")], 1);
+    let doubt = sent(vec![update("Account", key("A-1"))], vec![found("001A")]);
     book.doubted(doubt, at(1));
     let blocks = |whose: (&str, &str), digest: &str, mutation: Mutation, prior: Option<Prior>| {
         let snapshot = prior.map(|prior| Snapshot::of(vec![prior]));
@@ -92,34 +92,27 @@ fn any_key_of_a_record_is_blocked_for_its_account_on_its_route() {
 #[test]
 fn it_is_looked_at_with_growing_pauses_and_when_the_crm_had_its_time() {
     let book = Book::default();
-    book.doubted(sent(vec![], vec![], 1), at(1));
+    book.doubted(sent(vec![], vec![]), at(1));
     let entry = EntryId::from_text("E");
     let mut looks = Vec::new();
-    for second in 1..200 {
+    for second in 1..700 {
         if !book.due(at(second)).is_empty() {
             looks.push(second);
             book.claim(&entry).unwrap().later(at(second));
         }
     }
-    assert_eq!(looks, [1, 2, 4, 8, 16, 31, 63, 123, 183]);
-}
-
-#[test]
-fn a_crm_that_was_waited_for_to_the_end_gets_its_ten_minutes() {
-    let quiet_after = |doubted: i64| quiet(&sent(vec![], vec![], doubted)).duration_since(at(0));
-    assert_eq!(quiet_after(1).as_secs(), 31);
-    assert_eq!(quiet_after(90).as_secs(), 120);
-    assert_eq!(quiet_after(120).as_secs(), 600);
-    // found by a start long after
-    assert_eq!(quiet_after(5_000).as_secs(), 600);
-    assert!(quiet_after(5_000).as_secs() < 5_000);
+    let early: Vec<i64> = looks.iter().copied().take(9).collect();
+    assert_eq!(early, [1, 2, 4, 8, 16, 32, 64, 124, 184]);
+    // not a moment before the ten minutes, and then at once
+    let late: Vec<i64> = looks.into_iter().filter(|at| *at > 540).collect();
+    assert_eq!(late, [544, 600, 660]);
 }
 
 #[test]
 fn one_settles_at_a_time_and_what_is_stuck_waits_for_a_person() {
     let book = Book::default();
     let entry = EntryId::from_text("E");
-    book.doubted(sent(vec![], vec![], 1), at(1));
+    book.doubted(sent(vec![], vec![]), at(1));
     let claim = book.claim(&entry).unwrap();
     assert!(book.claim(&entry).is_none());
     claim.stuck("why");
@@ -145,7 +138,7 @@ fn what_was_done_answers_for_a_day_and_what_was_not_never() {
     let entry = EntryId::from_text("E");
     for (state, answers) in [(OutcomeState::Done, true), (OutcomeState::Failed, false)] {
         book.pages.lock().settled.clear();
-        book.doubted(sent(vec![], vec![], 1), at(1));
+        book.doubted(sent(vec![], vec![]), at(1));
         let claim = book.claim(&entry).unwrap();
         claim.settled(vec![Outcome::of(state)], at(2));
         assert_eq!(book.settled("digest", at(3)).is_some(), answers);

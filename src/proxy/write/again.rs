@@ -7,7 +7,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
-use jiff::Timestamp;
 
 use super::Write;
 use super::through::Sending;
@@ -290,12 +289,7 @@ pub(super) fn lost(entry: EntryId) -> Box<Refused> {
 }
 
 /// What is known of a write whose outcome is not.
-pub(super) fn in_doubt(
-    write: &Write,
-    sending: &Sending,
-    closing: &Closing,
-    now: Timestamp,
-) -> Sent {
+pub(super) fn in_doubt(write: &Write, sending: &Sending, closing: &Closing) -> Sent {
     Sent {
         entry: write.entry.clone(),
         service_account: write.actor.service_account.clone(),
@@ -304,10 +298,10 @@ pub(super) fn in_doubt(
         path: write.path.as_str().to_owned(),
         query: write.parts.uri.query().map(ToOwned::to_owned),
         digest: Some(write.digest.clone()),
+        reverts: Vec::new(),
         mutations: sending.changes.mutations().to_vec(),
         snapshot: sending.snapshot.clone(),
         outcomes: closing.outcomes.clone(),
         at: sending.at,
-        doubted: now,
     }
 }

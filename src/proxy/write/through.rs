@@ -288,7 +288,7 @@ pub(super) fn tell_doubt(write: &Write, sending: &Sending, closing: &Closing, no
     let mut outcomes = closing.outcomes.iter();
     if outcomes.any(|outcome| outcome.state == OutcomeState::Unknown) {
         let doubts = &write.worker.app.doubts;
-        doubts.doubted(again::in_doubt(write, sending, closing, now), now);
+        doubts.doubted(again::in_doubt(write, sending, closing), now);
     }
 }
 

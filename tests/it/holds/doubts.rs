@@ -36,7 +36,7 @@ async fn doubt(bench: &Bench, record: &str) -> String {
 
 /// The CRM has had its time, and the clockwork looks.
 async fn settle(bench: &Bench, clock: &ManualClock) -> Vec<EntryId> {
-    clock.advance_ms(31_000);
+    clock.advance_ms(601_000);
     writegate::doubt::settle_due(&bench.house.worker(), clock.now()).await
 }
 
@@ -63,7 +63,7 @@ async fn an_approved_write_waits_until_its_record_is_not_in_doubt_any_more() {
     assert_eq!(shown["note"], behind(&entry));
     // The clockwork does not even look at the record before the entry is settled.
     let before = bench.house.sandbox.requests();
-    clock.advance_ms(29_000);
+    clock.advance_ms(599_000);
     releases::tick(&bench.house.app).await;
     bench.house.idle().await;
     assert_eq!(bench.house.sandbox.requests(), before);
@@ -96,7 +96,7 @@ async fn the_repeat_that_carries_a_release_reads_back_what_stands_in_its_way() {
         )
     );
     assert_eq!(bench.writes().len(), 1);
-    clock.advance_ms(31_000);
+    clock.advance_ms(601_000);
     let reply = bench.stage(&deals[2], "Prospecting").await;
     assert_eq!(reply.status, StatusCode::NO_CONTENT, "{}", reply.text());
     assert_eq!(bench.writes().len(), 2);

@@ -454,3 +454,31 @@ async fn a_stopped_account_gets_no_settled_answer() {
     assert_eq!(reply.code(), "WRITEGATE_STOPPED");
     scene.house.finish().await;
 }
+
+#[tokio::test]
+async fn nothing_is_not_applied_before_the_crm_had_its_ten_minutes() {
+    let scene = Scene::new().await;
+    let acme = account(seed::ACME);
+    scene.fail(&Method::PATCH, &acme, Fault::CloseBeforeEffect);
+    let agent = scene.house.agent();
+    let doubt = doubtful(&agent.patch(&acme, &industry("Software")).await);
+    for _ in 0..9 {
+        scene.clock.advance_ms(60_000);
+        assert!(scene.look().await.is_empty());
+        is_blocked_by(&agent.patch(&acme, &industry("Software")).await, &doubt);
+    }
+    // it lands at last
+    let sandbox = &scene.house.sandbox;
+    sandbox.set_field(
+        CrmKind::Salesforce,
+        "Account",
+        seed::ACME,
+        "Industry",
+        json!("Software"),
+    );
+    scene.clock.advance_ms(61_000);
+    assert_eq!(scene.look().await.len(), 1);
+    assert_eq!(scene.state(&doubt).await, EntryState::Done);
+    assert_eq!(scene.writes(), 1);
+    scene.house.finish().await;
+}

@@ -40,8 +40,6 @@ impl Release<'_> {
             }
         };
         let journaled = self.open(permit, verdict, snapshot).await?;
-        let mutations = self.again.changes.mutations();
-        app.doubts.sends(write.route(), mutations, snapshot);
         let last_look = |journaled: &Journaled| {
             let switches = app.control.switches();
             journaled.permit().still_good(&switches, app.clock.now())
@@ -78,6 +76,8 @@ impl Release<'_> {
         match app.journal.open(permit, &subject, snapshot, &[]).await {
             Ok(journaled) => {
                 turn.note(|hold| hold.opened = true);
+                let mutations = self.again.changes.mutations();
+                app.doubts.sends(write.route(), mutations, snapshot);
                 Ok(journaled)
             }
             Err((_permit, error)) => {
