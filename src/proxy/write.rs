@@ -5,6 +5,7 @@ mod again;
 mod attach;
 mod count;
 mod judge;
+mod line;
 mod observe;
 mod park;
 pub(super) mod release;
@@ -39,6 +40,7 @@ use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
 use judge::Judgement;
+use line::Line;
 use park::Parking;
 use through::Sending;
 
@@ -61,6 +63,8 @@ pub(super) struct Write {
     digest: String,
     /// How long it takes, and how much of that is somebody else's.
     watch: Arc<Stopwatch>,
+    /// Whether the caller still waits.
+    line: Line,
 }
 
 impl Write {
@@ -92,6 +96,7 @@ impl Write {
             rules: call.worker.app.rules.load_full(),
             digest: String::new(),
             watch: Arc::new(Stopwatch::start()),
+            line: Line::default(),
         }
     }
 
@@ -133,7 +138,7 @@ impl Write {
     /// From here on the write runs on its own task: a client that hangs up leaves no lock and no
     /// charge behind, and cannot stop it between the CRM's commit and the ledger.
     async fn detached(
-        self,
+        mut self,
         shape: Option<Shape>,
         bytes: Bytes,
         changes: ChangeSet,
@@ -142,6 +147,8 @@ impl Write {
         let entry = self.entry.clone();
         let underway = app.inflight.enter();
         let (worker, place, watch) = (Arc::clone(&self.worker), self.place, self.watch.clone());
+        let (caller, line) = line::open();
+        self.line = line;
         let task = tokio::spawn(async move {
             let answer = self.judge_and_send(shape, bytes, changes).await;
             if let Some(tally) = worker.tallies.get(place) {
@@ -151,7 +158,10 @@ impl Write {
             answer
         });
         match task.await {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                caller.answered(&app);
+                answer
+            }
             // The task panicked: nobody knows how far it came. Its locks stay, so that nothing is
             // written over what is not known; the next start finds the entry.
             Err(error) => Err(Box::new(Refused {

@@ -6,6 +6,7 @@ mod otherwise;
 mod own_request;
 mod races;
 mod restarts;
+mod told;
 mod verbs;
 
 use std::net::SocketAddr;

@@ -14,7 +14,6 @@ use super::{Write, release};
 use crate::clock::EntryId;
 use crate::digest::{self, Sameness};
 use crate::error::Refusal;
-use crate::hold::rows::delivered;
 use crate::hold::{Answer, End, Hold, Slot, State, Turn};
 use crate::mutation::{ChangeSet, Opaque};
 use crate::proxy::words::holds as words;
@@ -158,7 +157,7 @@ impl Write {
             }
         }
         let turn = slot.turn().await;
-        self.tell(&turn).await
+        self.tell(turn).await
     }
 
     /// Keeps the call open until something is decided or the rules' time for it is over; true when
@@ -168,7 +167,13 @@ impl Write {
         let left = until.saturating_duration_since(Instant::now());
         let waits =
             |hold: &Hold| matches!(hold.state(&app.config), State::Parked | State::Releasing);
-        !left.is_zero() && app.holds.wait(slot, left, waits).await
+        if left.is_zero() {
+            return false;
+        }
+        tokio::select! {
+            decided = app.holds.wait(slot, left, waits) => decided,
+            () = self.line.hung_up() => false,
+        }
     }
 
     /// Where a hold stands, after an approved one was released: with a credential for it or without,
@@ -199,8 +204,9 @@ impl Write {
         Some(turn.hold()?.state(&app.config))
     }
 
-    /// The answer that a repeat gets. `None`: the request is free again.
-    async fn tell(&self, turn: &Turn) -> Option<Answered> {
+    /// The answer that a repeat gets. `None`: the request is free again. That it was told is recorded
+    /// when the caller has it.
+    async fn tell(&self, turn: Turn) -> Option<Answered> {
         let app = &self.worker.app;
         let now = app.clock.now();
         let hold = turn.hold()?;
@@ -209,40 +215,29 @@ impl Write {
             return None;
         }
         let refusal = match hold.state(&app.config) {
-            State::Released => return Some(self.deliver(turn, &hold).await),
+            State::Released => {
+                let answer = self.answer(&hold).await;
+                if answer.is_ok() {
+                    self.line.tells(turn);
+                }
+                return Some(answer);
+            }
             // Its time is over, and that could not be recorded.
             _ if hold.is_due(now) => Refusal::unavailable("the end of a hold is not recorded"),
             State::Parked => words::held(&hold),
             State::Approved | State::Releasing => words::approved(&hold),
             State::InDoubt | State::Settled => words::in_doubt(&hold),
             State::Rejected | State::Expired | State::Denied | State::NotSent => {
-                match self.told(turn, &hold).await {
-                    Ok(()) => words::ended(&hold)?,
-                    Err(refusal) => refusal,
-                }
+                let refusal = words::ended(&hold)?;
+                self.line.tells(turn);
+                refusal
             }
         };
         Some(Err(of_hold(refusal, &hold.entry)))
     }
 
-    /// Records that the agent hears of the end; what is said once has to be on record as said.
-    async fn told(&self, turn: &Turn, hold: &Hold) -> Result<(), Refusal> {
-        if hold.told.is_none() {
-            let app = &self.worker.app;
-            let row = delivered(hold, app.clock.now());
-            turn.record(&**app.journal.ledger(), &*app.control, row)
-                .await
-                .map_err(|error| Refusal::unavailable(error.to_string()))?;
-        }
-        let attaches = |hold: Arc<Hold>| hold.attaches(self.worker.app.clock.now());
-        if !turn.hold().is_some_and(attaches) {
-            self.worker.app.holds.set_free(turn.slot());
-        }
-        Ok(())
-    }
-
     /// The CRM's answer, byte for byte.
-    async fn deliver(&self, turn: &Turn, hold: &Hold) -> Answered {
+    async fn answer(&self, hold: &Hold) -> Answered {
         let app = &self.worker.app;
         let kept = match &hold.answer {
             Some(answer) => Ok(Some(Answer::clone(answer))),
@@ -253,10 +248,6 @@ impl Write {
         let Some((status, headers, body)) = kept.and_then(|answer| answer.restored()) else {
             return Err(of_hold(words::answer_erased(hold), &hold.entry));
         };
-        // That it is not on record makes the answer available for longer, no more than that.
-        if let Err(refusal) = self.told(turn, hold).await {
-            tracing::error!(detail = refusal.detail, "a delivery is not recorded");
-        }
         let mut response = answer_of(upstream::Answer {
             status,
             headers,

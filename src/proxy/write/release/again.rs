@@ -15,6 +15,7 @@ use crate::mutation::{ChangeSet, Opaque};
 use crate::proxy::actor::{Caller, Credential};
 use crate::proxy::target;
 use crate::proxy::write::Write;
+use crate::proxy::write::line::Line;
 
 /// A parked write, and what it comes to today.
 #[derive(Debug)]
@@ -119,5 +120,6 @@ fn write(
         rules: app.rules.load_full(),
         digest: String::new(),
         watch: Arc::new(Stopwatch::start()),
+        line: Line::default(),
     })
 }
