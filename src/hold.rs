@@ -18,10 +18,10 @@ use serde_json::Value;
 
 use crate::clock::EntryId;
 use crate::config::{Config, Secret};
-use crate::mutation::{Actor, Charge, Requirement, Verdict};
+use crate::mutation::{Acting, Actor, Charge, Requirement, Verdict};
 
 pub use book::{Begun, Book, Slot, Turn};
-pub use contents::{Answer, Contents};
+pub use contents::{Answer, Contents, Exact};
 pub use shown::Shown;
 
 /// The CRM's answer is repeated for this long after it was first delivered.

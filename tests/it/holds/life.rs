@@ -393,6 +393,36 @@ async fn what_cannot_be_taken_apart_can_be_held_too() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_taken_apart_is_shown_and_sent_with_its_path_and_query() {
+    let rules = format!("{RULES}  POST /services/apexrest/oauth/*: {{ agents: hold }}\n");
+    let bench = Bench::of(builder(&rules)).await;
+    let body = json!({ "score": 1 });
+    let secret = "/services/apexrest/oauth/Ab12cD";
+    for (target, path, query) in [
+        (
+            "/services/apexrest/scoring?mode=full",
+            "/services/apexrest/scoring",
+            json!("mode=full"),
+        ),
+        (secret, secret, json!(null)),
+    ] {
+        let id = hold_of(&bench.house.agent().post(target, &body).await);
+        let shown = bench.show(&id).await;
+        assert_eq!((&shown["path"], &shown["query"]), (&json!(path), &query));
+        let sent = bench.writes().len();
+        bench.approve(OPERATOR, &id).await;
+        let ended = |hold: &writegate::hold::Hold| hold.end.is_none();
+        let slot = bench.slot(&id);
+        let holds = &bench.house.app.holds;
+        holds.wait(&slot, super::PATIENCE, ended).await;
+        let writes = bench.writes();
+        assert_eq!(writes.len(), sent + 1, "{:?}", slot.look().unwrap().end);
+        assert_eq!(writes[sent].target, target);
+    }
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn hubspot_holds_speak_hubspots_language() {
     let rules = "
 crm: hubspot
