@@ -84,6 +84,12 @@ pub fn approved(hold: &Hold) -> Refusal {
     about_hold(RefusalKind::Held, message, hold)
 }
 
+/// Why it is not sent where its service account is not configured any more; the rest of a sentence.
+#[must_use]
+pub fn removed(service_account: &str) -> String {
+    format!("{service_account} is not configured any more: no kill switch would stop it")
+}
+
 /// It was sent, and the CRM did not answer.
 #[must_use]
 pub fn in_doubt(hold: &Hold) -> Refusal {

@@ -88,6 +88,16 @@ async fn claim(
     if hold.state(&app.config) != State::Approved || hold.is_due(app.clock.now()) {
         return None;
     }
+    let account = &hold.actor.service_account;
+    let mut accounts = app.config.service_accounts.iter();
+    if !accounts.any(|known| known.name == *account) {
+        let later = app.clock.now().checked_add(TRY_AGAIN).ok();
+        turn.note(|hold| {
+            hold.note = Some(holds::removed(&hold.actor.service_account));
+            hold.retry_at = later;
+        });
+        return None;
+    }
     let configured = hold::credential(&app.config, &hold.route, &hold.actor.service_account);
     let credential = match configured {
         Some(secret) => Credential::Broker(secret.clone()),
