@@ -363,6 +363,17 @@ impl Crm {
         acting
     }
 
+    /// What a body that was taken apart says beside its records' fields and acts on how they are
+    /// written, by its place in the body: it belongs to the change set like [`Crm::acting`].
+    #[must_use]
+    pub fn acting_in(self, shape: &Shape, body: &[u8]) -> Acting {
+        match shape {
+            Shape::Salesforce(shape) => salesforce::acting_in(shape, body),
+            Shape::HubSpot(shape) => hubspot::acting_in(shape, body),
+            Shape::TwoReadings(_) => Acting::new(),
+        }
+    }
+
     /// A refusal in the CRM's own error shape, so that SDKs raise their usual exception.
     /// `entry` is the ledger entry, `correlation` a version 4 UUID.
     #[must_use]

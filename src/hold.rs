@@ -181,6 +181,8 @@ pub struct Hold {
     pub wait_seconds: i64,
     /// What would change, without values.
     pub summary: Value,
+    /// What acts on it beside its fields: headers, and what its body says.
+    pub acting: Acting,
     /// Why it could not be taken apart, where it could not.
     pub opaque: Option<String>,
     /// What the rules said.

@@ -179,6 +179,9 @@ impl Write {
         bytes: Bytes,
         changes: ChangeSet,
     ) -> Result<Response<Body>, Box<Refused>> {
+        if let Some(shape) = &shape {
+            self.acts_in(shape, &bytes);
+        }
         // a repeat of what waits, or waited, for a person
         if let Some(answer) = self.attach(shape.is_none(), &bytes, &changes).await {
             return answer;
@@ -284,6 +287,15 @@ impl Write {
             .parse(shape, &self.head(), &bytes, &state.catalog)
             .map_err(Refusal::malformed)?;
         Ok((bytes, changes))
+    }
+
+    /// Adds what the body says that acts.
+    fn acts_in(&mut self, shape: &Shape, bytes: &[u8]) {
+        let said = match self.state() {
+            Ok(state) => state.crm.acting_in(shape, bytes),
+            Err(_no_route) => return,
+        };
+        self.acting.extend(said);
     }
 
     fn state(&self) -> Result<&RouteState, Refusal> {

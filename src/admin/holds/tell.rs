@@ -58,6 +58,7 @@ pub(super) fn detail(config: &Config, hold: &Hold, contents: Option<&Contents>) 
             .collect::<Vec<_>>(),
         "approvals": hold.approvals,
         "headers": contents.map(headers),
+        "acting": hold.acting,
         "body": contents.and_then(|contents| body(hold, contents)),
         "changes": contents.map(|contents| changes(hold, contents)),
         "moved_at": hold.drifted.as_ref().map(|drifted| drifted.at),

@@ -58,6 +58,10 @@ fn facts(hold: &Hold, context: &mut Context<'_>) -> Result<(), Failure> {
     for (name, value) in &hold.headers {
         fact(&format!("header {name}"), value);
     }
+    let in_header = |name: &String| hold.headers.iter().any(|(header, _)| header == name);
+    for (name, value) in hold.acting.iter().filter(|(name, _)| !in_header(name)) {
+        fact(&format!("body says {name}"), value);
+    }
     fact("since", &minute(&hold.at));
     fact("until", &minute(&hold.until));
     fact("because", &hold.why);

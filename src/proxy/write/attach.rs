@@ -89,18 +89,19 @@ impl Write {
         }
     }
 
-    /// The headers that pass on and act. What a body is said to be counts where it was not taken
-    /// apart.
-    fn acting(&self, opaque: bool) -> Result<Vec<(String, String)>, Refusal> {
+    /// What acts beside the change set: headers that pass on, and what the body says. What a body is
+    /// said to be counts where it was not taken apart.
+    pub(super) fn acting(&self, opaque: bool) -> Result<Vec<(String, String)>, Refusal> {
         let passed = headers::of_write(&self.parts.headers, self.state()?.crm);
         let acts = |name: &HeaderName| !IDLE.contains(name) && (opaque || *name != CONTENT_TYPE);
         let acting = passed.iter().filter(|(name, _)| acts(name));
-        Ok(acting
-            .map(|(name, value)| {
-                let letters = value.as_bytes().iter().map(|byte| char::from(*byte));
-                (name.as_str().to_owned(), letters.collect())
-            })
-            .collect())
+        let headers = acting.map(|(name, value)| {
+            let letters = value.as_bytes().iter().map(|byte| char::from(*byte));
+            (name.as_str().to_owned(), letters.collect())
+        });
+        let said = self.acting.iter();
+        let said = said.map(|(name, value)| (format!("acts {name}"), value.clone()));
+        Ok(headers.chain(said).collect())
     }
 
     fn idempotency_key(&self) -> Result<Option<&str>, Refusal> {

@@ -447,3 +447,65 @@ objects: { Opportunity: { fields: { StageName: { agents: hold, owner: Deal Desk 
         bench.finish().await;
     }
 }
+
+/// What a body says beside its records' fields counts, and is shown.
+#[tokio::test]
+async fn what_a_body_says_beside_its_fields_makes_another_request() {
+    let links = "
+crm: hubspot
+default: allow
+objects: { '*': { create: { agents: hold }, associate: { agents: hold } } }
+";
+    let bench = Bench::of(builder(ALL_HELD).and_rules(links)).await;
+    let deals = bench.deals();
+    let record = json!({
+        "attributes": { "type": "Opportunity" }, "id": deals[2], "NextStep": "call"
+    });
+    let rows = |all: bool| json!({ "allOrNone": all, "records": [record] });
+    let sandbox = &bench.house.sandbox;
+    let company = sandbox.ids(CrmKind::HubSpot, "companies").remove(0);
+    let contact = |kind: u32| {
+        json!({
+            "properties": { "lastname": "Hopper" },
+            "associations": [{
+                "to": { "id": company },
+                "types": [{ "associationCategory": "HUBSPOT_DEFINED", "associationTypeId": kind }],
+            }],
+        })
+    };
+    let batch = |kind: u32| json!({ "inputs": [contact(kind)] });
+    let collection = "/services/data/v61.0/composite/sobjects";
+    let contacts = "/crm/v3/objects/contacts";
+    let (salesforce, hubspot) = (bench.house.agent(), bench.house.hubspot_agent());
+    for (one, other, name, said) in [
+        (
+            salesforce.patch(collection, &rows(false)).await,
+            salesforce.patch(collection, &rows(true)).await,
+            "allOrNone",
+            ["false", "true"],
+        ),
+        (
+            hubspot.post(contacts, &contact(279)).await,
+            hubspot.post(contacts, &contact(1)).await,
+            "associations[0].types",
+            ["HUBSPOT_DEFINED 279", "HUBSPOT_DEFINED 1"],
+        ),
+        (
+            hubspot
+                .post(&format!("{contacts}/batch/create"), &batch(279))
+                .await,
+            hubspot
+                .post(&format!("{contacts}/batch/create"), &batch(1))
+                .await,
+            "inputs[0].associations[0].types",
+            ["HUBSPOT_DEFINED 279", "HUBSPOT_DEFINED 1"],
+        ),
+    ] {
+        let ids = [hold_of(&one), hold_of(&other)];
+        assert_ne!(ids[0], ids[1], "{name}");
+        for (id, said) in ids.iter().zip(said) {
+            assert_eq!(bench.show(id).await["acting"][name], said);
+        }
+    }
+    bench.finish().await;
+}

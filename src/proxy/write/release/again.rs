@@ -49,6 +49,7 @@ impl Again {
             }
             None => {
                 let (shape, changes) = taken_apart(&write, &bytes)?;
+                write.acts_in(&shape, &bytes);
                 (Some(shape), changes)
             }
         };
