@@ -19,19 +19,8 @@ use crate::error::RefusalKind;
 use crate::journal::Closing;
 use crate::journal::sent::Sent;
 use crate::mutation::{ChangeSet, OutcomeState, Snapshot, Verdict};
-use crate::proxy::{ENTRY, REPLAYED, Refused, VERDICT, answer_of, headers, words};
-use crate::upstream::Body;
-
-/// Headers that pass on a write and do not change what it does.
-const IDLE: [&str; 7] = [
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "authorization",
-    "content-type",
-    "user-agent",
-    "x-sfdc-session",
-];
+use crate::proxy::{ENTRY, REPLAYED, Refused, VERDICT, answer_of, words};
+use crate::upstream::{Answer, Body};
 
 /// Whether a request was made before.
 #[derive(Debug)]
@@ -45,18 +34,8 @@ pub(super) enum Again {
 impl Write {
     /// What tells the same request again.
     pub(super) fn digest_of(&self, changes: &ChangeSet, bytes: &Bytes) -> String {
-        let passed = match self.state() {
-            Ok(state) => headers::of_write(&self.parts.headers, state.crm),
-            Err(_no_route) => HeaderMap::new(),
-        };
-        let acting: Vec<(String, String)> = passed
-            .iter()
-            .filter(|(name, _)| !IDLE.contains(&name.as_str()))
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes());
-                (name.as_str().to_owned(), value.into_owned())
-            })
-            .collect();
+        let opaque = matches!(changes, ChangeSet::Opaque(_));
+        let acting = self.acting(opaque).unwrap_or_default();
         digest::of(&Sameness {
             route: self.route(),
             service_account: &self.actor.service_account,
