@@ -18,7 +18,7 @@ use crate::hold::drift::drift;
 use crate::hold::rows::{Change, drifted, refused};
 use crate::hold::{self, Contents, Hold, Shown, Slot, State, TRY_AGAIN, Terms, Turn, people};
 use crate::ledger::NewRow;
-use crate::mutation::{Effect, Operation, Prior, Snapshot, Verdict};
+use crate::mutation::{Effect, Mutation, Operation, Prior, Snapshot, Verdict};
 use crate::policy::Evaluation;
 use crate::proxy::actor::Credential;
 use crate::proxy::words::{self, holds};
@@ -144,6 +144,11 @@ async fn record(app: &App, slot: &Arc<Slot>, row: NewRow) -> Result<(), StoreErr
         .await
 }
 
+/// Whether prior values of it are read.
+fn is_read(mutation: &Mutation) -> bool {
+    mutation.record.is_some() && mutation.operation != Operation::Associate
+}
+
 /// One release on its way.
 #[derive(Debug)]
 struct Release<'a> {
@@ -235,13 +240,23 @@ impl Release<'_> {
                 return Err(Stop::NotNow("the CRM cannot be read now".into()));
             }
         };
-        let unknown = changes.mutations().iter().enumerate().any(|(place, one)| {
-            one.record.is_some()
-                && one.operation != Operation::Associate
-                && *snapshot.prior(place) == Prior::Unknown
-        });
-        if unknown {
-            return Err(Stop::NotNow("the record cannot be read now".into()));
+        self.known(snapshot)
+    }
+
+    /// A record that was shown and is not returned any more is gone, as far as the credential can see:
+    /// that is for people to see. One that was never known cannot be compared.
+    fn known(&self, mut snapshot: Snapshot) -> Result<Snapshot, Stop> {
+        let shown = self.again.contents.shown();
+        for (place, mutation) in self.again.changes.mutations().iter().enumerate() {
+            let prior = snapshot.priors.get_mut(place);
+            let unknown = |prior: &&mut Prior| is_read(mutation) && **prior == Prior::Unknown;
+            let Some(prior) = prior.filter(unknown) else {
+                continue;
+            };
+            if !matches!(shown.prior(place), Prior::Found { .. }) {
+                return Err(Stop::NotNow("the record cannot be read now".into()));
+            }
+            *prior = Prior::Absent;
         }
         Ok(snapshot)
     }

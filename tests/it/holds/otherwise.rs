@@ -382,6 +382,44 @@ async fn what_moved_since_the_yes_is_asked_again() {
     }
 }
 
+/// A record that is gone is one that moved, in a batch and on HubSpot as well.
+#[tokio::test]
+async fn a_record_that_is_gone_is_asked_again_wherever_it_is_written() {
+    let house = without_credentials(builder(ALL_HELD).and_rules(ALL_HELD_HUBSPOT));
+    let bench = Bench::of(house).await;
+    let sandbox = &bench.house.sandbox;
+    let deals = bench.deals();
+    let row = |id: &String| json!({ "attributes": { "type": "Opportunity" }, "id": id, "NextStep": "call" });
+    let rows = json!({ "records": [row(&deals[2]), row(&deals[3])] });
+    let deal = sandbox.ids(CrmKind::HubSpot, "deals").remove(0);
+    let stage = json!({ "properties": { "dealstage": "closedwon" } });
+    for (client, target, body, (crm, object, gone)) in [
+        (
+            bench.house.agent(),
+            "/services/data/v61.0/composite/sobjects".to_owned(),
+            &rows,
+            (CrmKind::Salesforce, "Opportunity", &deals[3]),
+        ),
+        (
+            bench.house.hubspot_agent(),
+            format!("/crm/v3/objects/deals/{deal}"),
+            &stage,
+            (CrmKind::HubSpot, "deals", &deal),
+        ),
+    ] {
+        let id = hold_of(&client.patch(&target, body).await);
+        bench.approve(OPERATOR, &id).await;
+        assert!(sandbox.delete(crm, object, gone));
+        assert_eq!(hold_of(&client.patch(&target, body).await), id);
+        let shown = bench.show(&id).await;
+        assert_eq!(shown["state"], "parked", "{shown}");
+        assert_eq!(shown["approved_by"], json!([]));
+        assert_eq!(shown["moved"], json!([object]));
+    }
+    assert!(bench.writes().is_empty());
+    bench.finish().await;
+}
+
 /// Rules that change between the yes and the release.
 #[tokio::test]
 async fn todays_rules_decide() {
