@@ -20,7 +20,7 @@ use crate::clock::EntryId;
 use crate::config::{Config, Secret};
 use crate::mutation::{Acting, Actor, Charge, Requirement, Verdict};
 
-pub use book::{Begun, Book, Slot, Turn};
+pub use book::{Begun, Book, Releasing, Slot, Turn};
 pub use contents::{Answer, Contents, Exact};
 pub use shown::Shown;
 

@@ -16,7 +16,9 @@ use crate::error::{Refusal, StoreError};
 use crate::gate::{self, Decision, Judged, Permit};
 use crate::hold::drift::drift;
 use crate::hold::rows::{Change, drifted, refused};
-use crate::hold::{self, Contents, Hold, Shown, Slot, State, TRY_AGAIN, Terms, Turn, people};
+use crate::hold::{
+    self, Contents, Hold, Releasing, Shown, Slot, State, TRY_AGAIN, Terms, Turn, people,
+};
 use crate::ledger::NewRow;
 use crate::mutation::{Effect, Mutation, Operation, Prior, Snapshot, Verdict};
 use crate::policy::Evaluation;
@@ -57,7 +59,7 @@ pub(in crate::proxy) async fn release(
     own: Option<&Credential>,
 ) {
     let app = &worker.app;
-    let Some((hold, credential)) = claim(app, slot, own).await else {
+    let Some((hold, credential, releasing)) = claim(app, slot, own).await else {
         return;
     };
     let result = run(worker, slot, &hold, credential).await;
@@ -74,6 +76,7 @@ pub(in crate::proxy) async fn release(
             Ok(()) | Err(Stop::Recorded) => hold.note = None,
         }
     });
+    drop(releasing);
     turn.settle(&*app.control).await;
 }
 
@@ -82,7 +85,7 @@ async fn claim(
     app: &App,
     slot: &Arc<Slot>,
     own: Option<&Credential>,
-) -> Option<(Arc<Hold>, Credential)> {
+) -> Option<(Arc<Hold>, Credential, Releasing)> {
     let turn = slot.turn().await;
     let hold = turn.hold()?;
     if hold.state(&app.config) != State::Approved || hold.is_due(app.clock.now()) {
@@ -103,8 +106,8 @@ async fn claim(
         Some(secret) => Credential::Broker(secret.clone()),
         None => own.cloned()?,
     };
-    turn.note(|hold| hold.releasing = true);
-    Some((turn.hold()?, credential))
+    let releasing = turn.releasing();
+    Some((turn.hold()?, credential, releasing))
 }
 
 async fn run(
