@@ -297,6 +297,22 @@ impl Crm {
         }
     }
 
+    /// A read of next to nothing that a credential has to be good for: whether the CRM can be reached
+    /// and takes it, where a write has nothing else to read first.
+    #[must_use]
+    pub fn probe(self, head: &Head<'_>) -> ReadCall {
+        let target = match self.0 {
+            CrmKind::Salesforce => salesforce::prior::probe(head),
+            CrmKind::HubSpot => "/account-info/v3/details".to_owned(),
+        };
+        ReadCall {
+            method: Method::GET,
+            target,
+            body: None,
+            covers: Vec::new(),
+        }
+    }
+
     /// The field that tells when a record was made.
     #[must_use]
     pub fn made_stamp(self) -> &'static str {

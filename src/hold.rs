@@ -34,6 +34,13 @@ const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The note of a release that a kill switch stopped right before the first byte.
 pub const STOPPED: &str = "the service account was stopped";
 
+/// The note of a release that met a CRM that could not be reached.
+pub const UNREACHED: &str = "the CRM could not be reached";
+/// The note of a release that the CRM did not take for its credential.
+pub const REFUSED: &str = "the CRM refused the credential of the release";
+/// The note of a release that met the record in motion: our own condition failed.
+pub const MOVED: &str = "the record was changed by someone else at the same moment";
+
 /// Where a hold stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -250,6 +257,8 @@ impl Hold {
                 .told
                 .is_none_or(|told| now.duration_since(told) < ANSWERED_FOR),
             Some(End::Rejected { .. }) => now < self.expires_at,
+            // What moved is asked again: its repeat is a new request.
+            Some(End::NotSent { note }) if note == MOVED => false,
             Some(End::Expired { .. } | End::Denied { .. } | End::NotSent { .. }) => {
                 self.told.is_none()
             }

@@ -25,7 +25,7 @@ pub fn soon(app: &Arc<App>, slot: &Arc<Slot>) {
     let underway = app.inflight.enter();
     let slot = Arc::clone(slot);
     drop(runtime.spawn(async move {
-        release(&worker, &slot, None).await;
+        drop(release(&worker, &slot, None).await);
         drop(underway);
     }));
 }

@@ -5,7 +5,9 @@ mod life;
 mod otherwise;
 mod own_request;
 mod races;
+mod refused;
 mod restarts;
+mod settled;
 mod told;
 mod verbs;
 

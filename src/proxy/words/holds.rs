@@ -132,7 +132,7 @@ pub fn ended(hold: &Hold) -> Option<Refusal> {
         End::NotSent { note } => {
             let kind = match note.as_str() {
                 STOPPED => RefusalKind::Stopped,
-                _ => RefusalKind::Expired,
+                _ => RefusalKind::Upstream,
             };
             let message = format!(
                 "Not written: it was approved, but {note}. Sending it again opens a new hold. \

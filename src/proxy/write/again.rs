@@ -164,16 +164,24 @@ impl Write {
         }
     }
 
-    /// The record as the CRM shows it now, under the status of the write.
-    async fn record(&self, call: &ReadCall, status: StatusCode) -> Option<Response<Body>> {
+    /// Makes a read of our own with the write's credential.
+    pub(super) async fn ask(&self, call: &ReadCall) -> Result<Answer, String> {
+        let told = |error: &dyn std::fmt::Display| error.to_string();
         let mut request = Request::new(Body::Empty);
         *request.method_mut() = call.method.clone();
-        *request.uri_mut() = Uri::try_from(call.target.as_str()).ok()?;
-        self.caller.credential.put(request.headers_mut()).ok()?;
+        *request.uri_mut() = Uri::try_from(call.target.as_str()).map_err(|error| told(&error))?;
+        let credential = self.caller.credential.put(request.headers_mut());
+        credential.map_err(|refusal| refusal.message)?;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(ACCEPT, json);
-        let upstream = self.worker.upstreams.get(self.place)?;
-        let answer = upstream.read(request).await.ok()?;
+        let upstream = self.worker.upstreams.get(self.place);
+        let upstream = upstream.ok_or("the route has no upstream")?;
+        upstream.read(request).await.map_err(|error| told(&error))
+    }
+
+    /// The record as the CRM shows it now, under the status of the write.
+    async fn record(&self, call: &ReadCall, status: StatusCode) -> Option<Response<Body>> {
+        let answer = self.ask(call).await.ok()?;
         if answer.status != StatusCode::OK {
             return None;
         }

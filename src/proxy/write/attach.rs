@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::{Write, release};
 use crate::clock::EntryId;
 use crate::digest::{self, Sameness};
-use crate::error::Refusal;
-use crate::hold::{Answer, End, Hold, Slot, State, Turn};
+use crate::error::{Refusal, RefusalKind};
+use crate::hold::{Answer, End, Hold, REFUSED, Slot, State, Turn};
 use crate::mutation::{ChangeSet, Opaque};
 use crate::proxy::words::holds as words;
 use crate::proxy::{ENTRY, Refused, VERDICT, answer_of, headers};
@@ -151,7 +151,10 @@ impl Write {
         let until = Instant::now() + seconds(hold.wait_seconds);
         loop {
             let decided = self.linger(slot, until).await;
-            let state = self.carried(slot).await?;
+            let state = match self.carried(slot).await? {
+                Ok(state) => state,
+                Err(answer) => return Some(Err(passed_on(&hold, *answer))),
+            };
             // Woken for a release that another task has taken up: its end is near.
             if !decided || state != State::Releasing {
                 break;
@@ -178,14 +181,17 @@ impl Write {
     }
 
     /// Where a hold stands, after an approved one was released: with a credential for it or without,
-    /// it goes now, and this is whose answer it is.
-    async fn carried(&self, slot: &Arc<Slot>) -> Option<State> {
+    /// it goes now, and this is whose answer it is. Or what the CRM says to this request's credential.
+    async fn carried(&self, slot: &Arc<Slot>) -> Option<Result<State, Box<upstream::Answer>>> {
         let state = self.state_of(slot).await?;
         if state != State::Approved {
-            return Some(state);
+            return Some(Ok(state));
         }
-        release::release(&self.worker, slot, Some(&self.caller.credential)).await;
-        self.state_of(slot).await
+        let own = Some(&self.caller.credential);
+        match release::release(&self.worker, slot, own).await {
+            Some(refused) => Some(Err(refused)),
+            None => self.state_of(slot).await.map(Ok),
+        }
     }
 
     /// Where a hold stands, after it ended by itself if its time is over.
@@ -262,6 +268,16 @@ impl Write {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
         Ok(response)
     }
+}
+
+/// The CRM does not take the credential of the repeat that carried a release: nothing was written, and
+/// its own answer makes an SDK log in again.
+fn passed_on(hold: &Hold, answer: upstream::Answer) -> Box<Refused> {
+    Box::new(Refused {
+        refusal: Refusal::new(RefusalKind::Upstream, REFUSED),
+        entry: Some(hold.entry.clone()),
+        instead: Some(Box::new(answer_of(answer))),
+    })
 }
 
 fn seconds(wait: i64) -> Duration {

@@ -25,6 +25,7 @@ use crate::policy::Evaluation;
 use crate::proxy::actor::Credential;
 use crate::proxy::words::{self, holds};
 use crate::snapshot::Failure;
+use crate::upstream::Answer;
 use again::Again;
 
 /// Why a release did not come to be.
@@ -32,6 +33,8 @@ use again::Again;
 enum Stop {
     /// Not now: the hold stays approved, and is told so.
     NotNow(String),
+    /// The CRM does not take the credential: likewise.
+    Unauthorised(Box<Answer>),
     /// What was found is on record: the hold waits again, or has ended.
     Recorded,
 }
@@ -52,32 +55,41 @@ impl From<StoreError> for Stop {
 
 /// Releases a hold if it is approved, with the credential that the configuration has for it, else with
 /// the agent's `own`. Returns when it is over; to be run to its end, and counted as under way by whoever
-/// runs it.
+/// runs it. Where the CRM did not take the agent's own credential, returns its answer: it is the agent's.
 pub(in crate::proxy) async fn release(
     worker: &Arc<Worker>,
     slot: &Arc<Slot>,
     own: Option<&Credential>,
-) {
+) -> Option<Box<Answer>> {
     let app = &worker.app;
-    let Some((hold, credential, releasing)) = claim(app, slot, own).await else {
-        return;
-    };
+    let (hold, credential, releasing) = claim(app, slot, own).await?;
+    let theirs = matches!(credential, Credential::Own(..));
     let result = run(worker, slot, &hold, credential).await;
+    let mut refused = None;
     let turn = slot.turn().await;
     let now = app.clock.now();
     turn.note(|hold| {
         hold.releasing = false;
-        match &result {
+        match result {
             Err(Stop::NotNow(note)) => {
                 tracing::warn!(hold = %hold.id, %note, "not released");
-                hold.note = Some(note.clone());
+                hold.note = Some(note);
                 hold.retry_at = now.checked_add(TRY_AGAIN).ok();
+            }
+            Err(Stop::Unauthorised(answer)) => {
+                tracing::warn!(hold = %hold.id, "not released: the credential is refused");
+                if hold.end.is_none() {
+                    hold.note = Some(hold::REFUSED.to_owned());
+                    hold.retry_at = now.checked_add(TRY_AGAIN).ok();
+                }
+                refused = theirs.then_some(answer);
             }
             Ok(()) | Err(Stop::Recorded) => hold.note = None,
         }
     });
     drop(releasing);
     turn.settle(&*app.control).await;
+    refused
 }
 
 /// Makes an approved hold one that is being released: by nobody else, and to no other end.
@@ -189,6 +201,9 @@ impl Release<'_> {
         }
         let looked = write.looked(changes);
         let snapshot = self.look(&looked).await?;
+        if !changes.mutations().iter().any(is_read) {
+            self.probe().await?;
+        }
         let verdict = self.verdict(&snapshot)?;
         self.still_as_shown(&verdict, &snapshot, looked).await?;
         let judged = Judged {
@@ -227,6 +242,9 @@ impl Release<'_> {
             {
                 Snapshot::of(vec![Prior::Absent])
             }
+            Err(Failure::PassOn(answer)) if answer.status == StatusCode::UNAUTHORIZED => {
+                return Err(Stop::Unauthorised(answer));
+            }
             Err(Failure::PassOn(answer)) => {
                 let what = format!(
                     "the CRM answered a look at the record with {}",
@@ -244,6 +262,25 @@ impl Release<'_> {
             }
         };
         self.known(snapshot)
+    }
+
+    /// Where there is no record to look at, a read of next to nothing: opening the entry is for once, so
+    /// a CRM that is down, or a session that is over, must not be found out by the write.
+    async fn probe(&self) -> Result<(), Stop> {
+        let write = self.write();
+        let call = write.state()?.crm.probe(&write.head());
+        let answer = write.ask(&call).await.map_err(|detail| {
+            tracing::warn!(hold = %self.hold.id, %detail, "a release cannot look");
+            Stop::NotNow("the CRM cannot be reached now".into())
+        })?;
+        match answer.status.as_u16() {
+            401 => Err(Stop::Unauthorised(Box::new(answer))),
+            429 | 500..=599 => Err(Stop::NotNow(format!(
+                "the CRM answered a look at it with {}",
+                answer.status
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// A record that was shown and is not returned any more is gone, as far as the credential can see:

@@ -349,7 +349,8 @@ async fn the_credential_of_a_release_that_is_refused_sends_nobody_to_log_in() {
     bench.approve(SALES_OPS, &id).await;
     bench.until(&id, State::NotSent).await;
     let answer = bench.house.agent().post(leads, &body).await;
-    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(answer.code(), "WRITEGATE_UPSTREAM");
     assert_eq!(
         answer.message(),
         format!(

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Release, Stop};
 use crate::gate::Permit;
 use crate::hold::contents::{Answer, Answered};
-use crate::hold::{Hold, STOPPED};
+use crate::hold::{Hold, MOVED, REFUSED, STOPPED, UNREACHED};
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{Outcome, OutcomeState, Snapshot, Verdict};
 use crate::proxy::write::through::{self, Sending};
@@ -44,16 +44,21 @@ impl Release<'_> {
             journaled.permit().still_good(&switches, app.clock.now())
         };
         let sent = upstream.send(&journaled, request, last_look).await;
-        let (closing, answer) = match sent {
+        let (closing, kept) = match &sent {
             Ok(answer) => {
-                let closing = self.answered(&sending, &answer, conditional);
+                let closing = self.answered(&sending, answer, conditional);
                 let kept = Answer::of(answer.status, &answer.headers, &answer.body);
                 (closing, Some(kept))
             }
-            Err(error) => (self.unanswered(&error), None),
+            Err(error) => (self.unanswered(error), None),
         };
-        self.close(&sending, journaled, &closing, answer).await;
-        Ok(())
+        self.close(&sending, journaled, &closing, kept).await;
+        match sent {
+            Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
+                Err(Stop::Unauthorised(Box::new(answer)))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Opens the entry in the hold's own turn: whatever else became of it meanwhile stands.
@@ -106,10 +111,8 @@ impl Release<'_> {
         conditional: bool,
     ) -> Closing {
         let note = match answer.status {
-            StatusCode::PRECONDITION_FAILED if conditional => {
-                Some("the record was changed by someone else at the same moment")
-            }
-            StatusCode::UNAUTHORIZED => Some("the CRM refused the credential of the release"),
+            StatusCode::PRECONDITION_FAILED if conditional => Some(MOVED),
+            StatusCode::UNAUTHORIZED => Some(REFUSED),
             _ => None,
         };
         Closing {
@@ -122,7 +125,7 @@ impl Release<'_> {
 
     fn unanswered(&self, error: &SendError) -> Closing {
         let (sent, note) = match error {
-            SendError::NotSent(_) => (false, "the CRM could not be reached"),
+            SendError::NotSent(_) => (false, UNREACHED),
             SendError::Stopped => (false, STOPPED),
             SendError::Lost(_) | SendError::Timeout => (true, "the CRM did not answer"),
         };
