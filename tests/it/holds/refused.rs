@@ -143,3 +143,20 @@ async fn a_record_that_moves_between_look_and_write_is_asked_again() {
     assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text());
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn a_release_that_breaks_off_gives_the_hold_back() {
+    let bench = Bench::new().await;
+    let deals = bench.deals();
+    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let yes = json!({ "digest": bench.digest(&id).await });
+    bench.house.ledger.burst_at_the_next_read();
+    let approved = bench.decide(SALES_OPS, &id, "approve", &yes).await;
+    assert_eq!(approved.status, StatusCode::OK, "{}", approved.text());
+    bench.house.idle().await;
+    assert_eq!(bench.state(&id).await, "approved");
+    let rejected = bench.reject(SALES_OPS, &id, "it did not go").await;
+    assert_eq!(rejected.status, StatusCode::OK, "{}", rejected.text());
+    assert!(bench.writes().is_empty());
+    bench.finish().await;
+}
