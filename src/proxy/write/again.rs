@@ -97,7 +97,8 @@ impl Write {
         doubts.blocks(whose, &self.digest, changes.mutations(), snapshot)
     }
 
-    async fn read_back(&self) {
+    /// Reads back what is in doubt with this write's credential.
+    pub(super) async fn read_back(&self) {
         let way = self.state().ok().zip(self.worker.upstreams.get(self.place));
         let Some((state, upstream)) = way else {
             return;

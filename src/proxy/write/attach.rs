@@ -197,16 +197,13 @@ impl Write {
     /// Where a hold stands, after it ended by itself if its time is over.
     async fn state_of(&self, slot: &Arc<Slot>) -> Option<State> {
         let app = &self.worker.app;
-        let ledger = &**app.journal.ledger();
+        let in_doubt = |hold: Arc<Hold>| hold.end == Some(End::InDoubt);
+        if slot.look().is_some_and(in_doubt) {
+            self.read_back().await;
+        }
         let turn = slot.turn().await;
         if let Err(error) = turn.expire(&app.desk()).await {
             tracing::error!(%error, hold = slot.id(), "an end is not recorded");
-        }
-        let hold = turn.hold()?;
-        if hold.end == Some(End::InDoubt)
-            && let Err(error) = turn.refresh(ledger).await
-        {
-            tracing::error!(%error, hold = %hold.id, "cannot tell whether it is settled");
         }
         Some(turn.hold()?.state(&app.config))
     }
