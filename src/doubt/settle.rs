@@ -136,6 +136,8 @@ pub(crate) async fn settle(
         Ok(()) => {
             tracing::info!(entry = %sent.entry, by, "a write in doubt is settled");
             claim.settled(outcomes, now);
+            let ledger = &**app.journal.ledger();
+            app.holds.settled(ledger, &sent.entry).await;
             true
         }
         Err(error) => {

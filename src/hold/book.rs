@@ -247,6 +247,17 @@ impl Book {
         drop_key(&mut self.index.write(), slot);
     }
 
+    /// A write in doubt was settled; where it was a hold's, that is known from now on.
+    pub async fn settled(&self, ledger: &dyn Ledger, entry: &EntryId) {
+        let mut slots = self.slots().into_iter();
+        let Some(slot) = slots.find(|slot| slot.entry == *entry) else {
+            return;
+        };
+        if let Err(error) = slot.turn().await.refresh(ledger).await {
+            tracing::error!(%error, hold = %slot.id, "cannot tell whether it is settled");
+        }
+    }
+
     /// Lets go of what nobody needs to know any more.
     pub fn forget(&self, now: Timestamp) {
         let over = |slot: &Slot| slot.look().is_some_and(|hold| hold.is_forgotten(now));
