@@ -161,7 +161,7 @@ impl Write {
             }
         }
         let turn = slot.turn().await;
-        self.tell(turn).await
+        self.tell(turn, changes).await
     }
 
     /// Keeps the call open until something is decided or the rules' time for it is over; true when
@@ -210,7 +210,7 @@ impl Write {
 
     /// The answer that a repeat gets. `None`: the request is free again. That it was told is recorded
     /// when the caller has it.
-    async fn tell(&self, turn: Turn) -> Option<Answered> {
+    async fn tell(&self, turn: Turn, changes: &ChangeSet) -> Option<Answered> {
         let app = &self.worker.app;
         let now = app.clock.now();
         let hold = turn.hold()?;
@@ -233,11 +233,20 @@ impl Write {
             State::InDoubt | State::Settled => words::in_doubt(&hold),
             State::Rejected | State::Expired | State::Denied | State::NotSent => {
                 let refusal = words::ended(&hold)?;
+                self.count_again(&refusal, changes).await;
                 self.line.tells(turn);
                 refusal
             }
         };
         Some(Err(of_hold(refusal, &hold.entry)))
+    }
+
+    /// Whoever asks again and again for what was refused is stopped like any other who does: where a
+    /// limit counts refusals, a repeat is one, on record under an entry of its own.
+    async fn count_again(&self, refusal: &Refusal, changes: &ChangeSet) {
+        if !self.refusal_charges(refusal.kind).is_empty() {
+            drop(self.refuse(refusal.clone(), Some(changes), None).await);
+        }
     }
 
     /// The CRM's answer, byte for byte.

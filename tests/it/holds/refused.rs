@@ -160,3 +160,35 @@ async fn a_release_that_breaks_off_gives_the_hold_back() {
     assert!(bench.writes().is_empty());
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn who_repeats_what_was_refused_is_counted_and_stopped() {
+    let limits = "
+limits:
+  - { name: probing, per: service_account, count: refusals, max: 3, window: 1h, then: stop }
+";
+    let bench = Bench::of(builder(&format!("{RULES}{limits}"))).await;
+    let deals = bench.deals();
+    let id = hold_of(&bench.stage(&deals[2], "Closed Won").await);
+    bench.reject(SALES_OPS, &id, "no contract").await;
+    let mut codes = Vec::new();
+    for _ in 0..6 {
+        codes.push(bench.stage(&deals[2], "Closed Won").await.code());
+    }
+    let (rejected, stopped) = codes.split_at(4);
+    assert!(
+        rejected.iter().all(|code| code == "WRITEGATE_REJECTED"),
+        "{codes:?}"
+    );
+    assert!(
+        stopped.iter().all(|code| code == "WRITEGATE_STOPPED"),
+        "{codes:?}"
+    );
+    // A hold that waits is asked for as often as anybody likes.
+    let other = bench.house.other_agent();
+    let body = json!({ "StageName": "Closed Won" });
+    for _ in 0..6 {
+        hold_of(&other.patch(&super::opportunity(&deals[3]), &body).await);
+    }
+    bench.finish().await;
+}
