@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::config::{Config, Role, Route};
 use crate::hold::decide::{Undecided, Wish};
 use crate::hold::rows::Decision;
-use crate::hold::{Hold, Slot, State};
+use crate::hold::{Hold, State};
 use crate::proxy::releases;
 
 /// A page of holds.
@@ -112,7 +112,7 @@ async fn list(
     let now = app.clock.now();
     for slot in app.holds.slots() {
         if slot.look().is_some_and(|hold| hold.is_due(now)) {
-            end_if_due(&app, &slot).await;
+            releases::end_if_due(&app, &slot).await;
         }
     }
     let mut found: Vec<Arc<Hold>> = app.holds.all();
@@ -136,7 +136,7 @@ async fn list(
 async fn show(Shared(app): Shared<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
     if let Some(slot) = app.holds.by_id(&id) {
-        end_if_due(&app, &slot).await;
+        releases::end_if_due(&app, &slot).await;
     }
     let ledger = &**app.journal.ledger();
     let found = app.holds.find(ledger, &id).await.map_err(unavailable)?;
@@ -214,19 +214,6 @@ fn wish(decision: Decision, body: &[u8]) -> Result<Wish, Response> {
         reason: text("reason")?,
         shown: text("digest")?,
     })
-}
-
-/// Ends a hold whose time is over; that it could not be recorded is told by whoever decides.
-async fn end_if_due(app: &Arc<App>, slot: &Arc<Slot>) {
-    let (app, slot) = (Arc::clone(app), Arc::clone(slot));
-    let task = tokio::spawn(async move {
-        if let Err(error) = slot.turn().await.expire(&app.desk()).await {
-            tracing::error!(%error, hold = slot.id(), "an end is not recorded");
-        }
-    });
-    if let Err(error) = task.await {
-        tracing::error!(%error, "the end of a hold broke off");
-    }
 }
 
 fn undecided(why: Undecided) -> Response {

@@ -37,6 +37,20 @@ pub fn all(app: &Arc<App>) {
     }
 }
 
+/// Ends a hold whose time is over. On a task of its own: a caller that leaves must not leave the row and
+/// us apart. That it could not be recorded is told by whoever decides.
+pub async fn end_if_due(app: &Arc<App>, slot: &Arc<Slot>) {
+    let (app, slot) = (Arc::clone(app), Arc::clone(slot));
+    let task = tokio::spawn(async move {
+        if let Err(error) = slot.turn().await.expire(&app.desk()).await {
+            tracing::error!(%error, hold = slot.id(), "an end is not recorded");
+        }
+    });
+    if let Err(error) = task.await {
+        tracing::error!(%error, "the end of a hold broke off");
+    }
+}
+
 /// Ends what nobody decided in time, tries releases again that did not come to be, and forgets what
 /// nobody needs to know. To be called every now and then.
 pub async fn tick(app: &Arc<App>) {

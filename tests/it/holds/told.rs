@@ -40,6 +40,17 @@ async fn create(bench: &Bench, target: &str, body: &Value) -> TcpStream {
     stream
 }
 
+/// A request of which nobody waits for the answer.
+async fn ask(bench: &Bench, target: &str) -> TcpStream {
+    let head = format!(
+        "GET {target} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {TOKEN}\r\n\r\n",
+        bench.house.salesforce
+    );
+    let mut stream = TcpStream::connect(bench.house.salesforce).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
 /// The caller is gone, and the proxy has had every occasion to notice.
 async fn gone(bench: &Bench, stream: TcpStream) {
     stream.set_zero_linger().unwrap();
@@ -122,5 +133,21 @@ async fn nobody_waits_for_the_row_that_says_it_was_told_but_whoever_asks_next() 
     let next = bench.stage(&deals[2], "Closed Won");
     let (next, ()) = tokio::join!(biased; next, async { dam.open() });
     assert_ne!(hold_of(&next), id);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn who_asks_how_a_hold_stands_and_hangs_up_does_not_keep_it_from_ending() {
+    let clock = clock();
+    let bench = Bench::of(builder(RULES).clock(clock.clone())).await;
+    let deals = bench.deals();
+    let id = hold_of(&bench.stage(&deals[2], "Closed Won").await);
+    clock.advance_ms(7 * 24 * 3_600_000);
+    let row = bench.house.ledger.hold_next(RowKind::Expired);
+    let call = ask(&bench, &format!("/_writegate/holds/{id}")).await;
+    row.arrived().await;
+    gone(&bench, call).await;
+    row.open();
+    bench.until(&id, State::Expired).await;
     bench.finish().await;
 }
