@@ -2,12 +2,12 @@
 
 mod decisions;
 mod life;
+mod lost;
 mod otherwise;
 mod own_request;
 mod races;
 mod refused;
 mod restarts;
-mod settled;
 mod told;
 mod verbs;
 

@@ -95,10 +95,10 @@ pub fn removed(service_account: &str) -> String {
 pub fn in_doubt(hold: &Hold) -> Refusal {
     let message = format!(
         "May have been written: this was approved and sent, and the CRM did not answer. Read the \
-         record first; it is not sent again until settled. [hold {}]",
-        hold.id,
+         record first; it is not sent again until settled. [entry {}] [hold {}]",
+        hold.entry, hold.id,
     );
-    about_hold(RefusalKind::InDoubt, message, hold)
+    about_hold(RefusalKind::UnknownOutcome, message, hold)
 }
 
 /// How it ended without an answer of the CRM; `None` where there is one, or no end.

@@ -314,13 +314,13 @@ async fn an_outcome_that_nobody_knows_is_in_doubt_and_never_sent_again() {
     bench
         .house
         .sandbox
-        .script(patch, 1, Fault::CloseAfterEffect);
+        .script(patch, 1, Fault::CloseBeforeEffect);
     bench.approve(SALES_OPS, &id).await;
     bench.until(&id, State::InDoubt).await;
     for _ in 0..2 {
         let answer = bench.stage(&deals[2], "Prospecting").await;
-        assert_eq!(answer.status, StatusCode::LOCKED);
-        assert_eq!(answer.code(), "WRITEGATE_IN_DOUBT");
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+        assert_eq!(answer.code(), "WRITEGATE_UNKNOWN_OUTCOME");
         assert!(answer.message().starts_with("May have been written: "));
     }
     releases::tick(&bench.house.app).await;
