@@ -306,6 +306,28 @@ async fn while_it_is_being_released_nothing_else_becomes_of_it() {
 }
 
 #[tokio::test]
+async fn a_kill_counts_a_release_that_is_at_the_crm() {
+    let bench = Bench::new().await;
+    let deals = bench.deals();
+    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let gate = Gate::new();
+    let patch = |head: &writegate::sandbox::Head<'_>| head.method == http::Method::PATCH;
+    let sandbox = &bench.house.sandbox;
+    sandbox.script(patch, 1, Fault::WaitBeforeEffect(gate.clone()));
+    bench.approve(SALES_OPS, &id).await;
+    gate.arrived(1).await;
+    let target = "/api/v1/switches/enrichment-agent";
+    let wish = json!({ "scope": "writes", "reason": "look" });
+    let put = Some(&wish);
+    let killed = bench.operator(OPERATOR);
+    let killed = killed.send(http::Method::PUT, target, put).await;
+    assert_eq!(killed.json()["sent"], 1, "{}", killed.text());
+    gate.open();
+    bench.until(&id, State::Released).await;
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn an_outcome_that_nobody_knows_is_in_doubt_and_never_sent_again() {
     let bench = Bench::new().await;
     let deals = bench.deals();

@@ -39,6 +39,7 @@ impl Release<'_> {
             }
         };
         let journaled = self.open(permit, verdict, snapshot).await?;
+        let _sent = app.inflight.sending(&write.actor.service_account);
         let last_look = |journaled: &Journaled| {
             let switches = app.control.switches();
             journaled.permit().still_good(&switches, app.clock.now())
