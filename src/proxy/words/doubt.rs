@@ -13,12 +13,12 @@ use crate::mutation::{Mutation, Outcome, OutcomeState};
 #[must_use]
 pub fn in_doubt(blocked: &Blocked, now: Timestamp) -> Refusal {
     let which = if blocked.same {
-        "this very request was sent before and may have been written; that is unsettled".to_owned()
+        "May have been written: this very request was sent before, and that is unsettled".to_owned()
     } else {
         match blocked.rows.as_slice() {
-            [] => "an earlier write to this record is unsettled".to_owned(),
+            [] => "Not written: an earlier write to this record is unsettled".to_owned(),
             rows => format!(
-                "{}: an earlier write to this record is unsettled",
+                "Not written: {}: an earlier write to this record is unsettled",
                 named(rows)
             ),
         }
@@ -35,7 +35,7 @@ pub fn in_doubt(blocked: &Blocked, now: Timestamp) -> Refusal {
         ),
     };
     let message = format!(
-        "Not written: {which} (sent at {}). {how} [entry {}]",
+        "{which} (sent at {}). {how} [entry {}]",
         clock_time(blocked.at, now),
         blocked.entry
     );
