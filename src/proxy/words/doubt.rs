@@ -54,13 +54,13 @@ pub fn was_written(entry: &EntryId, mutations: &[Mutation], outcomes: &[Outcome]
     };
     let missing: Vec<String> = mutations.iter().zip(outcomes).filter_map(row).collect();
     let what = if missing.is_empty() {
-        "the same request was sent before, and it is known now that it was carried out; the CRM's \
-         answer is lost. Read the records; do not send it again"
+        "the same request was sent before and, as was found out since, carried out; the CRM's answer \
+         is lost. Read the records; do not send it again"
             .to_owned()
     } else {
         format!(
-            "the same request was sent before, and it is known now that it was carried out but for \
-             {}. Send these alone",
+            "the same request was sent before and, as was found out since, carried out but for {}. \
+             Send these alone",
             named(&missing)
         )
     };
