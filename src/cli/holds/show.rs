@@ -80,7 +80,7 @@ fn facts(hold: &Hold, context: &mut Context<'_>) -> Result<(), Failure> {
     for (name, said) in hold.ended.iter().flatten() {
         fact(&format!("ended, {}", visible(name)), &plain(said));
     }
-    fact("released", &hold.release);
+    fact("release", &hold.release);
     if let Some(moved) = hold.moved.as_ref().filter(|moved| !moved.is_empty()) {
         fact("moved since", &moved.join(", "));
     }
