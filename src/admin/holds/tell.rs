@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::config::Config;
 use crate::hold::people::{Person, agreed, is_met, waits_for};
 use crate::hold::{Contents, End, Hold, State, credential};
-use crate::mutation::{Effect, Mutation, Prior, Requirement, Snapshot, field};
+use crate::mutation::{Effect, Mutation, Prior, Requirement, Snapshot, field, same_name};
 
 /// A line of a list: no values.
 pub(super) fn summary(config: &Config, hold: &Hold) -> Value {
@@ -200,10 +200,36 @@ fn put(values: &mut Map<String, Value>, name: &str, value: Option<Value>) {
 /// A field's prior value; `None` where it is not known.
 fn before(snapshot: &Snapshot, place: usize, name: &str) -> Option<Value> {
     match snapshot.prior(place) {
-        Prior::Found { fields, .. } if !snapshot.hidden(place).iter().any(|one| one == name) => {
+        Prior::Found { fields, .. } if !hidden(snapshot, place, name) => {
             Some(field(fields, name).cloned().unwrap_or_default())
         }
         Prior::Absent => Some(Value::Null),
         Prior::Found { .. } | Prior::Unknown => None,
+    }
+}
+
+/// Whether a field could not be read; names compare without case.
+fn hidden(snapshot: &Snapshot, place: usize, name: &str) -> bool {
+    let mut hidden = snapshot.hidden(place).iter();
+    hidden.any(|one| same_name(one, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_could_not_be_read_is_unknown_in_any_spelling() {
+        let found = Prior::Found {
+            id: "006".into(),
+            fields: Map::new(),
+            stamp: None,
+        };
+        let snapshot = Snapshot {
+            priors: vec![found],
+            hidden: vec![vec!["nextstep__c".into()]],
+        };
+        assert_eq!(before(&snapshot, 0, "NextStep__c"), None);
+        assert_eq!(before(&snapshot, 0, "Amount"), Some(Value::Null));
     }
 }
