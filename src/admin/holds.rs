@@ -177,7 +177,7 @@ async fn decide(
     let operator = authorised(&app.config, headers, Role::Approver)?.clone();
     let wish = wish(decision, body)?;
     let Some(slot) = app.holds.by_id(id) else {
-        return Err(gone());
+        return Err(undecided(forgotten(&app, id).await));
     };
     // On a task of its own: a client that leaves must not leave the row and us apart.
     let task = tokio::spawn(async move {
@@ -198,6 +198,15 @@ async fn decide(
                 "the decision broke off: look at the hold again",
             ))
         }
+    }
+}
+
+/// Why a hold that is in no book cannot be decided: it ended long ago, or there never was one.
+async fn forgotten(app: &App, id: &str) -> Undecided {
+    match app.holds.find(&**app.journal.ledger(), id).await {
+        Ok(Some(hold)) => Undecided::Moved(hold.id.clone(), hold.state(&app.config).word()),
+        Ok(None) => Undecided::Gone,
+        Err(error) => Undecided::Store(error),
     }
 }
 
