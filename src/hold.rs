@@ -251,6 +251,9 @@ impl Hold {
     /// Whether a repeat is still answered by this hold; after that the request is a new one.
     #[must_use]
     pub fn attaches(&self, now: Timestamp) -> bool {
+        if self.is_forgotten(now) {
+            return false;
+        }
         match &self.end {
             None | Some(End::InDoubt) => true,
             Some(End::Released { .. }) => self
