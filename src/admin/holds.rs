@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::{Path, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{Answer, object, unavailable, unprocessable};
+use super::api::{Answer, Asked, asked, object, unavailable, unprocessable};
 use super::operators::authorised;
 use super::{answer, failure};
 use crate::app::App;
@@ -54,6 +54,7 @@ pub(super) fn released_with(config: &Config, route: &Route) -> &'static str {
 
 /// `after` is the `next` of the page before; `state` a state's word, or `open`.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Wanted {
     state: Option<String>,
     service_account: Option<String>,
@@ -94,12 +95,9 @@ const STATES: [&str; 11] = [
     "settled",
 ];
 
-async fn list(
-    Shared(app): Shared<Arc<App>>,
-    Query(wanted): Query<Wanted>,
-    headers: HeaderMap,
-) -> Answer {
+async fn list(Shared(app): Shared<Arc<App>>, wanted: Asked<Wanted>, headers: HeaderMap) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
+    let wanted = asked(wanted)?;
     if let Some(state) = &wanted.state
         && !STATES.contains(&state.as_str())
     {

@@ -197,6 +197,28 @@ async fn each_mistake_has_its_status() {
 }
 
 #[tokio::test]
+async fn a_query_that_is_not_understood_is_refused_to_who_may_ask() {
+    let bench = Bench::new().await;
+    for target in [
+        "holds?limit=x",
+        "holds?limit=1&limit=2",
+        "holds?service-account=sdr-agent",
+        "entries?state=nowhere",
+        "entries?since=yesterday",
+        "entries?before=1",
+    ] {
+        let target = format!("/api/v1/{target}");
+        let stranger = bench.operator("").get(&target).await;
+        assert_eq!(stranger.status, StatusCode::UNAUTHORIZED, "{target}");
+        assert!(stranger.json()["error"]["message"].is_string());
+        let viewer = bench.operator(VIEWER).get(&target).await;
+        assert_eq!(viewer.status, StatusCode::UNPROCESSABLE_ENTITY, "{target}");
+        assert!(viewer.json()["error"]["message"].is_string(), "{target}");
+    }
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn what_ended_long_ago_is_known_by_its_entry_alone() {
     let clock = clock();
     let bench = Bench::of(builder(RULES).clock(clock.clone())).await;
