@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use writegate::ledger::{Ledger, RowFilter, RowKind};
+use writegate::mutation::CrmKind;
 use writegate::sandbox::seed;
 
 use super::*;
