@@ -50,7 +50,7 @@ pub(in crate::cli) struct RejectArguments {
 
 #[derive(Args, Debug)]
 struct How {
-    /// Do not ask again; for scripts
+    /// Do not ask again; for scripts. A yes then needs ID@DIGEST: what was looked at
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -111,6 +111,7 @@ impl Job<'_> {
                 "say which: ids, or --as, --rule, --route".into(),
             ));
         }
+        self.looked_at()?;
         let client = AdminClient::new(&self.how.admin, context)?;
         let (chosen, mut told) = self.choose(&client)?;
         if !self.how.json {
@@ -126,6 +127,23 @@ impl Job<'_> {
         self.tell(&told, context)?;
         let failed = told.is_empty() || told.iter().any(|one| one.result.is_err());
         Ok(if failed { Exit::Found } else { Exit::Done })
+    }
+
+    /// Whoever is not asked has to say what they looked at: what is there now may be something else.
+    fn looked_at(&self) -> Result<(), Failure> {
+        let with_digest = |id: &String| {
+            id.split_once('@')
+                .is_some_and(|(_, digest)| !digest.is_empty())
+        };
+        let seen = !self.ids.is_empty() && self.ids.iter().all(with_digest);
+        if self.verb == "approve" && self.how.yes && !seen {
+            return Err(Failure::Usage(
+                "with --yes a yes needs ID@DIGEST, as `holds show` and the table print it: what you \
+                 looked at"
+                    .into(),
+            ));
+        }
+        Ok(())
     }
 
     /// The holds that are meant, as they are shown now; and those that cannot be.

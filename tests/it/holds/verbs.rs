@@ -68,6 +68,11 @@ impl Monday {
         .unwrap()
     }
 
+    /// As much of a digest as is shown.
+    async fn digest(&self, id: &str) -> String {
+        self.show(id).await["digest"].as_str().unwrap()[..12].to_owned()
+    }
+
     async fn show(&self, id: &str) -> Value {
         let admin = Client::new(self.program.admin, OPERATOR);
         admin.get(&format!("/api/v1/holds/{id}")).await.json()
@@ -118,7 +123,8 @@ async fn forty_holds_are_listed_by_rule_and_decided_by_id_and_digest() {
     ] {
         assert!(shown.out.contains(part), "{part}\n{}", shown.out);
     }
-    let digest = monday.show(&one).await["digest"].as_str().unwrap()[..12].to_owned();
+    assert!(!shown.out.contains("released"), "{}", shown.out);
+    let digest = monday.digest(&one).await;
     assert!(
         shown.out.contains(&format!("holds approve {one}@{digest}")),
         "{}",
@@ -135,7 +141,7 @@ async fn forty_holds_are_listed_by_rule_and_decided_by_id_and_digest() {
     let stale = format!("{two}@{}", "0".repeat(12));
     let good = format!("{one}@{digest}");
     let mixed = monday
-        .verb(&["holds", "approve", &good, &stale, "0000", "--yes"])
+        .verb(&["holds", "approve", &good, &stale, "0000@00000000", "--yes"])
         .await;
     assert_eq!(mixed.code, Some(1), "{}", mixed.out);
     for part in [
@@ -183,12 +189,15 @@ async fn forty_holds_are_listed_by_rule_and_decided_by_id_and_digest() {
     assert_eq!(monday.show(&two).await["ended"]["reason"], "no contract");
 
     // ann is of no team that is asked; what she may decide she can choose by a filter.
+    let seen = format!("{three}@{}", monday.digest(&three).await);
     let barred = monday
-        .verb_as(APPROVER, &["holds", "approve", &three, "--yes"])
+        .verb_as(APPROVER, &["holds", "approve", &seen, "--yes"])
         .await;
     assert_eq!(barred.code, Some(0), "{}", barred.out);
     let none = monday
-        .verb(&["holds", "approve", "--rule", "cases", "--yes"])
+        .verb(&[
+            "holds", "reject", "--rule", "no-such", "--reason", "x", "--yes",
+        ])
         .await;
     assert_eq!((none.code, none.out.as_str()), (Some(1), "no holds\n"));
     let status = monday.verb(&["status"]).await;
@@ -208,4 +217,19 @@ async fn what_a_field_holds_does_not_steer_the_terminal() {
         assert_eq!(ran.code, Some(0), "{}", ran.err);
         assert!(!ran.out.contains(['\u{1b}', '\u{202e}']), "{:?}", ran.out);
     }
+}
+
+#[tokio::test]
+async fn nobody_says_yes_to_what_was_not_looked_at() {
+    let monday = Monday::new().await;
+    let id = monday.held(2, "Closed Won").await;
+    for unseen in [
+        &["holds", "approve", &id, "--yes"][..],
+        &["holds", "approve", "--as", "enrichment-agent", "--yes"],
+    ] {
+        let ran = monday.verb(unseen).await;
+        assert_eq!(ran.code, Some(2), "{}", ran.out);
+        assert!(ran.err.contains("ID@DIGEST"), "{}", ran.err);
+    }
+    assert_eq!(monday.show(&id).await["state"], "parked");
 }
