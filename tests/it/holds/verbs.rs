@@ -231,5 +231,70 @@ async fn nobody_says_yes_to_what_was_not_looked_at() {
         assert_eq!(ran.code, Some(2), "{}", ran.out);
         assert!(ran.err.contains("ID@DIGEST"), "{}", ran.err);
     }
+    // What the filters do not choose is told, not left out.
+    let seen = format!("{id}@{}", monday.digest(&id).await);
+    let other = monday
+        .verb(&["holds", "approve", &seen, "--as", "sdr-agent", "--yes"])
+        .await;
+    assert_eq!(other.code, Some(1));
+    let told = format!("{id}   nothing decided: the filters do not choose it");
+    assert!(other.out.contains(&told), "{}", other.out);
     assert_eq!(monday.show(&id).await["state"], "parked");
+}
+
+/// A proxy that answers until it is asked to decide `gone`.
+fn breaks_off(listener: &std::net::TcpListener) {
+    use std::io::{BufRead, BufReader, Read, Write};
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let (mut first, mut length) = (String::new(), 0);
+        reader.read_line(&mut first).unwrap();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            let lower = line.to_ascii_lowercase();
+            if let Some(bytes) = lower.strip_prefix("content-length:") {
+                length = bytes.trim().parse().unwrap();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        reader.read_exact(&mut vec![0; length]).unwrap();
+        let id = first.split('/').nth(4).unwrap().split(' ').next().unwrap();
+        let decides = first.starts_with("POST");
+        if decides && id == "gone" {
+            return;
+        }
+        let state = if decides { "rejected" } else { "parked" };
+        let body = json!({ "id": id, "state": state, "digest": "0".repeat(64) }).to_string();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+        write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_decided_is_told_when_the_proxy_goes_away() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("http://{}", listener.local_addr().unwrap());
+    let proxy = std::thread::spawn(move || breaks_off(&listener));
+    let run = move || {
+        let arguments = [
+            "holds", "reject", "done", "gone", "left", "--reason", "x", "--yes",
+        ];
+        let env = [("WRITEGATE_ADMIN", &*admin), ("WRITEGATE_TOKEN", OPERATOR)];
+        crate::support::program::verb(&arguments, &env)
+    };
+    let ran = tokio::task::spawn_blocking(run).await.unwrap();
+    proxy.join().unwrap();
+    assert_eq!(ran.code, Some(69), "{}", ran.err);
+    for line in [
+        "done   rejected",
+        "gone   no answer: look at it again",
+        "left   nothing decided: the proxy did not answer before it",
+        "1 of 3 decided",
+    ] {
+        assert!(ran.out.contains(line), "{line}\n{}", ran.out);
+    }
 }
