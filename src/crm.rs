@@ -297,6 +297,22 @@ impl Crm {
         }
     }
 
+    /// A read of next to nothing that a credential has to be good for: whether the CRM can be reached
+    /// and takes it, where a write has nothing else to read first.
+    #[must_use]
+    pub fn probe(self, head: &Head<'_>) -> ReadCall {
+        let target = match self.0 {
+            CrmKind::Salesforce => salesforce::prior::probe(head),
+            CrmKind::HubSpot => "/account-info/v3/details".to_owned(),
+        };
+        ReadCall {
+            method: Method::GET,
+            target,
+            body: None,
+            covers: Vec::new(),
+        }
+    }
+
     /// The field that tells when a record was made.
     #[must_use]
     pub fn made_stamp(self) -> &'static str {
@@ -361,6 +377,17 @@ impl Crm {
                 .or_insert_with(|| value.clone().into_owned());
         }
         acting
+    }
+
+    /// What a body that was taken apart says beside its records' fields and acts on how they are
+    /// written, by its place in the body: it belongs to the change set like [`Crm::acting`].
+    #[must_use]
+    pub fn acting_in(self, shape: &Shape, body: &[u8]) -> Acting {
+        match shape {
+            Shape::Salesforce(shape) => salesforce::acting_in(shape, body),
+            Shape::HubSpot(shape) => hubspot::acting_in(shape, body),
+            Shape::TwoReadings(_) => Acting::new(),
+        }
     }
 
     /// A refusal in the CRM's own error shape, so that SDKs raise their usual exception.

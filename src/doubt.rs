@@ -21,4 +21,4 @@ pub use book::{Blocked, Book, Claim, records};
 pub use decide::{Finding, Present, decide};
 pub use flight::{Arrival, Flight, Flights, Landed, Launch, Seat};
 pub use settle::{Reader, read_back, settle_due, settle_for, tick};
-pub(crate) use settle::{settle, settled_as};
+pub(crate) use settle::{name_made, settle, settled_as};

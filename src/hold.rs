@@ -18,10 +18,10 @@ use serde_json::Value;
 
 use crate::clock::EntryId;
 use crate::config::{Config, Secret};
-use crate::mutation::{Actor, Charge, Requirement, Verdict};
+use crate::mutation::{Acting, Actor, Charge, Requirement, Verdict};
 
-pub use book::{Begun, Book, Slot, Turn};
-pub use contents::{Answer, Contents};
+pub use book::{Begun, Book, Releasing, Slot, Turn};
+pub use contents::{Answer, Contents, Exact};
 pub use shown::Shown;
 
 /// The CRM's answer is repeated for this long after it was first delivered.
@@ -33,6 +33,13 @@ const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The note of a release that a kill switch stopped right before the first byte.
 pub const STOPPED: &str = "the service account was stopped";
+
+/// The note of a release that met a CRM that could not be reached.
+pub const UNREACHED: &str = "the CRM could not be reached";
+/// The note of a release that the CRM did not take for its credential.
+pub const REFUSED: &str = "the CRM refused the credential of the release";
+/// The note of a release that met the record in motion: our own condition failed.
+pub const MOVED: &str = "the record was changed by someone else at the same moment";
 
 /// Where a hold stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -181,6 +188,8 @@ pub struct Hold {
     pub wait_seconds: i64,
     /// What would change, without values.
     pub summary: Value,
+    /// What acts on it beside its fields: headers, and what its body says.
+    pub acting: Acting,
     /// Why it could not be taken apart, where it could not.
     pub opaque: Option<String>,
     /// What the rules said.
@@ -244,12 +253,17 @@ impl Hold {
     /// Whether a repeat is still answered by this hold; after that the request is a new one.
     #[must_use]
     pub fn attaches(&self, now: Timestamp) -> bool {
+        if self.is_forgotten(now) {
+            return false;
+        }
         match &self.end {
             None | Some(End::InDoubt) => true,
             Some(End::Released { .. }) => self
                 .told
                 .is_none_or(|told| now.duration_since(told) < ANSWERED_FOR),
             Some(End::Rejected { .. }) => now < self.expires_at,
+            // What moved is asked again: its repeat is a new request.
+            Some(End::NotSent { note }) if note == MOVED => false,
             Some(End::Expired { .. } | End::Denied { .. } | End::NotSent { .. }) => {
                 self.told.is_none()
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -84,8 +85,20 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     ))
 }
 
+/// What a query asks for, not looked at before it is known who asks.
+pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
+
+/// The query's parameters; what is not understood is said, not left out.
+pub(super) fn asked<T>(query: Asked<T>) -> Result<T, Response> {
+    match query {
+        Ok(Query(query)) => Ok(query),
+        Err(rejection) => Err(unprocessable(&rejection.body_text())),
+    }
+}
+
 /// `after` is the `next` of the page before.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct EntriesQuery {
     service_account: Option<String>,
     since: Option<Timestamp>,
@@ -96,10 +109,11 @@ struct EntriesQuery {
 
 async fn entries(
     State(app): State<Arc<App>>,
-    Query(query): Query<EntriesQuery>,
+    query: Asked<EntriesQuery>,
     headers: HeaderMap,
 ) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
+    let query = asked(query)?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
     let which = Which {
         service_account: query.service_account,

@@ -6,21 +6,21 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::{Path, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{Answer, object, unavailable, unprocessable};
+use super::api::{Answer, Asked, asked, object, unavailable, unprocessable};
 use super::operators::authorised;
 use super::{answer, failure};
 use crate::app::App;
 use crate::config::{Config, Role, Route};
 use crate::hold::decide::{Undecided, Wish};
 use crate::hold::rows::Decision;
-use crate::hold::{Hold, Slot, State};
+use crate::hold::{Hold, State};
 use crate::proxy::releases;
 
 /// A page of holds.
@@ -54,6 +54,7 @@ pub(super) fn released_with(config: &Config, route: &Route) -> &'static str {
 
 /// `after` is the `next` of the page before; `state` a state's word, or `open`.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Wanted {
     state: Option<String>,
     service_account: Option<String>,
@@ -94,12 +95,9 @@ const STATES: [&str; 11] = [
     "settled",
 ];
 
-async fn list(
-    Shared(app): Shared<Arc<App>>,
-    Query(wanted): Query<Wanted>,
-    headers: HeaderMap,
-) -> Answer {
+async fn list(Shared(app): Shared<Arc<App>>, wanted: Asked<Wanted>, headers: HeaderMap) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
+    let wanted = asked(wanted)?;
     if let Some(state) = &wanted.state
         && !STATES.contains(&state.as_str())
     {
@@ -112,7 +110,7 @@ async fn list(
     let now = app.clock.now();
     for slot in app.holds.slots() {
         if slot.look().is_some_and(|hold| hold.is_due(now)) {
-            end_if_due(&app, &slot).await;
+            releases::end_if_due(&app, &slot).await;
         }
     }
     let mut found: Vec<Arc<Hold>> = app.holds.all();
@@ -136,7 +134,7 @@ async fn list(
 async fn show(Shared(app): Shared<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
     if let Some(slot) = app.holds.by_id(&id) {
-        end_if_due(&app, &slot).await;
+        releases::end_if_due(&app, &slot).await;
     }
     let ledger = &**app.journal.ledger();
     let found = app.holds.find(ledger, &id).await.map_err(unavailable)?;
@@ -177,7 +175,7 @@ async fn decide(
     let operator = authorised(&app.config, headers, Role::Approver)?.clone();
     let wish = wish(decision, body)?;
     let Some(slot) = app.holds.by_id(id) else {
-        return Err(gone());
+        return Err(undecided(forgotten(&app, id).await));
     };
     // On a task of its own: a client that leaves must not leave the row and us apart.
     let task = tokio::spawn(async move {
@@ -201,6 +199,15 @@ async fn decide(
     }
 }
 
+/// Why a hold that is in no book cannot be decided: it ended long ago, or there never was one.
+async fn forgotten(app: &App, id: &str) -> Undecided {
+    match app.holds.find(&**app.journal.ledger(), id).await {
+        Ok(Some(hold)) => Undecided::Moved(hold.id.clone(), hold.state(&app.config).word()),
+        Ok(None) => Undecided::Gone,
+        Err(error) => Undecided::Store(error),
+    }
+}
+
 /// `{reason, digest}`.
 fn wish(decision: Decision, body: &[u8]) -> Result<Wish, Response> {
     let body = object(body)?;
@@ -214,19 +221,6 @@ fn wish(decision: Decision, body: &[u8]) -> Result<Wish, Response> {
         reason: text("reason")?,
         shown: text("digest")?,
     })
-}
-
-/// Ends a hold whose time is over; that it could not be recorded is told by whoever decides.
-async fn end_if_due(app: &Arc<App>, slot: &Arc<Slot>) {
-    let (app, slot) = (Arc::clone(app), Arc::clone(slot));
-    let task = tokio::spawn(async move {
-        if let Err(error) = slot.turn().await.expire(&app.desk()).await {
-            tracing::error!(%error, hold = slot.id(), "an end is not recorded");
-        }
-    });
-    if let Err(error) = task.await {
-        tracing::error!(%error, "the end of a hold broke off");
-    }
 }
 
 fn undecided(why: Undecided) -> Response {

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use axum::routing::post;
 use serde_json::{Value, json};
 
@@ -23,7 +24,8 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new().route("/entries/{id}/settle", post(settle))
 }
 
-/// `{outcome: "applied" | "not_applied", reason}`. What the CRM's answer told of single rows stays.
+/// `{outcome: "applied" | "not_applied", reason, id}`. What the CRM's answer told of single rows stays;
+/// `id` is the record that a create made.
 async fn settle(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -47,12 +49,16 @@ async fn settle(
             "`reason` is missing: say how you know, for the ledger",
         ));
     };
+    let made = made(wish.get("id"))?;
     let entry = EntryId::from_text(&id);
     let Some(claim) = app.doubts.claim(&entry) else {
         return Err(not_in_doubt(&app, &entry).await);
     };
     let now = app.clock.now();
-    let outcomes = doubt::settled_as(&claim.sent, outcome);
+    let mut outcomes = doubt::settled_as(&claim.sent, outcome);
+    if let Some(id) = made {
+        doubt::name_made(&claim.sent, &mut outcomes, id).map_err(unprocessable)?;
+    }
     if !doubt::settle(&app, claim, outcomes.clone(), (&operator.name, reason), now).await {
         return Err(failure(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -66,7 +72,19 @@ async fn settle(
     ))
 }
 
-async fn not_in_doubt(app: &App, entry: &EntryId) -> axum::response::Response {
+/// The id of a record, as both CRMs write them: letters and digits.
+fn made(id: Option<&Value>) -> Result<Option<&str>, Response> {
+    let plain = |id: &str| {
+        (1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    match id {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) if plain(id) => Ok(Some(id)),
+        Some(_) => Err(unprocessable("`id` is not a record's id")),
+    }
+}
+
+async fn not_in_doubt(app: &App, entry: &EntryId) -> Response {
     if app.doubts.has(entry) {
         return failure(
             StatusCode::CONFLICT,

@@ -11,6 +11,7 @@ use super::{Context, Exit, Failure};
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     /// The entry's id
+    #[arg(value_name = "ENTRY")]
     id: String,
     /// It was carried out: repeats are not sent again
     #[arg(
@@ -22,6 +23,9 @@ pub(super) struct Arguments {
     /// It was not carried out: a repeat is a new write
     #[arg(long)]
     not_applied: bool,
+    /// The record that it made: then a repeat gets the CRM's answer
+    #[arg(long = "id", value_name = "ID", conflicts_with = "not_applied")]
+    made: Option<String>,
     /// How you know, for the ledger
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -40,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
         "not_applied"
     };
     let target = format!("entries/{}/settle", segment(&arguments.id));
-    let body = json!({ "outcome": outcome, "reason": arguments.reason });
+    let body = json!({ "outcome": outcome, "reason": arguments.reason, "id": arguments.made });
     let answer = client.post(&target, &body)?;
     if arguments.json {
         context.out.json(&answer)?;

@@ -18,6 +18,7 @@ use http::Method;
 use super::{Class, Head, Malformed, overrides};
 use crate::crm::catalog::Catalog;
 use crate::mutation::{ChangeSet, Opaque};
+pub(in crate::crm) use body::acting_in;
 use endpoint::Endpoint;
 use types::ObjectType;
 

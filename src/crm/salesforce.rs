@@ -22,10 +22,18 @@ use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 use super::{Head, Malformed};
 use crate::crm::catalog::Catalog;
-use crate::mutation::{ChangeSet, Operation, Prior, RecordKey, Snapshot};
+use crate::mutation::{Acting, ChangeSet, Operation, Prior, RecordKey, Snapshot};
 
 pub(super) use headers::{acts, passes_on_write};
 pub(super) use route::classify;
+
+/// What a body says beside its records' fields and acts on how they are written.
+pub(super) fn acting_in(shape: &Shape, body: &[u8]) -> Acting {
+    match shape {
+        Shape::Row(_) => Acting::new(),
+        Shape::Collection(_) => collections::acting_in(body).into_iter().collect(),
+    }
+}
 
 /// Which parser takes the body apart.
 #[derive(Clone, Debug, PartialEq, Eq)]

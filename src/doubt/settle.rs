@@ -17,7 +17,7 @@ use crate::clock::EntryId;
 use crate::config::Secret;
 use crate::journal::Reconciling;
 use crate::journal::sent::{self, Sent};
-use crate::mutation::{Outcome, OutcomeState};
+use crate::mutation::{Operation, Outcome, OutcomeState};
 
 /// How often the clockwork looks for what is due.
 const EVERY: Duration = Duration::from_secs(1);
@@ -190,6 +190,33 @@ pub(crate) fn settled_as(sent: &Sent, state: OutcomeState) -> Vec<Outcome> {
         OutcomeState::Failed | OutcomeState::Unknown => Finding::NotApplied,
     };
     outcomes(sent, vec![finding; sent.mutations.len().max(1)])
+}
+
+/// Names the record that a create made, where a person found it: then its repeats get an answer.
+///
+/// # Errors
+/// Why there is nothing to name.
+pub(crate) fn name_made(
+    sent: &Sent,
+    outcomes: &mut [Outcome],
+    id: &str,
+) -> Result<(), &'static str> {
+    let known = |place: usize| {
+        let known = sent.outcomes.get(place);
+        known.is_some_and(|known| known.state != OutcomeState::Unknown)
+    };
+    let made = sent.mutations.iter().zip(outcomes).enumerate();
+    let mut made = made.filter(|(place, (mutation, outcome))| {
+        let done = outcome.state == OutcomeState::Done && !known(*place);
+        done && matches!(mutation.operation, Operation::Create | Operation::Upsert)
+    });
+    match (made.next(), made.next()) {
+        (Some((_, (_, outcome))), None) => {
+            outcome.new_id = Some(id.to_owned());
+            Ok(())
+        }
+        _ => Err("`id` names the record that was made: the entry has none of these, or several"),
+    }
 }
 
 /// The outcomes that the findings come to; what the CRM's answer told stays.

@@ -53,6 +53,17 @@ pub struct Turn {
     _turn: OwnedMutexGuard<()>,
 }
 
+/// A hold that is being released, by nobody else and to no other end. Given back when dropped, however
+/// the release ends: what was opened by then stays so.
+#[derive(Debug)]
+pub struct Releasing(Arc<Slot>);
+
+impl Drop for Releasing {
+    fn drop(&mut self) {
+        self.0.note(|hold| hold.releasing = false);
+    }
+}
+
 /// What asking for a new hold came to.
 #[derive(Debug)]
 pub enum Begun {
@@ -317,6 +328,14 @@ impl Slot {
         self.hold.borrow().clone()
     }
 
+    fn note(&self, change: impl FnOnce(&mut Hold)) {
+        self.hold.send_modify(|hold| {
+            if let Some(hold) = hold {
+                change(Arc::make_mut(hold));
+            }
+        });
+    }
+
     /// Waits for the right to change it.
     pub async fn turn(self: &Arc<Self>) -> Turn {
         let turn = Arc::clone(&self.turn).lock_owned().await;
@@ -349,11 +368,14 @@ impl Turn {
 
     /// Changes what is known in memory alone.
     pub fn note(&self, change: impl FnOnce(&mut Hold)) {
-        if let Some(hold) = self.hold() {
-            let mut hold = Hold::clone(&hold);
-            change(&mut hold);
-            self.slot.hold.send_replace(Some(Arc::new(hold)));
-        }
+        self.slot.note(change);
+    }
+
+    /// Makes the hold one that is being released, until that is given back.
+    #[must_use]
+    pub fn releasing(&self) -> Releasing {
+        self.note(|hold| hold.releasing = true);
+        Releasing(Arc::clone(&self.slot))
     }
 
     /// Takes over what a row says that is durable, or on its way to be.

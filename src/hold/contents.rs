@@ -43,6 +43,18 @@ pub struct Contents {
     /// The prior values that were shown last, where the record moved since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Snapshot>,
+    /// Where the request goes, of one that was not taken apart: its entry tells only the outline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<Exact>,
+}
+
+/// Path and query as they came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exact {
+    /// The canonical path.
+    pub path: String,
+    /// The raw query.
+    pub query: Option<String>,
 }
 
 impl Contents {
@@ -59,6 +71,7 @@ impl Contents {
             charges: Vec::new(),
             gauge: Vec::new(),
             seen: None,
+            exact: None,
         }
     }
 
@@ -95,6 +108,10 @@ impl Contents {
         let Some(mut contents) = held.and_then(values::<Self>) else {
             return Ok(None);
         };
+        if let Some(exact) = &contents.exact {
+            contents.path.clone_from(&exact.path);
+            contents.query.clone_from(&exact.query);
+        }
         let moved = rows.iter().rev().find(|row| row.kind == RowKind::Drifted);
         if let Some(moved) = moved.and_then(values::<Moved>) {
             contents.seen = Some(moved.snapshot);

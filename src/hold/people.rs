@@ -54,21 +54,49 @@ pub fn met(config: &Config, hold: &Hold, requirements: &[Requirement]) -> bool {
     !agreed.is_empty() && requirements.iter().all(|one| is_met(one, &agreed))
 }
 
-/// The operators whose approvals count today, each once.
+/// One person who agreed, under all the names that read as theirs.
+#[derive(Clone, Debug)]
+pub struct Person<'a>(Vec<&'a Operator>);
+
+impl Person<'_> {
+    /// The name in the configuration; the first one of several.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.first().map_or("", |operator| &operator.name)
+    }
+}
+
+/// The people whose approvals count today, each once, whatever they are called.
 #[must_use]
-pub fn agreed<'a>(config: &'a Config, hold: &Hold) -> Vec<&'a Operator> {
-    config
-        .operators
-        .iter()
-        .filter(|operator| hold.approvals.iter().any(|one| one.by == operator.name))
-        .filter(|operator| is_approver(operator) && !is_own(config, hold, &operator.name))
-        .collect()
+pub fn agreed<'a>(config: &'a Config, hold: &Hold) -> Vec<Person<'a>> {
+    let counts = |operator: &&Operator| {
+        hold.approvals.iter().any(|one| one.by == operator.name)
+            && is_approver(operator)
+            && !is_own(config, hold, &operator.name)
+    };
+    persons(config.operators.iter().filter(counts))
+}
+
+/// Operators whose names read as one person are one person, and stand for no two.
+fn persons<'a>(operators: impl Iterator<Item = &'a Operator>) -> Vec<Person<'a>> {
+    let mut persons: Vec<Person<'a>> = Vec::new();
+    for operator in operators {
+        let same = |one: &&'a Operator| same_person(&one.name, &operator.name);
+        let (theirs, others): (Vec<Person<'a>>, Vec<Person<'a>>) = persons
+            .into_iter()
+            .partition(|person| person.0.iter().any(same));
+        let mut names: Vec<&Operator> = theirs.into_iter().flat_map(|person| person.0).collect();
+        names.push(operator);
+        persons = others;
+        persons.push(Person(names));
+    }
+    persons
 }
 
 /// Whether these people meet one requirement: a different one from each team, or so many different
 /// ones.
 #[must_use]
-pub fn is_met(requirement: &Requirement, agreed: &[&Operator]) -> bool {
+pub fn is_met(requirement: &Requirement, agreed: &[Person<'_>]) -> bool {
     match requirement {
         Requirement::Approvers(count) => u32::try_from(agreed.len()).unwrap_or(u32::MAX) >= *count,
         Requirement::Teams(teams) => one_from_each(teams, agreed),
@@ -179,7 +207,7 @@ fn is_in(operator: &Operator, team: &str) -> bool {
 
 /// Whether each team can have a person of its own: augmenting paths (Berge), since who is in two teams
 /// stands for one of them only.
-fn one_from_each(teams: &[String], people: &[&Operator]) -> bool {
+fn one_from_each(teams: &[String], people: &[Person<'_>]) -> bool {
     let mut stands_for: Vec<Option<usize>> = vec![None; people.len()];
     (0..teams.len()).all(|team| {
         let mut tried = vec![false; people.len()];
@@ -191,16 +219,16 @@ fn one_from_each(teams: &[String], people: &[&Operator]) -> bool {
 fn place(
     team: usize,
     teams: &[String],
-    people: &[&Operator],
+    people: &[Person<'_>],
     stands_for: &mut [Option<usize>],
     tried: &mut [bool],
 ) -> bool {
     let Some(name) = teams.get(team) else {
         return false;
     };
-    for (person, operator) in people.iter().enumerate() {
+    for (person, names) in people.iter().enumerate() {
         let seen = tried.get(person).copied().unwrap_or(true);
-        if seen || !is_in(operator, name) {
+        if seen || !names.0.iter().any(|operator| is_in(operator, name)) {
             continue;
         }
         if let Some(mark) = tried.get_mut(person) {
@@ -234,6 +262,10 @@ mod tests {
         }
     }
 
+    fn each<'a>(operators: &[&'a Operator]) -> Vec<Person<'a>> {
+        persons(operators.iter().copied())
+    }
+
     fn teams(names: &[&str]) -> Requirement {
         Requirement::Teams(names.iter().map(|name| (*name).to_owned()).collect())
     }
@@ -242,6 +274,7 @@ mod tests {
     fn who_is_in_two_teams_stands_for_one() {
         let both = operator("ann", &["A", "B"]);
         let a = operator("bob", &["a"]);
+        let is_met = |need: &Requirement, of: &[&Operator]| is_met(need, &each(of));
         let need = teams(&["A", "B"]);
         assert!(!is_met(&need, &[&both]));
         assert!(is_met(&need, &[&both, &a]));
@@ -249,6 +282,25 @@ mod tests {
         assert!(!is_met(&teams(&["A", "B", "C"]), &[&both, &a]));
         assert!(is_met(&Requirement::Approvers(2), &[&both, &a]));
         assert!(!is_met(&Requirement::Approvers(3), &[&both, &a]));
+    }
+
+    #[test]
+    fn two_names_of_one_person_are_one_person() {
+        let ann = operator("ann", &["A"]);
+        let mail = operator("Ann@acme.com", &["B"]);
+        let other = operator("ann@other.com", &["B"]);
+        let bob = operator("bob", &["B"]);
+        let is_met = |need: &Requirement, of: &[&Operator]| is_met(need, &each(of));
+        for (one, two) in [(&ann, &mail), (&mail, &ann)] {
+            assert!(!is_met(&Requirement::Approvers(2), &[one, two]));
+            assert!(!is_met(&teams(&["A", "B"]), &[one, two]));
+            // what either of the names stands for, the person does
+            assert!(is_met(&teams(&["B"]), &[one, two]));
+            assert!(is_met(&teams(&["A", "B"]), &[one, two, &bob]));
+        }
+        assert!(is_met(&Requirement::Approvers(2), &[&mail, &other]));
+        // a name that reads as both of them makes them one
+        assert!(!is_met(&Requirement::Approvers(2), &[&mail, &other, &ann]));
     }
 
     #[test]
@@ -297,7 +349,7 @@ mod tests {
             let refs: Vec<&Operator> = people.iter().collect();
             let need: Vec<String> =
                 names.iter().take(wanted).map(|name| (*name).to_owned()).collect();
-            assert_eq!(one_from_each(&need, &refs), by_force(&need, &refs));
+            assert_eq!(one_from_each(&need, &each(&refs)), by_force(&need, &refs));
         }
     }
 

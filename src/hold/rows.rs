@@ -240,6 +240,7 @@ fn begun(said: Said<'_>) -> Option<Hold> {
         expires_at: parked.expires_at,
         wait_seconds: parked.wait_seconds,
         summary: said.meta.get("mutations").cloned().unwrap_or_default(),
+        acting: part(said.meta, "acting").unwrap_or_default(),
         opaque: text("opaque"),
         verdict: part(said.meta, "verdict"),
         rules: text("rules").unwrap_or_default(),

@@ -25,7 +25,7 @@ pub fn soon(app: &Arc<App>, slot: &Arc<Slot>) {
     let underway = app.inflight.enter();
     let slot = Arc::clone(slot);
     drop(runtime.spawn(async move {
-        release(&worker, &slot, None).await;
+        drop(release(&worker, &slot, None).await);
         drop(underway);
     }));
 }
@@ -34,6 +34,20 @@ pub fn soon(app: &Arc<App>, slot: &Arc<Slot>) {
 pub fn all(app: &Arc<App>) {
     for slot in app.holds.slots() {
         soon(app, &slot);
+    }
+}
+
+/// Ends a hold whose time is over. On a task of its own: a caller that leaves must not leave the row and
+/// us apart. That it could not be recorded is told by whoever decides.
+pub async fn end_if_due(app: &Arc<App>, slot: &Arc<Slot>) {
+    let (app, slot) = (Arc::clone(app), Arc::clone(slot));
+    let task = tokio::spawn(async move {
+        if let Err(error) = slot.turn().await.expire(&app.desk()).await {
+            tracing::error!(%error, hold = slot.id(), "an end is not recorded");
+        }
+    });
+    if let Err(error) = task.await {
+        tracing::error!(%error, "the end of a hold broke off");
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::actor::Caller;
 use super::words::holds;
-use super::{Call, Refused, may_read, unknown};
+use super::{Call, Refused, may_read, releases, unknown};
 use crate::crm::path::CanonicalPath;
 use crate::error::Refusal;
 use crate::hold::people::waits_for;
@@ -41,10 +41,8 @@ pub(super) async fn answer(
         return Err(holds::no_such_hold().into());
     };
     let app = &call.worker.app;
-    if let Some(slot) = app.holds.by_id(id)
-        && let Err(error) = slot.turn().await.expire(&app.desk()).await
-    {
-        tracing::error!(%error, hold = slot.id(), "an end is not recorded");
+    if let Some(slot) = app.holds.by_id(id) {
+        releases::end_if_due(app, &slot).await;
     }
     let found = app.holds.find(&**app.journal.ledger(), id).await;
     let found = found.map_err(|error| Refusal::unavailable(error.to_string()))?;

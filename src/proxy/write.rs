@@ -5,6 +5,7 @@ mod again;
 mod attach;
 mod count;
 mod judge;
+mod line;
 mod observe;
 mod park;
 pub(super) mod release;
@@ -38,6 +39,7 @@ use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
 use judge::Judgement;
+use line::Line;
 use park::Parking;
 use through::Sending;
 
@@ -60,6 +62,8 @@ pub(super) struct Write {
     digest: String,
     /// How long it takes, and how much of that is somebody else's.
     watch: Arc<Stopwatch>,
+    /// Whether the caller still waits.
+    line: Line,
 }
 
 impl Write {
@@ -91,6 +95,7 @@ impl Write {
             rules: call.worker.app.rules.load_full(),
             digest: String::new(),
             watch: Arc::new(Stopwatch::start()),
+            line: Line::default(),
         }
     }
 
@@ -132,7 +137,7 @@ impl Write {
     /// From here on the write runs on its own task: a client that hangs up leaves no lock and no
     /// charge behind, and cannot stop it between the CRM's commit and the ledger.
     async fn detached(
-        self,
+        mut self,
         shape: Option<Shape>,
         bytes: Bytes,
         changes: ChangeSet,
@@ -141,6 +146,8 @@ impl Write {
         let entry = self.entry.clone();
         let underway = app.inflight.enter();
         let (worker, place, watch) = (Arc::clone(&self.worker), self.place, self.watch.clone());
+        let (caller, line) = line::open();
+        self.line = line;
         let task = tokio::spawn(async move {
             let answer = self.judge_and_send(shape, bytes, changes).await;
             if let Some(tally) = worker.tallies.get(place) {
@@ -150,7 +157,10 @@ impl Write {
             answer
         });
         match task.await {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                caller.answered(&app);
+                answer
+            }
             // The task panicked: nobody knows how far it came. Its locks stay, so that nothing is
             // written over what is not known; the next start finds the entry.
             Err(error) => Err(Box::new(Refused {
@@ -168,6 +178,9 @@ impl Write {
         bytes: Bytes,
         changes: ChangeSet,
     ) -> Result<Response<Body>, Box<Refused>> {
+        if let Some(shape) = &shape {
+            self.acts_in(shape, &bytes);
+        }
         // a repeat of what waits, or waited, for a person
         if let Some(answer) = self.attach(shape.is_none(), &bytes, &changes).await {
             return answer;
@@ -277,6 +290,15 @@ impl Write {
             .parse(shape, &self.head(), &bytes, &state.catalog)
             .map_err(Refusal::malformed)?;
         Ok((bytes, changes))
+    }
+
+    /// Adds what the body says that acts.
+    fn acts_in(&mut self, shape: &Shape, bytes: &[u8]) {
+        let said = match self.state() {
+            Ok(state) => state.crm.acting_in(shape, bytes),
+            Err(_no_route) => return,
+        };
+        self.acting.extend(said);
     }
 
     fn state(&self) -> Result<&RouteState, Refusal> {

@@ -3,11 +3,14 @@
 mod decisions;
 mod doubts;
 mod life;
+mod lost;
 mod otherwise;
 mod own_request;
 mod races;
+mod refused;
 mod restarts;
 mod settled;
+mod told;
 mod verbs;
 
 use std::net::SocketAddr;

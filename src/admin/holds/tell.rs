@@ -6,10 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::config::{Config, Operator};
-use crate::hold::people::{agreed, is_met, waits_for};
+use crate::config::Config;
+use crate::hold::people::{Person, agreed, is_met, waits_for};
 use crate::hold::{Contents, End, Hold, State, credential};
-use crate::mutation::{Effect, Mutation, Prior, Requirement, Snapshot, field};
+use crate::mutation::{Effect, Mutation, Prior, Requirement, Snapshot, field, same_name};
 
 /// A line of a list: no values.
 pub(super) fn summary(config: &Config, hold: &Hold) -> Value {
@@ -28,7 +28,7 @@ pub(super) fn summary(config: &Config, hold: &Hold) -> Value {
         "rules": rules(hold),
         "why": hold.terms.why,
         "waits_for": (state == State::Parked).then(|| waits_for(&hold.terms.requirements)),
-        "approved_by": agreed(config, hold).iter().map(|one| &one.name).collect::<Vec<_>>(),
+        "approved_by": agreed(config, hold).iter().map(Person::name).collect::<Vec<_>>(),
         "mutations": hold.summary,
         "opaque": hold.opaque,
         "moved": hold.drifted.as_ref().map(|drifted| &drifted.fields),
@@ -58,6 +58,7 @@ pub(super) fn detail(config: &Config, hold: &Hold, contents: Option<&Contents>) 
             .collect::<Vec<_>>(),
         "approvals": hold.approvals,
         "headers": contents.map(headers),
+        "acting": hold.acting,
         "body": contents.and_then(|contents| body(hold, contents)),
         "changes": contents.map(|contents| changes(hold, contents)),
         "moved_at": hold.drifted.as_ref().map(|drifted| drifted.at),
@@ -108,7 +109,7 @@ fn rules(hold: &Hold) -> Vec<&str> {
     rules
 }
 
-fn requirement(requirement: &Requirement, people: &[&Operator]) -> Value {
+fn requirement(requirement: &Requirement, people: &[Person<'_>]) -> Value {
     json!({
         "asks": waits_for(std::slice::from_ref(requirement)),
         "met": !people.is_empty() && is_met(requirement, people),
@@ -199,10 +200,36 @@ fn put(values: &mut Map<String, Value>, name: &str, value: Option<Value>) {
 /// A field's prior value; `None` where it is not known.
 fn before(snapshot: &Snapshot, place: usize, name: &str) -> Option<Value> {
     match snapshot.prior(place) {
-        Prior::Found { fields, .. } if !snapshot.hidden(place).iter().any(|one| one == name) => {
+        Prior::Found { fields, .. } if !hidden(snapshot, place, name) => {
             Some(field(fields, name).cloned().unwrap_or_default())
         }
         Prior::Absent => Some(Value::Null),
         Prior::Found { .. } | Prior::Unknown => None,
+    }
+}
+
+/// Whether a field could not be read; names compare without case.
+fn hidden(snapshot: &Snapshot, place: usize, name: &str) -> bool {
+    let mut hidden = snapshot.hidden(place).iter();
+    hidden.any(|one| same_name(one, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_could_not_be_read_is_unknown_in_any_spelling() {
+        let found = Prior::Found {
+            id: "006".into(),
+            fields: Map::new(),
+            stamp: None,
+        };
+        let snapshot = Snapshot {
+            priors: vec![found],
+            hidden: vec![vec!["nextstep__c".into()]],
+        };
+        assert_eq!(before(&snapshot, 0, "NextStep__c"), None);
+        assert_eq!(before(&snapshot, 0, "Amount"), Some(Value::Null));
     }
 }

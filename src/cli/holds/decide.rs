@@ -50,12 +50,13 @@ pub(in crate::cli) struct RejectArguments {
 
 #[derive(Args, Debug)]
 struct How {
-    /// Do not ask again; for scripts
+    /// Do not ask again; for scripts. A yes then needs ID@DIGEST: what was looked at
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
     admin: AdminArguments,
-    /// Print one line of JSON: {"items": [{"id", "digest", "decided", "state", "error"}]}; needs --yes
+    /// Print one line of JSON: {"items": [{"id", "digest", "decided", "state", "error"}]}, `decided` null
+    /// where it is not known; needs --yes
     #[arg(long, requires = "yes")]
     json: bool,
 }
@@ -101,7 +102,15 @@ pub(super) fn reject(
 struct Told {
     id: String,
     digest: String,
-    result: Result<Hold, String>,
+    result: Result<Hold, Not>,
+}
+
+/// Why one was not decided.
+enum Not {
+    /// It was not, for this reason.
+    Decided(String),
+    /// Whether it was is not known: there was no answer.
+    Known(String),
 }
 
 impl Job<'_> {
@@ -111,6 +120,7 @@ impl Job<'_> {
                 "say which: ids, or --as, --rule, --route".into(),
             ));
         }
+        self.looked_at()?;
         let client = AdminClient::new(&self.how.admin, context)?;
         let (chosen, mut told) = self.choose(&client)?;
         if !self.how.json {
@@ -120,12 +130,37 @@ impl Job<'_> {
             context.out.line("nothing was decided")?;
             return Ok(Exit::Found);
         }
-        for hold in chosen {
-            told.push(self.decide(&client, &hold)?);
+        let mut away = None;
+        for hold in &chosen {
+            told.push(match &away {
+                None => self.decide(&client, hold, &mut away)?,
+                Some(_) => not(&hold.id, &hold.digest, "the proxy did not answer before it"),
+            });
         }
+        // What was decided by then is told all the same.
         self.tell(&told, context)?;
+        if let Some(failure) = away {
+            return Err(failure);
+        }
         let failed = told.is_empty() || told.iter().any(|one| one.result.is_err());
         Ok(if failed { Exit::Found } else { Exit::Done })
+    }
+
+    /// Whoever is not asked has to say what they looked at: what is there now may be something else.
+    fn looked_at(&self) -> Result<(), Failure> {
+        let with_digest = |id: &String| {
+            id.split_once('@')
+                .is_some_and(|(_, digest)| !digest.is_empty())
+        };
+        let seen = !self.ids.is_empty() && self.ids.iter().all(with_digest);
+        if self.verb == "approve" && self.how.yes && !seen {
+            return Err(Failure::Usage(
+                "with --yes a yes needs ID@DIGEST, as `holds show` and the table print it: what you \
+                 looked at"
+                    .into(),
+            ));
+        }
+        Ok(())
     }
 
     /// The holds that are meant, as they are shown now; and those that cannot be.
@@ -151,13 +186,11 @@ impl Job<'_> {
             let (id, digest) = given.split_once('@').unwrap_or((given, ""));
             match look(client, id) {
                 Ok(hold) => match mismatch(&hold, digest) {
-                    None if !self.filters.fit(&hold) => {}
+                    None if !self.filters.fit(&hold) => {
+                        told.push(not(id, digest, "the filters do not choose it"));
+                    }
                     None => chosen.push(hold),
-                    Some(why) => told.push(Told {
-                        id: id.to_owned(),
-                        digest: digest.to_owned(),
-                        result: Err(why),
-                    }),
+                    Some(why) => told.push(not(id, digest, &why)),
                 },
                 Err(failure) => told.push(refused(id, digest, failure)?),
             }
@@ -206,7 +239,13 @@ impl Job<'_> {
         ))
     }
 
-    fn decide(&self, client: &AdminClient, hold: &Hold) -> Result<Told, Failure> {
+    /// Decides one; a proxy that is `away` is told beside the result.
+    fn decide(
+        &self,
+        client: &AdminClient,
+        hold: &Hold,
+        away: &mut Option<Failure>,
+    ) -> Result<Told, Failure> {
         let target = format!("holds/{}/{}", segment(&hold.id), self.verb);
         let body = json!({ "digest": hold.digest, "reason": self.reason });
         match client.post(&target, &body) {
@@ -215,6 +254,15 @@ impl Job<'_> {
                 digest: hold.digest.clone(),
                 result: Ok(read(answer)?),
             }),
+            Err(Failure::Unreachable(why)) => {
+                let told = Told {
+                    id: hold.id.clone(),
+                    digest: hold.digest.clone(),
+                    result: Err(Not::Known("no answer: look at it again".into())),
+                };
+                *away = Some(Failure::Unreachable(why));
+                Ok(told)
+            }
             Err(failure) => refused(&hold.id, &hold.digest, failure),
         }
     }
@@ -233,7 +281,8 @@ impl Job<'_> {
         for one in told {
             let result = match &one.result {
                 Ok(hold) => became(self.verb, hold),
-                Err(why) => format!("nothing decided: {why}"),
+                Err(Not::Decided(why)) => format!("nothing decided: {why}"),
+                Err(Not::Known(why)) => why.clone(),
             };
             table.row(vec![visible(&one.id), visible(&result)]);
         }
@@ -248,13 +297,17 @@ impl Job<'_> {
 
 impl Told {
     fn json(&self) -> Value {
-        let state = self.result.as_ref().ok().map(|hold| hold.state.clone());
+        let (decided, state, error) = match &self.result {
+            Ok(hold) => (Some(true), Some(&hold.state), None),
+            Err(Not::Decided(why)) => (Some(false), None, Some(why)),
+            Err(Not::Known(why)) => (None, None, Some(why)),
+        };
         json!({
             "id": self.id,
             "digest": self.digest,
-            "decided": self.result.is_ok(),
+            "decided": decided,
             "state": state,
-            "error": self.result.as_ref().err(),
+            "error": error,
         })
     }
 }
@@ -279,16 +332,20 @@ fn look(client: &AdminClient, id: &str) -> Result<Hold, Failure> {
 /// A refusal is the result of one hold; anything else ends the verb.
 fn refused(id: &str, digest: &str, failure: Failure) -> Result<Told, Failure> {
     match failure {
-        Failure::Refused(why) => Ok(Told {
-            id: id.to_owned(),
-            digest: digest.to_owned(),
-            result: Err(why),
-        }),
+        Failure::Refused(why) => Ok(not(id, digest, &why)),
         Failure::Usage(_)
         | Failure::Unreachable(_)
         | Failure::Config(_)
         | Failure::Rules(_)
         | Failure::Output(_) => Err(failure),
+    }
+}
+
+fn not(id: &str, digest: &str, why: &str) -> Told {
+    Told {
+        id: id.to_owned(),
+        digest: digest.to_owned(),
+        result: Err(Not::Decided(why.to_owned())),
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Hold {
     pub(super) query: Option<String>,
     /// `show` only: what would be sent beside the body.
     pub(super) headers: Vec<(String, String)>,
+    /// `show` only: what acts beside the fields; headers among it.
+    pub(super) acting: BTreeMap<String, String>,
     /// `show` only: what would be sent where it could not be taken apart.
     pub(super) body: Option<String>,
     /// `show` only: what the agent says of itself.

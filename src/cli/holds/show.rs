@@ -58,6 +58,10 @@ fn facts(hold: &Hold, context: &mut Context<'_>) -> Result<(), Failure> {
     for (name, value) in &hold.headers {
         fact(&format!("header {name}"), value);
     }
+    let in_header = |name: &String| hold.headers.iter().any(|(header, _)| header == name);
+    for (name, value) in hold.acting.iter().filter(|(name, _)| !in_header(name)) {
+        fact(&format!("body says {name}"), value);
+    }
     fact("since", &minute(&hold.at));
     fact("until", &minute(&hold.until));
     fact("because", &hold.why);
@@ -76,7 +80,7 @@ fn facts(hold: &Hold, context: &mut Context<'_>) -> Result<(), Failure> {
     for (name, said) in hold.ended.iter().flatten() {
         fact(&format!("ended, {}", visible(name)), &plain(said));
     }
-    fact("released", &hold.release);
+    fact("release", &hold.release);
     if let Some(moved) = hold.moved.as_ref().filter(|moved| !moved.is_empty()) {
         fact("moved since", &moved.join(", "));
     }

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::types::{ObjectType, is_property};
 use super::{Batch, Call, Shape};
 use crate::crm::{Head, Malformed, json};
-use crate::mutation::{ChangeSet, Mutation, Opaque, Operation, RecordKey, Undo};
-use record::{Part, external, id, id_text};
+use crate::mutation::{Acting, ChangeSet, Mutation, Opaque, Operation, RecordKey, Undo};
+use record::{Part, external, id, id_text, link_types};
 
 /// HubSpot takes no more inputs in one batch (its page "Using object APIs").
 const MAX_INPUTS: usize = 100;
@@ -40,6 +40,24 @@ pub(super) fn parse(shape: &Shape, head: &Head<'_>, body: &[u8]) -> Result<Chang
         Err(Stop::Opaque(reason)) => Ok(ChangeSet::Opaque(Opaque::unclear(reason))),
         Err(Stop::Malformed(what)) => Err(Malformed(what)),
     }
+}
+
+/// The types of the links that are made with records: two links to one record can mean different
+/// things.
+pub(in crate::crm) fn acting_in(shape: &Shape, body: &[u8]) -> Acting {
+    let (Call::Create | Call::Batch(Batch::Create), Ok(document)) =
+        (&shape.call, json::parse(body))
+    else {
+        return Acting::new();
+    };
+    let inputs = document.get("inputs").and_then(Value::as_array);
+    let inputs = inputs.into_iter().flatten().enumerate();
+    let in_batch =
+        inputs.flat_map(|(place, input)| link_types(input, &format!("inputs[{place}].")));
+    link_types(&document, "")
+        .into_iter()
+        .chain(in_batch)
+        .collect()
 }
 
 fn mutations(shape: &Shape, head: &Head<'_>, body: &[u8]) -> Result<Vec<Mutation>, Stop> {

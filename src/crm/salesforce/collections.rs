@@ -9,9 +9,11 @@ use super::headers::Acting;
 use super::record::{self, Record};
 use super::types::{self, Type};
 use super::{Collection, id};
-use crate::crm::{Head, Malformed};
+use crate::crm::{Head, Malformed, json};
 use crate::mutation::{ChangeSet, Mutation, Operation, RecordKey, same_name};
 
+/// The member, or the parameter of a delete, that says whether the rows stand and fall together.
+const ALL_OR_NONE: &str = "allOrNone";
 /// Records in one request.
 const MAX_RECORDS: usize = 200;
 
@@ -35,8 +37,8 @@ pub(super) fn parse(
 /// `?ids=…&allOrNone=…`, no body. The ids say what they are ids of.
 fn delete(head: &Head<'_>, body: &[u8]) -> Result<Vec<Mutation>, Refused> {
     body::none(body)?;
-    let query = body::parameters(head, &["ids", "allOrNone"])?;
-    body::flag(&query, "allOrNone")?;
+    let query = body::parameters(head, &["ids", ALL_OR_NONE])?;
+    body::flag(&query, ALL_OR_NONE)?;
     let Some((_, ids)) = query.iter().find(|(name, _)| *name == "ids") else {
         return Err(malformed("the query does not say which ids to delete"));
     };
@@ -94,9 +96,9 @@ fn records(members: Map<String, Value>) -> Result<Vec<Value>, Refused> {
     for (name, value) in members {
         match (name.as_str(), value) {
             ("records", Value::Array(list)) => records = Some(list),
-            ("allOrNone", Value::Bool(_)) => {}
+            (ALL_OR_NONE, Value::Bool(_)) => {}
             ("records", _) => return Err(malformed("records is not a list")),
-            ("allOrNone", _) => return Err(malformed("allOrNone is neither true nor false")),
+            (ALL_OR_NONE, _) => return Err(malformed("allOrNone is neither true nor false")),
             (other, _) => {
                 return Err(malformed(format!(
                     "the body has the member {}; only records and allOrNone are understood",
@@ -106,6 +108,12 @@ fn records(members: Map<String, Value>) -> Result<Vec<Value>, Refused> {
         }
     }
     records.ok_or_else(|| malformed("the body has no records"))
+}
+
+/// Whether the rows stand and fall together.
+pub(super) fn acting_in(body: &[u8]) -> Option<(String, String)> {
+    let flag = json::parse(body).ok()?.get(ALL_OR_NONE)?.as_bool()?;
+    Some((ALL_OR_NONE.to_owned(), flag.to_string()))
 }
 
 fn one(

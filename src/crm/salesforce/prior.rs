@@ -12,7 +12,7 @@ mod soql;
 
 pub(in crate::crm) use found::found;
 pub(in crate::crm) use made::{made, made_found};
-pub(in crate::crm) use plan::plan;
+pub(in crate::crm) use plan::{plan, probe};
 
 /// The modification stamp that most objects carry.
 const STAMP: &str = "LastModifiedDate";

@@ -13,12 +13,12 @@ use crate::mutation::{Mutation, Outcome, OutcomeState};
 #[must_use]
 pub fn in_doubt(blocked: &Blocked, now: Timestamp) -> Refusal {
     let which = if blocked.same {
-        "this very request was sent before and may have been written; that is unsettled".to_owned()
+        "May have been written: this very request was sent before, and that is unsettled".to_owned()
     } else {
         match blocked.rows.as_slice() {
-            [] => "an earlier write to this record is unsettled".to_owned(),
+            [] => "Not written: an earlier write to this record is unsettled".to_owned(),
             rows => format!(
-                "{}: an earlier write to this record is unsettled",
+                "Not written: {}: an earlier write to this record is unsettled",
                 named(rows)
             ),
         }
@@ -35,7 +35,7 @@ pub fn in_doubt(blocked: &Blocked, now: Timestamp) -> Refusal {
         ),
     };
     let message = format!(
-        "Not written: {which} (sent at {}). {how} [entry {}]",
+        "{which} (sent at {}). {how} [entry {}]",
         clock_time(blocked.at, now),
         blocked.entry
     );
@@ -54,13 +54,13 @@ pub fn was_written(entry: &EntryId, mutations: &[Mutation], outcomes: &[Outcome]
     };
     let missing: Vec<String> = mutations.iter().zip(outcomes).filter_map(row).collect();
     let what = if missing.is_empty() {
-        "the same request was sent before, and it is known now that it was carried out; the CRM's \
-         answer is lost. Read the records; do not send it again"
+        "the same request was sent before and, as was found out since, carried out; the CRM's answer \
+         is lost. Read the records; do not send it again"
             .to_owned()
     } else {
         format!(
-            "the same request was sent before, and it is known now that it was carried out but for \
-             {}. Send these alone",
+            "the same request was sent before and, as was found out since, carried out but for {}. \
+             Send these alone",
             named(&missing)
         )
     };

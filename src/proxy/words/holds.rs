@@ -93,15 +93,21 @@ pub fn behind(entry: &EntryId) -> String {
     )
 }
 
+/// Why it is not sent where its service account is not configured any more; the rest of a sentence.
+#[must_use]
+pub fn removed(service_account: &str) -> String {
+    format!("{service_account} is not configured any more: no kill switch would stop it")
+}
+
 /// It was sent, and the CRM did not answer.
 #[must_use]
 pub fn in_doubt(hold: &Hold) -> Refusal {
     let message = format!(
         "May have been written: this was approved and sent, and the CRM did not answer. Read the \
-         record first; it is not sent again until settled. [hold {}]",
-        hold.id,
+         record first; it is not sent again until settled. [entry {}] [hold {}]",
+        hold.entry, hold.id,
     );
-    about_hold(RefusalKind::InDoubt, message, hold)
+    about_hold(RefusalKind::UnknownOutcome, message, hold)
 }
 
 /// How it ended without an answer of the CRM; `None` where there is one, or no end.
@@ -135,7 +141,7 @@ pub fn ended(hold: &Hold) -> Option<Refusal> {
         End::NotSent { note } => {
             let kind = match note.as_str() {
                 STOPPED => RefusalKind::Stopped,
-                _ => RefusalKind::Expired,
+                _ => RefusalKind::Upstream,
             };
             let message = format!(
                 "Not written: it was approved, but {note}. Sending it again opens a new hold. \

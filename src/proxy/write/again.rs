@@ -19,19 +19,8 @@ use crate::error::RefusalKind;
 use crate::journal::Closing;
 use crate::journal::sent::Sent;
 use crate::mutation::{ChangeSet, OutcomeState, Snapshot, Verdict};
-use crate::proxy::{ENTRY, REPLAYED, Refused, VERDICT, answer_of, headers, words};
-use crate::upstream::Body;
-
-/// Headers that pass on a write and do not change what it does.
-const IDLE: [&str; 7] = [
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "authorization",
-    "content-type",
-    "user-agent",
-    "x-sfdc-session",
-];
+use crate::proxy::{ENTRY, REPLAYED, Refused, VERDICT, answer_of, words};
+use crate::upstream::{Answer, Body};
 
 /// Whether a request was made before.
 #[derive(Debug)]
@@ -45,18 +34,8 @@ pub(super) enum Again {
 impl Write {
     /// What tells the same request again.
     pub(super) fn digest_of(&self, changes: &ChangeSet, bytes: &Bytes) -> String {
-        let passed = match self.state() {
-            Ok(state) => headers::of_write(&self.parts.headers, state.crm),
-            Err(_no_route) => HeaderMap::new(),
-        };
-        let acting: Vec<(String, String)> = passed
-            .iter()
-            .filter(|(name, _)| !IDLE.contains(&name.as_str()))
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes());
-                (name.as_str().to_owned(), value.into_owned())
-            })
-            .collect();
+        let opaque = matches!(changes, ChangeSet::Opaque(_));
+        let acting = self.acting(opaque).unwrap_or_default();
         digest::of(&Sameness {
             route: self.route(),
             service_account: &self.actor.service_account,
@@ -193,17 +172,26 @@ impl Write {
         }
     }
 
-    /// The record as the CRM shows it now, under the status of the write.
-    async fn record(&self, call: &ReadCall, status: StatusCode) -> Option<Response<Body>> {
+    /// Makes a read of our own with the write's credential.
+    pub(super) async fn ask(&self, call: &ReadCall) -> Result<Answer, String> {
+        let told = |error: &dyn std::fmt::Display| error.to_string();
         let mut request = Request::new(Body::Empty);
         *request.method_mut() = call.method.clone();
-        *request.uri_mut() = Uri::try_from(call.target.as_str()).ok()?;
-        self.caller.credential.put(request.headers_mut()).ok()?;
+        *request.uri_mut() = Uri::try_from(call.target.as_str()).map_err(|error| told(&error))?;
+        let credential = self.caller.credential.put(request.headers_mut());
+        credential.map_err(|refusal| refusal.message)?;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(ACCEPT, json);
-        let upstream = self.worker.upstreams.get(self.place)?;
+        let upstream = self.worker.upstreams.get(self.place);
+        let upstream = upstream.ok_or("the route has no upstream")?;
         let reading = upstream.read(request);
-        let answer = self.watch.wait_for(pin!(reading)).await.ok()?;
+        let answer = self.watch.wait_for(pin!(reading)).await;
+        answer.map_err(|error| told(&error))
+    }
+
+    /// The record as the CRM shows it now, under the status of the write.
+    async fn record(&self, call: &ReadCall, status: StatusCode) -> Option<Response<Body>> {
+        let answer = self.ask(call).await.ok()?;
         if answer.status != StatusCode::OK {
             return None;
         }

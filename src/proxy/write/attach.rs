@@ -14,9 +14,8 @@ use tokio::time::Instant;
 use super::{Write, release};
 use crate::clock::EntryId;
 use crate::digest::{self, Sameness};
-use crate::error::Refusal;
-use crate::hold::rows::delivered;
-use crate::hold::{Answer, Hold, Slot, State, Turn};
+use crate::error::{Refusal, RefusalKind};
+use crate::hold::{Answer, End, Hold, REFUSED, Slot, State, Turn};
 use crate::mutation::{ChangeSet, Opaque};
 use crate::proxy::words::holds as words;
 use crate::proxy::{ENTRY, Refused, VERDICT, answer_of, headers};
@@ -91,18 +90,19 @@ impl Write {
         }
     }
 
-    /// The headers that pass on and act. What a body is said to be counts where it was not taken
-    /// apart.
-    fn acting(&self, opaque: bool) -> Result<Vec<(String, String)>, Refusal> {
+    /// What acts beside the change set: headers that pass on, and what the body says. What a body is
+    /// said to be counts where it was not taken apart.
+    pub(super) fn acting(&self, opaque: bool) -> Result<Vec<(String, String)>, Refusal> {
         let passed = headers::of_write(&self.parts.headers, self.state()?.crm);
         let acts = |name: &HeaderName| !IDLE.contains(name) && (opaque || *name != CONTENT_TYPE);
         let acting = passed.iter().filter(|(name, _)| acts(name));
-        Ok(acting
-            .map(|(name, value)| {
-                let letters = value.as_bytes().iter().map(|byte| char::from(*byte));
-                (name.as_str().to_owned(), letters.collect())
-            })
-            .collect())
+        let headers = acting.map(|(name, value)| {
+            let letters = value.as_bytes().iter().map(|byte| char::from(*byte));
+            (name.as_str().to_owned(), letters.collect())
+        });
+        let said = self.acting.iter();
+        let said = said.map(|(name, value)| (format!("acts {name}"), value.clone()));
+        Ok(headers.chain(said).collect())
     }
 
     fn idempotency_key(&self) -> Result<Option<&str>, Refusal> {
@@ -154,14 +154,17 @@ impl Write {
         let until = Instant::now() + seconds(hold.wait_seconds);
         loop {
             let decided = self.linger(slot, until).await;
-            let state = self.carried(slot).await?;
+            let state = match self.carried(slot).await? {
+                Ok(state) => state,
+                Err(answer) => return Some(Err(passed_on(&hold, *answer))),
+            };
             // Woken for a release that another task has taken up: its end is near.
             if !decided || state != State::Releasing {
                 break;
             }
         }
         let turn = slot.turn().await;
-        self.tell(&turn).await
+        self.tell(turn, changes).await
     }
 
     /// Keeps the call open until something is decided or the rules' time for it is over; true when
@@ -171,27 +174,42 @@ impl Write {
         let left = until.saturating_duration_since(Instant::now());
         let waits =
             |hold: &Hold| matches!(hold.state(&app.config), State::Parked | State::Releasing);
-        let decided = app.holds.wait(slot, left, waits);
-        !left.is_zero() && self.watch.wait_for(pin!(decided)).await
+        if left.is_zero() {
+            return false;
+        }
+        let decided = async {
+            tokio::select! {
+                decided = app.holds.wait(slot, left, waits) => decided,
+                () = self.line.hung_up() => false,
+            }
+        };
+        self.watch.wait_for(pin!(decided)).await
     }
 
     /// Where a hold stands, after an approved one was released: with a credential for it or without,
-    /// it goes now, and this is whose answer it is.
-    async fn carried(&self, slot: &Arc<Slot>) -> Option<State> {
+    /// it goes now, and this is whose answer it is. Or what the CRM says to this request's credential.
+    async fn carried(&self, slot: &Arc<Slot>) -> Option<Result<State, Box<upstream::Answer>>> {
         let state = self.state_of(slot).await?;
         if state != State::Approved {
-            return Some(state);
+            return Some(Ok(state));
         }
         let own = Some(&self.caller.credential);
         let releasing = Box::pin(release::release(&self.worker, slot, own));
         // The release is timed by itself.
-        self.watch.wait_for(pin!(releasing)).await;
-        self.state_of(slot).await
+        match self.watch.wait_for(pin!(releasing)).await {
+            Some(refused) => Some(Err(refused)),
+            None => self.state_of(slot).await.map(Ok),
+        }
     }
 
     /// Where a hold stands, after it ended by itself if its time is over.
     async fn state_of(&self, slot: &Arc<Slot>) -> Option<State> {
         let app = &self.worker.app;
+        let in_doubt = |hold: Arc<Hold>| hold.end == Some(End::InDoubt);
+        if slot.look().is_some_and(in_doubt) {
+            // Before the turn is taken: who settles it takes that too.
+            self.read_back().await;
+        }
         let turn = slot.turn().await;
         if let Err(error) = turn.expire(&app.desk()).await {
             tracing::error!(%error, hold = slot.id(), "an end is not recorded");
@@ -199,8 +217,9 @@ impl Write {
         Some(turn.hold()?.state(&app.config))
     }
 
-    /// The answer that a repeat gets. `None`: the request is free again.
-    async fn tell(&self, turn: &Turn) -> Option<Answered> {
+    /// The answer that a repeat gets. `None`: the request is free again. That it was told is recorded
+    /// when the caller has it.
+    async fn tell(&self, turn: Turn, changes: &ChangeSet) -> Option<Answered> {
         let app = &self.worker.app;
         let now = app.clock.now();
         let hold = turn.hold()?;
@@ -209,40 +228,38 @@ impl Write {
             return None;
         }
         let refusal = match hold.state(&app.config) {
-            State::Released => return Some(self.deliver(turn, &hold).await),
+            State::Released => {
+                let answer = self.answer(&hold).await;
+                if answer.is_ok() {
+                    self.line.tells(turn);
+                }
+                return Some(answer);
+            }
             // Its time is over, and that could not be recorded.
             _ if hold.is_due(now) => Refusal::unavailable("the end of a hold is not recorded"),
             State::Parked => words::held(&hold),
             State::Approved | State::Releasing => words::approved(&hold),
             State::InDoubt | State::Settled => words::in_doubt(&hold),
             State::Rejected | State::Expired | State::Denied | State::NotSent => {
-                match self.told(turn, &hold).await {
-                    Ok(()) => words::ended(&hold)?,
-                    Err(refusal) => refusal,
-                }
+                let refusal = words::ended(&hold)?;
+                self.count_again(&refusal, changes).await;
+                self.line.tells(turn);
+                refusal
             }
         };
         Some(Err(of_hold(refusal, &hold.entry)))
     }
 
-    /// Records that the agent hears of the end; what is said once has to be on record as said.
-    async fn told(&self, turn: &Turn, hold: &Hold) -> Result<(), Refusal> {
-        if hold.told.is_none() {
-            let app = &self.worker.app;
-            let row = delivered(hold, app.clock.now());
-            turn.record(&**app.journal.ledger(), &*app.control, row)
-                .await
-                .map_err(|error| Refusal::unavailable(error.to_string()))?;
+    /// Whoever asks again and again for what was refused is stopped like any other who does: where a
+    /// limit counts refusals, a repeat is one, on record under an entry of its own.
+    async fn count_again(&self, refusal: &Refusal, changes: &ChangeSet) {
+        if !self.refusal_charges(refusal.kind).is_empty() {
+            drop(self.refuse(refusal.clone(), Some(changes), None).await);
         }
-        let attaches = |hold: Arc<Hold>| hold.attaches(self.worker.app.clock.now());
-        if !turn.hold().is_some_and(attaches) {
-            self.worker.app.holds.set_free(turn.slot());
-        }
-        Ok(())
     }
 
     /// The CRM's answer, byte for byte.
-    async fn deliver(&self, turn: &Turn, hold: &Hold) -> Answered {
+    async fn answer(&self, hold: &Hold) -> Answered {
         let app = &self.worker.app;
         let kept = match &hold.answer {
             Some(answer) => Ok(Some(Answer::clone(answer))),
@@ -253,10 +270,6 @@ impl Write {
         let Some((status, headers, body)) = kept.and_then(|answer| answer.restored()) else {
             return Err(of_hold(words::answer_erased(hold), &hold.entry));
         };
-        // That it is not on record makes the answer available for longer, no more than that.
-        if let Err(refusal) = self.told(turn, hold).await {
-            tracing::error!(detail = refusal.detail, "a delivery is not recorded");
-        }
         let mut response = answer_of(upstream::Answer {
             status,
             headers,
@@ -270,6 +283,16 @@ impl Write {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
         Ok(response)
     }
+}
+
+/// The CRM does not take the credential of the repeat that carried a release: nothing was written, and
+/// its own answer makes an SDK log in again.
+fn passed_on(hold: &Hold, answer: upstream::Answer) -> Box<Refused> {
+    Box::new(Refused {
+        refusal: Refusal::new(RefusalKind::Upstream, REFUSED),
+        entry: Some(hold.entry.clone()),
+        instead: Some(Box::new(answer_of(answer))),
+    })
 }
 
 fn seconds(wait: i64) -> Duration {

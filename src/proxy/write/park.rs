@@ -14,7 +14,7 @@ use crate::control::{Admission, Ask};
 use crate::error::Refusal;
 use crate::gate;
 use crate::hold::rows::{Parked, meta};
-use crate::hold::{Begun, Contents, Shown, Slot, Terms, Turn, gauge_reservation};
+use crate::hold::{Begun, Contents, Exact, Shown, Slot, Terms, Turn, gauge_reservation};
 use crate::journal;
 use crate::ledger::NewRow;
 use crate::mutation::{ChangeSet, Charge, Requirement, Snapshot, Verdict};
@@ -197,6 +197,10 @@ impl Write {
         let mut contents = Contents::of(bytes, &passed, snapshot);
         contents.charges.clone_from(charges);
         contents.gauge = gauge;
+        contents.exact = parking.opaque.then(|| Exact {
+            path: self.path.as_str().to_owned(),
+            query: self.parts.uri.query().map(str::to_owned),
+        });
         let subject = self.subject(Some(changes), Some(verdict));
         journal::held(&subject, meta(&parked), values(&contents))
     }

@@ -18,13 +18,16 @@ use crate::error::{Refusal, StoreError};
 use crate::gate::{self, Decision, Judged, Permit};
 use crate::hold::drift::drift;
 use crate::hold::rows::{Change, drifted, refused};
-use crate::hold::{self, Contents, Hold, Shown, Slot, State, TRY_AGAIN, Terms, Turn, people};
+use crate::hold::{
+    self, Contents, Hold, Releasing, Shown, Slot, State, TRY_AGAIN, Terms, Turn, people,
+};
 use crate::ledger::NewRow;
-use crate::mutation::{Effect, Operation, Prior, Snapshot, Verdict};
+use crate::mutation::{Effect, Mutation, Operation, Prior, Snapshot, Verdict};
 use crate::policy::Evaluation;
 use crate::proxy::actor::Credential;
 use crate::proxy::words::{self, holds};
 use crate::snapshot::Failure;
+use crate::upstream::Answer;
 use again::Again;
 
 /// Why a release did not come to be.
@@ -34,6 +37,8 @@ enum Stop {
     NotNow(String),
     /// Not before this entry is settled, which left one of the records in doubt: likewise.
     InDoubt(EntryId),
+    /// The CRM does not take the credential: likewise.
+    Unauthorised(Box<Answer>),
     /// What was found is on record: the hold waits again, or has ended.
     Recorded,
 }
@@ -54,17 +59,17 @@ impl From<StoreError> for Stop {
 
 /// Releases a hold if it is approved, with the credential that the configuration has for it, else with
 /// the agent's `own`. Returns when it is over; to be run to its end, and counted as under way by whoever
-/// runs it.
+/// runs it. Where the CRM did not take the agent's own credential, returns its answer: it is the agent's.
 pub(in crate::proxy) async fn release(
     worker: &Arc<Worker>,
     slot: &Arc<Slot>,
     own: Option<&Credential>,
-) {
+) -> Option<Box<Answer>> {
     let app = &worker.app;
-    let Some((hold, credential)) = claim(app, slot, own).await else {
-        return;
-    };
+    let (hold, credential, releasing) = claim(app, slot, own).await?;
+    let theirs = matches!(credential, Credential::Own(..));
     let result = run(worker, slot, &hold, credential).await;
+    let mut refused = None;
     let turn = slot.turn().await;
     let now = app.clock.now();
     turn.note(|hold| {
@@ -80,10 +85,20 @@ pub(in crate::proxy) async fn release(
                 hold.note = Some(holds::behind(&entry));
                 hold.behind = Some(entry);
             }
+            Err(Stop::Unauthorised(answer)) => {
+                tracing::warn!(hold = %hold.id, "not released: the credential is refused");
+                if hold.end.is_none() {
+                    hold.note = Some(hold::REFUSED.to_owned());
+                    hold.retry_at = now.checked_add(TRY_AGAIN).ok();
+                }
+                refused = theirs.then_some(answer);
+            }
             Ok(()) | Err(Stop::Recorded) => {}
         }
     });
+    drop(releasing);
     turn.settle(&*app.control).await;
+    refused
 }
 
 /// Makes an approved hold one that is being released: by nobody else, and to no other end.
@@ -91,10 +106,20 @@ async fn claim(
     app: &App,
     slot: &Arc<Slot>,
     own: Option<&Credential>,
-) -> Option<(Arc<Hold>, Credential)> {
+) -> Option<(Arc<Hold>, Credential, Releasing)> {
     let turn = slot.turn().await;
     let hold = turn.hold()?;
     if hold.state(&app.config) != State::Approved || hold.is_due(app.clock.now()) {
+        return None;
+    }
+    let account = &hold.actor.service_account;
+    let mut accounts = app.config.service_accounts.iter();
+    if !accounts.any(|known| known.name == *account) {
+        let later = app.clock.now().checked_add(TRY_AGAIN).ok();
+        turn.note(|hold| {
+            hold.note = Some(holds::removed(&hold.actor.service_account));
+            hold.retry_at = later;
+        });
         return None;
     }
     let configured = hold::credential(&app.config, &hold.route, &hold.actor.service_account);
@@ -102,11 +127,9 @@ async fn claim(
         Some(secret) => Credential::Broker(secret.clone()),
         None => own.cloned()?,
     };
-    turn.note(|hold| {
-        hold.releasing = true;
-        (hold.note, hold.behind) = (None, None);
-    });
-    Some((turn.hold()?, credential))
+    turn.note(|hold| (hold.note, hold.behind) = (None, None));
+    let releasing = turn.releasing();
+    Some((turn.hold()?, credential, releasing))
 }
 
 async fn run(
@@ -147,6 +170,11 @@ async fn record(app: &App, slot: &Arc<Slot>, row: NewRow) -> Result<(), StoreErr
     let turn: Turn = slot.turn().await;
     turn.record(&**app.journal.ledger(), &*app.control, row)
         .await
+}
+
+/// Whether prior values of it are read.
+fn is_read(mutation: &Mutation) -> bool {
+    mutation.record.is_some() && mutation.operation != Operation::Associate
 }
 
 /// One release on its way.
@@ -190,6 +218,9 @@ impl Release<'_> {
         if let Some(blocked) = write.blocked(changes, Some(&snapshot)) {
             return Err(Stop::InDoubt(blocked.entry));
         }
+        if !changes.mutations().iter().any(is_read) {
+            self.probe().await?;
+        }
         let verdict = self.verdict(&snapshot)?;
         self.still_as_shown(&verdict, &snapshot, looked).await?;
         let judged = Judged {
@@ -228,6 +259,9 @@ impl Release<'_> {
             {
                 Snapshot::of(vec![Prior::Absent])
             }
+            Err(Failure::PassOn(answer)) if answer.status == StatusCode::UNAUTHORIZED => {
+                return Err(Stop::Unauthorised(answer));
+            }
             Err(Failure::PassOn(answer)) => {
                 let what = format!(
                     "the CRM answered a look at the record with {}",
@@ -244,13 +278,42 @@ impl Release<'_> {
                 return Err(Stop::NotNow("the CRM cannot be read now".into()));
             }
         };
-        let unknown = changes.mutations().iter().enumerate().any(|(place, one)| {
-            one.record.is_some()
-                && one.operation != Operation::Associate
-                && *snapshot.prior(place) == Prior::Unknown
-        });
-        if unknown {
-            return Err(Stop::NotNow("the record cannot be read now".into()));
+        self.known(snapshot)
+    }
+
+    /// Where there is no record to look at, a read of next to nothing: opening the entry is for once, so
+    /// a CRM that is down, or a session that is over, must not be found out by the write.
+    async fn probe(&self) -> Result<(), Stop> {
+        let write = self.write();
+        let call = write.state()?.crm.probe(&write.head());
+        let answer = write.ask(&call).await.map_err(|detail| {
+            tracing::warn!(hold = %self.hold.id, %detail, "a release cannot look");
+            Stop::NotNow("the CRM cannot be reached now".into())
+        })?;
+        match answer.status.as_u16() {
+            401 => Err(Stop::Unauthorised(Box::new(answer))),
+            429 | 500..=599 => Err(Stop::NotNow(format!(
+                "the CRM answered a look at it with {}",
+                answer.status
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A record that was shown and is not returned any more is gone, as far as the credential can see:
+    /// that is for people to see. One that was never known cannot be compared.
+    fn known(&self, mut snapshot: Snapshot) -> Result<Snapshot, Stop> {
+        let shown = self.again.contents.shown();
+        for (place, mutation) in self.again.changes.mutations().iter().enumerate() {
+            let prior = snapshot.priors.get_mut(place);
+            let unknown = |prior: &&mut Prior| is_read(mutation) && **prior == Prior::Unknown;
+            let Some(prior) = prior.filter(unknown) else {
+                continue;
+            };
+            if !matches!(shown.prior(place), Prior::Found { .. }) {
+                return Err(Stop::NotNow("the record cannot be read now".into()));
+            }
+            *prior = Prior::Absent;
         }
         Ok(snapshot)
     }

@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use writegate::ledger::{Ledger, RowFilter, RowKind};
+use writegate::proxy::releases;
 
 use super::{Bench, DEAL_DESK, OWNER, RULES, SALES_OPS, builder, clock, hold_of, opportunity};
 use crate::support::house::{OPERATOR, TOKEN, VIEWER};
@@ -192,6 +193,50 @@ async fn each_mistake_has_its_status() {
         ..RowFilter::default()
     };
     assert!(bench.house.ledger.rows(decided).await.unwrap().is_empty());
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_query_that_is_not_understood_is_refused_to_who_may_ask() {
+    let bench = Bench::new().await;
+    for target in [
+        "holds?limit=x",
+        "holds?limit=1&limit=2",
+        "holds?service-account=sdr-agent",
+        "entries?state=nowhere",
+        "entries?since=yesterday",
+        "entries?before=1",
+    ] {
+        let target = format!("/api/v1/{target}");
+        let stranger = bench.operator("").get(&target).await;
+        assert_eq!(stranger.status, StatusCode::UNAUTHORIZED, "{target}");
+        assert!(stranger.json()["error"]["message"].is_string());
+        let viewer = bench.operator(VIEWER).get(&target).await;
+        assert_eq!(viewer.status, StatusCode::UNPROCESSABLE_ENTITY, "{target}");
+        assert!(viewer.json()["error"]["message"].is_string(), "{target}");
+    }
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_known_by_its_entry_alone() {
+    let clock = clock();
+    let bench = Bench::of(builder(RULES).clock(clock.clone())).await;
+    let deals = bench.deals();
+    let no = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let late = hold_of(&bench.stage(&deals[2], "Closed Won").await);
+    bench.reject(SALES_OPS, &no, "no contract").await;
+    for days in [8, 31] {
+        clock.advance_ms(days * 24 * 3_600_000);
+        releases::tick(&bench.house.app).await;
+    }
+    assert_eq!(bench.state(&no).await, "rejected");
+    let yes = json!({ "digest": bench.digest(&no).await });
+    let decided = bench.decide(SALES_OPS, &no, "approve", &yes).await;
+    assert_eq!(decided.status, StatusCode::CONFLICT, "{}", decided.text());
+    assert_eq!(decided.json()["error"]["code"], "state_moved");
+    // As after a restart, which would not know of it either.
+    assert_ne!(hold_of(&bench.stage(&deals[2], "Closed Won").await), late);
     bench.finish().await;
 }
 

@@ -306,6 +306,28 @@ async fn while_it_is_being_released_nothing_else_becomes_of_it() {
 }
 
 #[tokio::test]
+async fn a_kill_counts_a_release_that_is_at_the_crm() {
+    let bench = Bench::new().await;
+    let deals = bench.deals();
+    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let gate = Gate::new();
+    let patch = |head: &writegate::sandbox::Head<'_>| head.method == http::Method::PATCH;
+    let sandbox = &bench.house.sandbox;
+    sandbox.script(patch, 1, Fault::WaitBeforeEffect(gate.clone()));
+    bench.approve(SALES_OPS, &id).await;
+    gate.arrived(1).await;
+    let target = "/api/v1/switches/enrichment-agent";
+    let wish = json!({ "scope": "writes", "reason": "look" });
+    let put = Some(&wish);
+    let killed = bench.operator(OPERATOR);
+    let killed = killed.send(http::Method::PUT, target, put).await;
+    assert_eq!(killed.json()["sent"], 1, "{}", killed.text());
+    gate.open();
+    bench.until(&id, State::Released).await;
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn an_outcome_that_nobody_knows_is_in_doubt_and_never_sent_again() {
     let bench = Bench::new().await;
     let deals = bench.deals();
@@ -319,8 +341,8 @@ async fn an_outcome_that_nobody_knows_is_in_doubt_and_never_sent_again() {
     bench.until(&id, State::InDoubt).await;
     for _ in 0..2 {
         let answer = bench.stage(&deals[2], "Prospecting").await;
-        assert_eq!(answer.status, StatusCode::LOCKED);
-        assert_eq!(answer.code(), "WRITEGATE_IN_DOUBT");
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+        assert_eq!(answer.code(), "WRITEGATE_UNKNOWN_OUTCOME");
         assert!(answer.message().starts_with("May have been written: "));
     }
     releases::tick(&bench.house.app).await;
@@ -349,7 +371,8 @@ async fn the_credential_of_a_release_that_is_refused_sends_nobody_to_log_in() {
     bench.approve(SALES_OPS, &id).await;
     bench.until(&id, State::NotSent).await;
     let answer = bench.house.agent().post(leads, &body).await;
-    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(answer.code(), "WRITEGATE_UPSTREAM");
     assert_eq!(
         answer.message(),
         format!(
@@ -389,6 +412,36 @@ async fn what_cannot_be_taken_apart_can_be_held_too() {
     let writes = bench.writes();
     assert_eq!(writes.len(), 1);
     assert_eq!(writes[0].body, body.to_string());
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_apart_is_shown_and_sent_with_its_path_and_query() {
+    let rules = format!("{RULES}  POST /services/apexrest/oauth/*: {{ agents: hold }}\n");
+    let bench = Bench::of(builder(&rules)).await;
+    let body = json!({ "score": 1 });
+    let secret = "/services/apexrest/oauth/Ab12cD";
+    for (target, path, query) in [
+        (
+            "/services/apexrest/scoring?mode=full",
+            "/services/apexrest/scoring",
+            json!("mode=full"),
+        ),
+        (secret, secret, json!(null)),
+    ] {
+        let id = hold_of(&bench.house.agent().post(target, &body).await);
+        let shown = bench.show(&id).await;
+        assert_eq!((&shown["path"], &shown["query"]), (&json!(path), &query));
+        let sent = bench.writes().len();
+        bench.approve(OPERATOR, &id).await;
+        let ended = |hold: &writegate::hold::Hold| hold.end.is_none();
+        let slot = bench.slot(&id);
+        let holds = &bench.house.app.holds;
+        holds.wait(&slot, super::PATIENCE, ended).await;
+        let writes = bench.writes();
+        assert_eq!(writes.len(), sent + 1, "{:?}", slot.look().unwrap().end);
+        assert_eq!(writes[sent].target, target);
+    }
     bench.finish().await;
 }
 

@@ -382,6 +382,44 @@ async fn what_moved_since_the_yes_is_asked_again() {
     }
 }
 
+/// A record that is gone is one that moved, in a batch and on HubSpot as well.
+#[tokio::test]
+async fn a_record_that_is_gone_is_asked_again_wherever_it_is_written() {
+    let house = without_credentials(builder(ALL_HELD).and_rules(ALL_HELD_HUBSPOT));
+    let bench = Bench::of(house).await;
+    let sandbox = &bench.house.sandbox;
+    let deals = bench.deals();
+    let row = |id: &String| json!({ "attributes": { "type": "Opportunity" }, "id": id, "NextStep": "call" });
+    let rows = json!({ "records": [row(&deals[2]), row(&deals[3])] });
+    let deal = sandbox.ids(CrmKind::HubSpot, "deals").remove(0);
+    let stage = json!({ "properties": { "dealstage": "closedwon" } });
+    for (client, target, body, (crm, object, gone)) in [
+        (
+            bench.house.agent(),
+            "/services/data/v61.0/composite/sobjects".to_owned(),
+            &rows,
+            (CrmKind::Salesforce, "Opportunity", &deals[3]),
+        ),
+        (
+            bench.house.hubspot_agent(),
+            format!("/crm/v3/objects/deals/{deal}"),
+            &stage,
+            (CrmKind::HubSpot, "deals", &deal),
+        ),
+    ] {
+        let id = hold_of(&client.patch(&target, body).await);
+        bench.approve(OPERATOR, &id).await;
+        assert!(sandbox.delete(crm, object, gone));
+        assert_eq!(hold_of(&client.patch(&target, body).await), id);
+        let shown = bench.show(&id).await;
+        assert_eq!(shown["state"], "parked", "{shown}");
+        assert_eq!(shown["approved_by"], json!([]));
+        assert_eq!(shown["moved"], json!([object]));
+    }
+    assert!(bench.writes().is_empty());
+    bench.finish().await;
+}
+
 /// Rules that change between the yes and the release.
 #[tokio::test]
 async fn todays_rules_decide() {
@@ -446,4 +484,66 @@ objects: { Opportunity: { fields: { StageName: { agents: hold, owner: Deal Desk 
         }
         bench.finish().await;
     }
+}
+
+/// What a body says beside its records' fields counts, and is shown.
+#[tokio::test]
+async fn what_a_body_says_beside_its_fields_makes_another_request() {
+    let links = "
+crm: hubspot
+default: allow
+objects: { '*': { create: { agents: hold }, associate: { agents: hold } } }
+";
+    let bench = Bench::of(builder(ALL_HELD).and_rules(links)).await;
+    let deals = bench.deals();
+    let record = json!({
+        "attributes": { "type": "Opportunity" }, "id": deals[2], "NextStep": "call"
+    });
+    let rows = |all: bool| json!({ "allOrNone": all, "records": [record] });
+    let sandbox = &bench.house.sandbox;
+    let company = sandbox.ids(CrmKind::HubSpot, "companies").remove(0);
+    let contact = |kind: u32| {
+        json!({
+            "properties": { "lastname": "Hopper" },
+            "associations": [{
+                "to": { "id": company },
+                "types": [{ "associationCategory": "HUBSPOT_DEFINED", "associationTypeId": kind }],
+            }],
+        })
+    };
+    let batch = |kind: u32| json!({ "inputs": [contact(kind)] });
+    let collection = "/services/data/v61.0/composite/sobjects";
+    let contacts = "/crm/v3/objects/contacts";
+    let (salesforce, hubspot) = (bench.house.agent(), bench.house.hubspot_agent());
+    for (one, other, name, said) in [
+        (
+            salesforce.patch(collection, &rows(false)).await,
+            salesforce.patch(collection, &rows(true)).await,
+            "allOrNone",
+            ["false", "true"],
+        ),
+        (
+            hubspot.post(contacts, &contact(279)).await,
+            hubspot.post(contacts, &contact(1)).await,
+            "associations[0].types",
+            ["HUBSPOT_DEFINED 279", "HUBSPOT_DEFINED 1"],
+        ),
+        (
+            hubspot
+                .post(&format!("{contacts}/batch/create"), &batch(279))
+                .await,
+            hubspot
+                .post(&format!("{contacts}/batch/create"), &batch(1))
+                .await,
+            "inputs[0].associations[0].types",
+            ["HUBSPOT_DEFINED 279", "HUBSPOT_DEFINED 1"],
+        ),
+    ] {
+        let ids = [hold_of(&one), hold_of(&other)];
+        assert_ne!(ids[0], ids[1], "{name}");
+        for (id, said) in ids.iter().zip(said) {
+            assert_eq!(bench.show(id).await["acting"][name], said);
+        }
+    }
+    bench.finish().await;
 }

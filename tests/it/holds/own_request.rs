@@ -101,6 +101,7 @@ fn rows() -> Vec<Row> {
         Row { name: "one person twice", large: true, tries: &[(SALES_OPS, Shown::Right), (SALES_OPS, Shown::Right)], ..PLAIN },
         Row { name: "two of one team", large: true, tries: &[(SALES_OPS, Shown::Right), (OPERATOR, Shown::Right)], ..PLAIN },
         Row { name: "one person of both teams", large: true, change: |c| with_teams(c, BOTH, &[Role::Approver], &["Sales Ops", "Deal Desk"]), tries: &[(BOTH, Shown::Right), (BOTH, Shown::Right)], ..PLAIN },
+        Row { name: "one person under two names", large: true, change: |c| named(c, DEAL_DESK, "ann@acme.com"), tries: &[(SALES_OPS, Shown::Right), (DEAL_DESK, Shown::Right)], ..PLAIN },
         Row { name: "the owner for one team", large: true, tries: &[(DEAL_DESK, Shown::Right), (OWNER, Shown::Right)], ..PLAIN },
         Row { name: "who it acts for, for one team", large: true, claims: &[("x-writegate-on-behalf-of", "deb")], tries: &[(SALES_OPS, Shown::Right), (DEAL_DESK, Shown::Right)],
             change: |c| with_teams(c, SECOND, &[Role::Approver], &["Deal Desk"]) },

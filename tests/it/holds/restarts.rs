@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;
 use writegate::clock::ManualClock;
-use writegate::config::Role;
+use writegate::config::{Role, Secret};
 use writegate::hold::decide::{Undecided, Wish};
 use writegate::hold::rows::Decision;
 use writegate::hold::{End, Hold, State};
@@ -18,7 +18,7 @@ use writegate::sandbox::{Fault, Gate, Running};
 
 use super::{PATIENCE, RULES, builder, clock, hold_of, opportunity, without_credentials};
 use crate::support::client::Reply;
-use crate::support::house::{Builder, House};
+use crate::support::house::{BROKER, Builder, House};
 
 const LIMITS: &str = "
 limits:
@@ -211,6 +211,36 @@ async fn what_was_approved_is_released_at_the_start() {
     let house = lives.begin(|builder| builder).await;
     assert_ne!(hold_of(&stage(&house, &deals[2], "Closed Won").await), id);
     assert_eq!(lives.writes(), 1);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_removed_service_account_asked_for_is_not_sent() {
+    let mut lives = Lives::new(RULES);
+    let house = lives.begin(without_credentials).await;
+    let deals = deals(&house);
+    let id = hold_of(&stage(&house, &deals[2], "Closed Won").await);
+    decide(&house, "ann", &id, Decision::Approve).await.unwrap();
+    end(house).await;
+
+    let removed = |builder: Builder| {
+        builder.configure(|config| {
+            config.service_accounts.remove(0);
+            config.routes[0].release_credential = Some(Secret::new(BROKER));
+        })
+    };
+    let house = lives.begin(removed).await;
+    let slot = house.app.holds.by_id(&id).unwrap();
+    let quiet = |hold: &Hold| hold.note.is_none();
+    house.app.holds.wait(&slot, PATIENCE, quiet).await;
+    house.idle().await;
+    let hold = slot.look().unwrap();
+    assert_eq!(hold.state(&house.app.config), State::Approved);
+    assert_eq!(
+        hold.note.as_deref(),
+        Some("enrichment-agent is not configured any more: no kill switch would stop it")
+    );
+    assert_eq!(lives.writes(), 0);
     house.finish().await;
 }
 

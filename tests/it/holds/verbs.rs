@@ -68,6 +68,11 @@ impl Monday {
         .unwrap()
     }
 
+    /// As much of a digest as is shown.
+    async fn digest(&self, id: &str) -> String {
+        self.show(id).await["digest"].as_str().unwrap()[..12].to_owned()
+    }
+
     async fn show(&self, id: &str) -> Value {
         let admin = Client::new(self.program.admin, OPERATOR);
         admin.get(&format!("/api/v1/holds/{id}")).await.json()
@@ -118,7 +123,8 @@ async fn forty_holds_are_listed_by_rule_and_decided_by_id_and_digest() {
     ] {
         assert!(shown.out.contains(part), "{part}\n{}", shown.out);
     }
-    let digest = monday.show(&one).await["digest"].as_str().unwrap()[..12].to_owned();
+    assert!(!shown.out.contains("released"), "{}", shown.out);
+    let digest = monday.digest(&one).await;
     assert!(
         shown.out.contains(&format!("holds approve {one}@{digest}")),
         "{}",
@@ -135,7 +141,7 @@ async fn forty_holds_are_listed_by_rule_and_decided_by_id_and_digest() {
     let stale = format!("{two}@{}", "0".repeat(12));
     let good = format!("{one}@{digest}");
     let mixed = monday
-        .verb(&["holds", "approve", &good, &stale, "0000", "--yes"])
+        .verb(&["holds", "approve", &good, &stale, "0000@00000000", "--yes"])
         .await;
     assert_eq!(mixed.code, Some(1), "{}", mixed.out);
     for part in [
@@ -183,12 +189,15 @@ async fn forty_holds_are_listed_by_rule_and_decided_by_id_and_digest() {
     assert_eq!(monday.show(&two).await["ended"]["reason"], "no contract");
 
     // ann is of no team that is asked; what she may decide she can choose by a filter.
+    let seen = format!("{three}@{}", monday.digest(&three).await);
     let barred = monday
-        .verb_as(APPROVER, &["holds", "approve", &three, "--yes"])
+        .verb_as(APPROVER, &["holds", "approve", &seen, "--yes"])
         .await;
     assert_eq!(barred.code, Some(0), "{}", barred.out);
     let none = monday
-        .verb(&["holds", "approve", "--rule", "cases", "--yes"])
+        .verb(&[
+            "holds", "reject", "--rule", "no-such", "--reason", "x", "--yes",
+        ])
         .await;
     assert_eq!((none.code, none.out.as_str()), (Some(1), "no holds\n"));
     let status = monday.verb(&["status"]).await;
@@ -207,5 +216,85 @@ async fn what_a_field_holds_does_not_steer_the_terminal() {
         let ran = monday.verb(arguments).await;
         assert_eq!(ran.code, Some(0), "{}", ran.err);
         assert!(!ran.out.contains(['\u{1b}', '\u{202e}']), "{:?}", ran.out);
+    }
+}
+
+#[tokio::test]
+async fn nobody_says_yes_to_what_was_not_looked_at() {
+    let monday = Monday::new().await;
+    let id = monday.held(2, "Closed Won").await;
+    for unseen in [
+        &["holds", "approve", &id, "--yes"][..],
+        &["holds", "approve", "--as", "enrichment-agent", "--yes"],
+    ] {
+        let ran = monday.verb(unseen).await;
+        assert_eq!(ran.code, Some(2), "{}", ran.out);
+        assert!(ran.err.contains("ID@DIGEST"), "{}", ran.err);
+    }
+    // What the filters do not choose is told, not left out.
+    let seen = format!("{id}@{}", monday.digest(&id).await);
+    let other = monday
+        .verb(&["holds", "approve", &seen, "--as", "sdr-agent", "--yes"])
+        .await;
+    assert_eq!(other.code, Some(1));
+    let told = format!("{id}   nothing decided: the filters do not choose it");
+    assert!(other.out.contains(&told), "{}", other.out);
+    assert_eq!(monday.show(&id).await["state"], "parked");
+}
+
+/// A proxy that answers until it is asked to decide `gone`.
+fn breaks_off(listener: &std::net::TcpListener) {
+    use std::io::{BufRead, BufReader, Read, Write};
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let (mut first, mut length) = (String::new(), 0);
+        reader.read_line(&mut first).unwrap();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            let lower = line.to_ascii_lowercase();
+            if let Some(bytes) = lower.strip_prefix("content-length:") {
+                length = bytes.trim().parse().unwrap();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        reader.read_exact(&mut vec![0; length]).unwrap();
+        let id = first.split('/').nth(4).unwrap().split(' ').next().unwrap();
+        let decides = first.starts_with("POST");
+        if decides && id == "gone" {
+            return;
+        }
+        let state = if decides { "rejected" } else { "parked" };
+        let body = json!({ "id": id, "state": state, "digest": "0".repeat(64) }).to_string();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+        write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_decided_is_told_when_the_proxy_goes_away() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("http://{}", listener.local_addr().unwrap());
+    let proxy = std::thread::spawn(move || breaks_off(&listener));
+    let run = move || {
+        let arguments = [
+            "holds", "reject", "done", "gone", "left", "--reason", "x", "--yes",
+        ];
+        let env = [("WRITEGATE_ADMIN", &*admin), ("WRITEGATE_TOKEN", OPERATOR)];
+        crate::support::program::verb(&arguments, &env)
+    };
+    let ran = tokio::task::spawn_blocking(run).await.unwrap();
+    proxy.join().unwrap();
+    assert_eq!(ran.code, Some(69), "{}", ran.err);
+    for line in [
+        "done   rejected",
+        "gone   no answer: look at it again",
+        "left   nothing decided: the proxy did not answer before it",
+        "1 of 3 decided",
+    ] {
+        assert!(ran.out.contains(line), "{line}\n{}", ran.out);
     }
 }

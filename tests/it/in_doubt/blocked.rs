@@ -115,7 +115,9 @@ async fn a_create_blocks_its_repeat_and_nothing_else() {
     let reply = agent.post(accounts, &turned).await;
     is_blocked_by(&reply, &doubt);
     assert!(
-        reply.message().contains("this very request"),
+        reply
+            .message()
+            .starts_with("May have been written: this very request was sent before, "),
         "{}",
         reply.message()
     );

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use writegate::ledger::{Ledger, RowFilter, RowKind};
+use writegate::mutation::CrmKind;
 use writegate::sandbox::seed;
 
 use super::*;
@@ -77,10 +78,39 @@ async fn a_person_says_that_it_was_done_and_nobody_makes_up_an_answer() {
         .await;
     assert_eq!(doubtful(&repeat), doubt);
     assert!(
-        repeat.message().contains("do not send it again"),
+        repeat.message().starts_with(
+            "May have been written: the same request was sent before and, as was found out since, \
+             carried out; the CRM's answer is lost. Read the records; do not send it again."
+        ),
         "{}",
         repeat.message()
     );
+    assert_eq!(scene.writes(), 1);
+    scene.house.finish().await;
+}
+
+#[tokio::test]
+async fn a_person_says_which_record_it_made_and_repeats_get_the_answer() {
+    let scene = Scene::new().await;
+    let doubt = lost_create(&scene).await;
+    let made = scene.house.sandbox.ids(CrmKind::Salesforce, "Account");
+    let ann = Client::new(scene.house.operators().await, APPROVER);
+    let wish = |outcome: &str, id: &str| json!({ "outcome": outcome, "reason": "seen", "id": id });
+    for wrong in [
+        wish("applied", "001/../x"),
+        wish("applied", ""),
+        wish("not_applied", &made[0]),
+    ] {
+        let reply = ann.post(&target(&doubt), &wrong).await;
+        assert_eq!(reply.status, 422, "{wrong}: {}", reply.text());
+    }
+    let named = wish("applied", &made[0]);
+    assert_eq!(ann.post(&target(&doubt), &named).await.status, 200);
+    let body = json!({ "Name": "Nakatomi" });
+    let repeat = scene.house.agent().post(ACCOUNTS, &body).await;
+    assert_eq!(repeat.status, 201, "{}", repeat.text());
+    assert_eq!(repeat.json()["id"], made[0].as_str());
+    assert_eq!(repeat.header("x-writegate-replayed"), Some("true"));
     assert_eq!(scene.writes(), 1);
     scene.house.finish().await;
 }

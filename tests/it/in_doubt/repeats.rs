@@ -7,6 +7,7 @@ use writegate::mutation::CrmKind;
 use writegate::sandbox::seed;
 
 use super::*;
+use crate::support::client::Client;
 use crate::support::house::TOKEN;
 
 const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
@@ -61,13 +62,14 @@ async fn a_repeat_that_comes_while_the_send_runs_gets_the_same_answer() {
     scene.fail(&Method::POST, ACCOUNTS, wait);
     let agent = scene.house.agent();
     let body = json!({ "Name": "Nakatomi" });
-    let send = || {
-        let (agent, body) = (agent.clone(), body.clone());
+    let send = |agent: Client| {
+        let body = body.clone();
         tokio::spawn(async move { agent.post(ACCOUNTS, &body).await })
     };
-    let first = send();
+    let first = send(agent.clone());
     gate.arrived(1).await;
-    let second = send();
+    // a header that does nothing makes no other request of it
+    let second = send(agent.with("x-prettyprint", "1"));
     scene.repeats_wait(1).await;
     // and another request is not held up by them
     let other = agent.post(ACCOUNTS, &json!({ "Name": "Other" })).await;

@@ -15,6 +15,7 @@ use writegate::ledger::{Head, Ledger, NewRow, Row, RowFilter, RowKind, Verified}
 pub(crate) struct FaultyLedger {
     inner: Arc<dyn Ledger>,
     broken: AtomicBool,
+    bursts: AtomicBool,
     waits: Mutex<Option<(RowKind, Arc<Wait>)>>,
     dam: Mutex<Option<(RowKind, Dam)>>,
 }
@@ -63,6 +64,7 @@ impl FaultyLedger {
         Self {
             inner,
             broken: AtomicBool::new(false),
+            bursts: AtomicBool::new(false),
             waits: Mutex::new(None),
             dam: Mutex::new(None),
         }
@@ -74,6 +76,11 @@ impl FaultyLedger {
 
     pub(crate) fn repair(&self) {
         self.broken.store(false, Ordering::SeqCst);
+    }
+
+    /// The next read panics.
+    pub(crate) fn burst_at_the_next_read(&self) {
+        self.bursts.store(true, Ordering::SeqCst);
     }
 
     /// The next row of this kind waits before it is written.
@@ -117,6 +124,8 @@ impl Ledger for FaultyLedger {
     }
 
     async fn rows(&self, filter: RowFilter) -> Result<Vec<Row>, StoreError> {
+        let bursts = self.bursts.swap(false, Ordering::SeqCst);
+        assert!(!bursts, "made to panic by a test");
         self.inner.rows(filter).await
     }
 

@@ -167,6 +167,24 @@ impl<'a> Part<'a> {
     }
 }
 
+/// The association types of all links in one part of a body that was taken apart, by their place.
+pub(super) fn link_types(part: &Value, at: &str) -> Vec<(String, String)> {
+    let links = part.get("associations").and_then(Value::as_array);
+    let links = links.into_iter().flatten().enumerate();
+    links
+        .map(|(place, link)| {
+            let types = link.get("types").and_then(Value::as_array);
+            let types = types.into_iter().flatten().map(|kind| {
+                let category = kind.get("associationCategory").and_then(Value::as_str);
+                let type_id = kind.get("associationTypeId").unwrap_or(&Value::Null);
+                format!("{} {type_id}", category.unwrap_or_default())
+            });
+            let types = types.collect::<Vec<_>>().join(", ");
+            (format!("{at}associations[{place}].types"), types)
+        })
+        .collect()
+}
+
 /// The type of the record at the far end of a link, by its association types, which must agree.
 fn far_object(object: &ObjectType, link: &Part<'_>) -> Result<&'static ObjectType, Stop> {
     let mut far: Option<&'static ObjectType> = None;

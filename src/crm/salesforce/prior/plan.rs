@@ -39,17 +39,23 @@ pub(in crate::crm) fn plan(
     wanted: &Wanted,
     _catalog: &Catalog,
 ) -> PriorPlan {
-    let version = head
-        .path
-        .segments()
-        .get(2)
-        .and_then(|segment| route::version(segment))
-        .unwrap_or(FIELDS_ALL_SINCE);
+    let version = version(head);
     let parts = groups(mutations, wanted)
         .iter()
         .flat_map(|group| parts(group, version))
         .collect();
     PriorPlan::Reads(calls(parts, version))
+}
+
+/// The list of what the API has, which takes a session: the write's own version, or an old one.
+pub(in crate::crm) fn probe(head: &Head<'_>) -> String {
+    format!("/services/data/v{}.0", version(head))
+}
+
+fn version(head: &Head<'_>) -> u32 {
+    let named = head.path.segments().get(2);
+    let version = named.and_then(|segment| route::version(segment));
+    version.unwrap_or(FIELDS_ALL_SINCE)
 }
 
 fn groups<'a>(mutations: &'a [Mutation], wanted: &Wanted) -> Vec<Group<'a>> {

@@ -15,6 +15,7 @@ use crate::mutation::{ChangeSet, Opaque};
 use crate::proxy::actor::{Caller, Credential};
 use crate::proxy::target;
 use crate::proxy::write::Write;
+use crate::proxy::write::line::Line;
 
 /// A parked write, and what it comes to today.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ impl Again {
             }
             None => {
                 let (shape, changes) = taken_apart(&write, &bytes)?;
+                write.acts_in(&shape, &bytes);
                 (Some(shape), changes)
             }
         };
@@ -119,5 +121,6 @@ fn write(
         rules: app.rules.load_full(),
         digest: String::new(),
         watch: Arc::new(Stopwatch::start()),
+        line: Line::default(),
     })
 }

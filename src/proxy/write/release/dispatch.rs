@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Release, Stop};
 use crate::gate::Permit;
 use crate::hold::contents::{Answer, Answered};
-use crate::hold::{Hold, STOPPED};
+use crate::hold::{Hold, MOVED, REFUSED, STOPPED, UNREACHED};
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{Outcome, OutcomeState, Snapshot, Verdict};
 use crate::proxy::write::through::{self, Sending};
@@ -40,22 +40,28 @@ impl Release<'_> {
             }
         };
         let journaled = self.open(permit, verdict, snapshot).await?;
+        let _sent = app.inflight.sending(&write.actor.service_account);
         let last_look = |journaled: &Journaled| {
             let switches = app.control.switches();
             journaled.permit().still_good(&switches, app.clock.now())
         };
         let sent = upstream.send(&journaled, request, last_look);
         let sent = write.watch.wait_for(pin!(sent)).await;
-        let (closing, answer) = match sent {
+        let (closing, kept) = match &sent {
             Ok(answer) => {
-                let closing = self.answered(&sending, &answer, conditional);
+                let closing = self.answered(&sending, answer, conditional);
                 let kept = Answer::of(answer.status, &answer.headers, &answer.body);
                 (closing, Some(kept))
             }
-            Err(error) => (self.unanswered(&error), None),
+            Err(error) => (self.unanswered(error), None),
         };
-        self.close(&sending, journaled, &closing, answer).await;
-        Ok(())
+        self.close(&sending, journaled, &closing, kept).await;
+        match sent {
+            Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
+                Err(Stop::Unauthorised(Box::new(answer)))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Opens the entry in the hold's own turn: whatever else became of it meanwhile stands.
@@ -110,10 +116,8 @@ impl Release<'_> {
         conditional: bool,
     ) -> Closing {
         let note = match answer.status {
-            StatusCode::PRECONDITION_FAILED if conditional => {
-                Some("the record was changed by someone else at the same moment")
-            }
-            StatusCode::UNAUTHORIZED => Some("the CRM refused the credential of the release"),
+            StatusCode::PRECONDITION_FAILED if conditional => Some(MOVED),
+            StatusCode::UNAUTHORIZED => Some(REFUSED),
             _ => None,
         };
         Closing {
@@ -126,7 +130,7 @@ impl Release<'_> {
 
     fn unanswered(&self, error: &SendError) -> Closing {
         let (sent, note) = match error {
-            SendError::NotSent(_) => (false, "the CRM could not be reached"),
+            SendError::NotSent(_) => (false, UNREACHED),
             SendError::Stopped => (false, STOPPED),
             SendError::Lost(_) | SendError::Timeout => (true, "the CRM did not answer"),
         };
