@@ -146,8 +146,7 @@ impl Write {
         let entry = self.entry.clone();
         let underway = app.inflight.enter();
         let (worker, place, watch) = (Arc::clone(&self.worker), self.place, self.watch.clone());
-        let (caller, line) = line::open();
-        self.line = line;
+        let caller = line::open(&mut self.line);
         let task = tokio::spawn(async move {
             let answer = self.judge_and_send(shape, bytes, changes).await;
             if let Some(tally) = worker.tallies.get(place) {
@@ -156,11 +155,8 @@ impl Write {
             drop(underway);
             answer
         });
-        match task.await {
-            Ok(answer) => {
-                caller.answered(&app);
-                answer
-            }
+        match task.await.inspect(|_| caller.answered(&app)) {
+            Ok(answer) => answer,
             // The task panicked: nobody knows how far it came. Its locks stay, so that nothing is
             // written over what is not known; the next start finds the entry.
             Err(error) => Err(Box::new(Refused {
@@ -178,9 +174,7 @@ impl Write {
         bytes: Bytes,
         changes: ChangeSet,
     ) -> Result<Response<Body>, Box<Refused>> {
-        if let Some(shape) = &shape {
-            self.acts_in(shape, &bytes);
-        }
+        self.acts_in(shape.as_ref(), &bytes);
         // a repeat of what waits, or waited, for a person
         if let Some(answer) = self.attach(shape.is_none(), &bytes, &changes).await {
             return answer;
@@ -290,15 +284,6 @@ impl Write {
             .parse(shape, &self.head(), &bytes, &state.catalog)
             .map_err(Refusal::malformed)?;
         Ok((bytes, changes))
-    }
-
-    /// Adds what the body says that acts.
-    fn acts_in(&mut self, shape: &Shape, bytes: &[u8]) {
-        let said = match self.state() {
-            Ok(state) => state.crm.acting_in(shape, bytes),
-            Err(_no_route) => return,
-        };
-        self.acting.extend(said);
     }
 
     fn state(&self) -> Result<&RouteState, Refusal> {

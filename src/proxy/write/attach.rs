@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::{Write, release};
 use crate::clock::EntryId;
+use crate::crm::Shape;
 use crate::digest::{self, Sameness};
 use crate::error::{Refusal, RefusalKind};
 use crate::hold::{Answer, End, Hold, REFUSED, Slot, State, Turn};
@@ -103,6 +104,14 @@ impl Write {
         let said = self.acting.iter();
         let said = said.map(|(name, value)| (format!("acts {name}"), value.clone()));
         Ok(headers.chain(said).collect())
+    }
+
+    /// Adds what the body of a request that is taken apart says that acts.
+    pub(super) fn acts_in(&mut self, shape: Option<&Shape>, bytes: &[u8]) {
+        if let (Some(shape), Ok(state)) = (shape, self.state()) {
+            let said = state.crm.acting_in(shape, bytes);
+            self.acting.extend(said);
+        }
     }
 
     fn idempotency_key(&self) -> Result<Option<&str>, Refusal> {

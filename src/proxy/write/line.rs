@@ -29,18 +29,17 @@ pub(super) struct CallerEnd {
     _here: watch::Sender<()>,
 }
 
-/// Both ends.
-pub(super) fn open() -> (CallerEnd, Line) {
+/// Opens a line, of which `near` is the write's end.
+pub(super) fn open(near: &mut Line) -> CallerEnd {
     let (here, caller) = watch::channel(());
-    let line = Line(Arc::new(Inner {
+    *near = Line(Arc::new(Inner {
         telling: Mutex::default(),
         caller: Some(caller),
     }));
-    let end = CallerEnd {
-        line: line.clone(),
+    CallerEnd {
+        line: near.clone(),
         _here: here,
-    };
-    (end, line)
+    }
 }
 
 impl Line {

@@ -49,7 +49,7 @@ impl Again {
             }
             None => {
                 let (shape, changes) = taken_apart(&write, &bytes)?;
-                write.acts_in(&shape, &bytes);
+                write.acts_in(Some(&shape), &bytes);
                 (Some(shape), changes)
             }
         };
