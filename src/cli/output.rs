@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::config::{ConfigErrors, Environment};
@@ -142,6 +144,16 @@ impl Out {
         }
     }
 
+    /// One that keeps what is written, without colour.
+    pub(super) fn kept() -> (Self, Kept) {
+        let kept = Kept::default();
+        let out = Self {
+            to: Box::new(kept.clone()),
+            colour: false,
+        };
+        (out, kept)
+    }
+
     /// Whether a person looks, so that colour helps.
     #[must_use]
     pub fn colour(&self) -> bool {
@@ -189,6 +201,28 @@ impl Write for Out {
 
     fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
+    }
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    /// As text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock()).into_owned()
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -8,6 +8,8 @@ const WIDTH: usize = 100;
 const LABELLED: usize = 17;
 /// Everything below a heading.
 const INDENT: &str = "   ";
+/// Before what a program said.
+const GUTTER: &str = "│ ";
 
 /// How a piece of text looks on a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,20 @@ impl<'a> Paper<'a> {
         Ok(())
     }
 
+    /// `label  command`, in one piece however long it is: it is there to be copied.
+    pub(super) fn typed(&mut self, label: &str, command: &str) -> io::Result<()> {
+        let width = LABELLED - INDENT.len();
+        writeln!(self.to, "{INDENT}{label:width$}{command}")
+    }
+
+    /// A line that a program said, as it stands; what is too long goes on below its last column.
+    pub(super) fn quoted(&mut self, text: &str) -> io::Result<()> {
+        for line in hung(text, WIDTH - INDENT.len() - GUTTER.chars().count()) {
+            writeln!(self.to, "{INDENT}{GUTTER}{line}")?;
+        }
+        Ok(())
+    }
+
     /// Sends on what was written.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
@@ -122,6 +138,26 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The same, where what does not fit into the last column goes on below it; columns stand three blanks
+/// apart.
+fn hung(text: &str, width: usize) -> Vec<String> {
+    let Some((before, last)) = text.rsplit_once("   ") else {
+        return wrapped(text, width);
+    };
+    let column = before.chars().count() + 3;
+    if column > width / 2 {
+        return wrapped(text, width);
+    }
+    let lines = wrapped(last, width - column);
+    let mut before = format!("{before}   ");
+    let line = |line: String| {
+        let whole = format!("{before}{line}");
+        before = " ".repeat(column);
+        whole
+    };
+    lines.into_iter().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +183,19 @@ mod tests {
             lines.iter().all(|line| line.chars().count() <= WIDTH),
             "{out}"
         );
+    }
+
+    #[test]
+    fn what_a_program_said_keeps_its_columns() {
+        let text = format!("because   {}", "word ".repeat(30).trim());
+        let out = written(|paper| paper.quoted(&text), false);
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("   │ because   word"), "{out}");
+        assert!(lines[1].starts_with("   │           word"), "{out}");
+        let short = "  A   1   -   2";
+        assert_eq!(hung(short, 40), [short]);
+        assert_eq!(hung("no columns at all", 12), ["no columns", "at all"]);
     }
 
     #[test]
