@@ -22,7 +22,8 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
     telemetry::init_quietly(LogFormat::Text)
         .map_err(|error| Failure::Refused(error.to_string()))?;
     let colour = context.out.colour() && !arguments.plain;
-    let mut paper = Paper::new(context.out, colour);
+    let columns = context.out.columns();
+    let mut paper = Paper::new(context.out, colour, columns);
     match demo::run(&mut paper, !arguments.exit, verb)? {
         Ended::AsTold => Ok(Exit::Done),
         Ended::Otherwise => Ok(Exit::Found),

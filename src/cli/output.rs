@@ -129,6 +129,7 @@ pub(super) fn written(result: io::Result<()>) -> Exit {
 pub struct Out {
     to: Box<dyn Write>,
     colour: bool,
+    columns: Option<usize>,
 }
 
 impl Out {
@@ -138,8 +139,10 @@ impl Out {
         let stdout = io::stdout();
         let plain = env.get("NO_COLOR").is_some_and(|value| !value.is_empty())
             || env.get("TERM").is_some_and(|value| value == "dumb");
+        let size = terminal_size::terminal_size_of(&stdout);
         Self {
             colour: stdout.is_terminal() && !plain,
+            columns: size.map(|(width, _)| usize::from(width.0)),
             to: Box::new(stdout.lock()),
         }
     }
@@ -150,6 +153,7 @@ impl Out {
         let out = Self {
             to: Box::new(kept.clone()),
             colour: false,
+            columns: None,
         };
         (out, kept)
     }
@@ -158,6 +162,12 @@ impl Out {
     #[must_use]
     pub fn colour(&self) -> bool {
         self.colour
+    }
+
+    /// How wide the terminal is that a person looks at.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        self.columns
     }
 
     /// Writes one line.

@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(said.those(ends), ["head", "…", "two"]);
         let table = Said {
             text: "  FIELD   THEN\n  Amount      1 2   -\n".into(),
-            ..said.clone()
+            ..said
         };
         assert_eq!(table.cells("Amount"), ["Amount", "1 2", "-"]);
         assert!(table.cells("Name").is_empty());

@@ -34,10 +34,7 @@ fn deal() -> String {
 async fn again(demo: &Staying) -> (u16, Value) {
     let line = demo.printed("curl -i ");
     let body = r#"{"StageName":"Qualification"}"#;
-    assert!(
-        line.contains(&format!("-X PATCH ")) && line.contains(body),
-        "{line}"
-    );
+    assert!(line.contains("-X PATCH ") && line.contains(body), "{line}");
     assert!(
         line.ends_with(&format!("https://{}{}", demo.address("Salesforce"), deal())),
         "{line}"
