@@ -55,6 +55,8 @@ struct Item {
     written: Value,
     now: Value,
     why: Option<String>,
+    #[serde(default)]
+    editor: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -164,7 +166,10 @@ fn table(items: &[Item]) -> Table {
         let record = item.record.as_deref();
         if item.field.is_some() && under.1 != record {
             under.1 = record;
-            table.title(record.map_or_else(|| "-".to_owned(), visible));
+            let name = record.map_or_else(|| "-".to_owned(), visible);
+            let same = |one: &&Item| one.entry == item.entry && one.record == item.record;
+            let editor = items.iter().filter(same).find_map(Item::edited);
+            table.title(editor.map_or(name.clone(), |editor| format!("{name} · {editor}")));
         }
         table.row(item.cells(values));
     }
@@ -172,6 +177,12 @@ fn table(items: &[Item]) -> Table {
 }
 
 impl Item {
+    /// Who changed the record last, where somebody did since.
+    fn edited(&self) -> Option<String> {
+        let editor = self.editor.as_deref()?;
+        Some(format!("last changed by {}", visible(editor)))
+    }
+
     /// A record as a whole and its links have no values.
     fn has_values(&self) -> bool {
         let field = self.field.as_deref();
@@ -192,7 +203,11 @@ impl Item {
                 false => "-".to_owned(),
             }));
         }
-        cells.push(self.why.as_deref().map_or(String::new(), visible));
+        let why = self.why.as_deref().map_or(String::new(), visible);
+        cells.push(match self.edited().filter(|_| self.field.is_none()) {
+            Some(editor) => format!("{why}; {editor}"),
+            None => why,
+        });
         cells
     }
 }

@@ -78,6 +78,7 @@ pub(super) fn plan(crm: Crm, record: &Record, present: Present<'_>) -> Plan {
     let mut planning = Planning {
         crm,
         record,
+        editor: editor(crm, record, fields),
         hidden,
         now: fields.clone(),
         restore: Map::new(),
@@ -155,6 +156,7 @@ fn item(
         written: Some(change.written.clone()),
         now,
         why: why.map(str::to_owned),
+        editor: None,
         by: None,
     }
 }
@@ -162,6 +164,8 @@ fn item(
 struct Planning<'a> {
     crm: Crm,
     record: &'a Record,
+    /// Who changed it last.
+    editor: Option<String>,
     hidden: &'a [String],
     /// What the record holds once the newer writes are undone.
     now: Map<String, Value>,
@@ -186,9 +190,13 @@ impl Planning<'_> {
                 put(&mut self.now, &change.field, then);
             }
             let now = Some(now.unwrap_or_default());
+            let mut item = item(self.record, deed, change, action, now, why);
+            if why == Some(CHANGED) {
+                item.editor.clone_from(&self.editor);
+            }
             self.findings.push(Finding {
                 place: deed.place,
-                item: item(self.record, deed, change, action, now, why),
+                item,
                 pending,
             });
         }
@@ -284,6 +292,9 @@ impl Planning<'_> {
             let mut finding = Finding::of_record(place, &deed.entry, name, action, why);
             finding.item.field = field;
             finding.pending = removed;
+            if !removed {
+                finding.item.editor.clone_from(&self.editor);
+            }
             self.findings.push(finding);
         };
         let why = touched.unwrap_or("deleted: the entry made it");
@@ -295,6 +306,17 @@ impl Planning<'_> {
         };
         for link in links {
             line(link.place, Some(format!("link to {}", link.to)), why);
+        }
+    }
+}
+
+/// Who changed a record last: an id, which some CRMs write as a number.
+fn editor(crm: Crm, record: &Record, now: &Map<String, Value>) -> Option<String> {
+    match field(now, crm.editor_field(&record.object)?)? {
+        Value::String(id) if !id.is_empty() => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            None
         }
     }
 }

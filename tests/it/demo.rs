@@ -67,7 +67,7 @@ const SAID: [(usize, &[&str]); 5] = [
         10,
         &[
             r#"   │   StageName   "Qualification"   "Needs Analysis"   "Qualification""#,
-            r#"   in Salesforce Kim sets Opportunity.StageName: "Qualification" → "Value Proposition""#,
+            r#"   in Salesforce Kim (…) sets StageName: "Qualification" → "Value Proposition""#,
             "   │ …   approved; being sent",
             "   CRM saw       no write, 1 read",
             "   │ moved since           Opportunity.StageName",
@@ -79,8 +79,9 @@ const SAID: [(usize, &[&str]); 5] = [
     (
         11,
         &[
-            "   in Salesforce Kim sets Lead.NumberOfEmployees: 12 → 40",
+            "   in Salesforce Kim (…) sets NumberOfEmployees: 12 → 40",
             "   dana runs     writegate revert … --dry-run",
+            "   │ Lead/… · last changed by 005Wg0000000003IAA",
             r#"   │   Industry            restored   null   "Chemicals"   "Chemicals""#,
             "   │   NumberOfEmployees   skipped    null   12            40            changed since…",
             "   │ dry run, nothing written: 1 restored · 1 skipped · 0 impossible, of 1 entries",

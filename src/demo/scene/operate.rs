@@ -10,6 +10,7 @@ use crate::demo::cast::Operator;
 use crate::demo::verbs::Said;
 use crate::hold::{Hold, State};
 use crate::mutation::CrmKind;
+use crate::sandbox::seed;
 
 /// A release is a read and a write on this machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,8 +67,8 @@ impl Scene<'_, '_> {
         Ok(hold.state(&app.config))
     }
 
-    /// A person writes a field in the CRM itself, past the proxy.
-    pub(in crate::demo) fn person_sets(
+    /// Kim writes a field in the CRM itself, past the proxy.
+    pub(in crate::demo) fn kim_sets(
         &mut self,
         place: Place<'_>,
         value: Value,
@@ -78,12 +79,12 @@ impl Scene<'_, '_> {
         if !set {
             return Err(Trouble::Step(format!("the CRM has no {object} {id}")));
         }
-        let label = match crm {
-            CrmKind::Salesforce => "in Salesforce",
-            CrmKind::HubSpot => "in HubSpot",
+        let (label, kim) = match crm {
+            CrmKind::Salesforce => ("in Salesforce", seed::OPERATIONS_USER),
+            CrmKind::HubSpot => ("in HubSpot", seed::HS_OPERATIONS_USER),
         };
         let now = self.field(place);
-        let text = format!("Kim sets {object}.{field}: {before} → {now}");
+        let text = format!("Kim ({kim}) sets {field}: {before} → {now}");
         Ok(self.say(label, &text)?)
     }
 }

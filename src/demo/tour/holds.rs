@@ -119,7 +119,8 @@ pub(super) async fn drifted(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
         ],
     );
     let shown = named(&said)?;
-    scene.person_sets(field, json!("Value Proposition"))?;
+    scene.paper.gap()?;
+    scene.kim_sets(field, json!("Value Proposition"))?;
     let before = scene.at_the_crm();
     decide(scene, DANA, &["approve", &shown], 0).await?;
     let state = scene.released(&id).await?;

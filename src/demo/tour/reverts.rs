@@ -23,7 +23,7 @@ pub(super) async fn conflict(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     let seen = scene.ask(&ask).await?;
     scene.expect_done(&seen, 204);
     let entry = seen.reply.entry.unwrap_or_default();
-    scene.person_sets(headcount, json!(40))?;
+    scene.kim_sets(headcount, json!(40))?;
     scene.paper.gap()?;
 
     let before = scene.at_the_crm();
@@ -38,6 +38,7 @@ pub(super) async fn conflict(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     let crm = scene.since(before);
     scene.tell_crm(crm)?;
     scene.check("writes at the CRM", 1, crm.writes);
+    let kim = seed::OPERATIONS_USER;
     for said in [&dry, &said] {
         let sums = "1 restored · 1 skipped · 0 impossible, of 1 entries";
         scene.check("told in sum", true, said.text.contains(sums));
@@ -47,6 +48,8 @@ pub(super) async fn conflict(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
         let row = said.cells("NumberOfEmployees").join(" ");
         let expected = "NumberOfEmployees skipped null 12 40 changed since";
         scene.check("headcount", expected, &row);
+        let record = format!("Lead/{} · last changed by {kim}", seed::LEAD_MARIE);
+        scene.check("by whom", true, said.text.contains(&record));
     }
     scene.expect_record(industry, Value::Null);
     scene.expect_record(headcount, json!(40));

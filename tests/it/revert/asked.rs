@@ -285,7 +285,7 @@ async fn the_command_line_shows_a_table_and_json() {
     let expected = [
         "RECORD, FIELD RESULT THEN WRITTEN NOW WHY".to_owned(),
         format!("entry {one}"),
-        record,
+        format!("{record} · last changed by {}", seed::OPERATIONS_USER),
         "Industry restored null \"Software\" \"Software\"".to_owned(),
         "Phone skipped \"+1 520 555 0101\" \"1\" \"+49\" changed since".to_owned(),
         format!("dry run, nothing written: {sum}"),
