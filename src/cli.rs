@@ -129,6 +129,21 @@ pub fn run(arguments: impl Iterator<Item = OsString>, env: &Environment) -> Exit
     }
 }
 
+/// Runs a verb with these arguments and keeps what it says, the text of a failure included.
+fn kept(arguments: &[String], env: &Environment) -> (Exit, String) {
+    let program = std::iter::once("writegate".to_owned());
+    let arguments = match Arguments::try_parse_from(program.chain(arguments.iter().cloned())) {
+        Ok(arguments) => arguments,
+        Err(error) => return (Exit::Usage, error.to_string()),
+    };
+    let (mut out, kept) = Out::kept();
+    let mut context = Context { env, out: &mut out };
+    match verb(arguments.verb, &mut context) {
+        Ok(exit) => (exit, kept.text()),
+        Err(failure) => (failure.exit(), format!("{}{failure}\n", kept.text())),
+    }
+}
+
 fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
     match verb {
         Verb::Demo(arguments) => demo::run(&arguments, context),

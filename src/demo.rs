@@ -4,8 +4,9 @@
 //! ```text
 //! folder   configuration, rules, certificates, ledger, as a user would have them
 //! house    sandbox CRM + two routes with TLS + operators' side
-//! tour     scenes: what the agent sends and sees, what the ledger says, what the CRM saw
+//! tour     scenes: what the agent sends and sees, what operators run, what the ledger says, what the CRM saw
 //! ending   how to point an SDK, and the other verbs, at what is running
+//! turn     one write that is left for whoever watches to decide
 //! ```
 
 mod cast;
@@ -16,6 +17,8 @@ mod house;
 mod paper;
 mod scene;
 mod tour;
+mod turn;
+mod verbs;
 
 use std::io;
 
@@ -27,6 +30,7 @@ use crate::server::Trigger;
 use house::House;
 
 pub use paper::Paper;
+pub use verbs::{Said, Verbs};
 
 /// Why there is no demo.
 #[derive(Debug, thiserror::Error)]
@@ -53,16 +57,17 @@ pub enum Ended {
     Interrupted,
 }
 
-/// Tells the story on `paper`; with `stay` the proxy then runs until TERM or INT. Blocks.
+/// Tells the story on `paper`, in which operators run `verbs`; with `stay` the proxy then runs until
+/// TERM or INT. Blocks.
 ///
 /// # Errors
 /// [`DemoError`]; that a step does something else is no error but [`Ended::Otherwise`].
-pub fn run(paper: &mut Paper<'_>, stay: bool) -> Result<Ended, DemoError> {
+pub fn run(paper: &mut Paper<'_>, stay: bool, verbs: Verbs) -> Result<Ended, DemoError> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| DemoError::Start(format!("cannot start a runtime: {error}")))?;
-    let (house, opened) = House::build(&runtime)?;
+    let (house, opened) = House::build(&runtime, verbs)?;
     runtime.block_on(serve(&house, opened, paper, stay))
 }
 
@@ -94,12 +99,13 @@ async fn tell(
         ended = tour::run(house, paper) => ended?,
         () = shutdown.started() => return Ok(Ended::Interrupted),
     };
-    if stay {
-        ending::pointers(house, paper)?;
-        paper.flush()?;
-        shutdown.started().await;
-    } else {
+    if !stay {
         ending::farewell(paper)?;
+        return Ok(ended);
     }
-    Ok(ended)
+    ending::pointers(house, paper)?;
+    let left = turn::leave(house, paper).await?;
+    paper.flush()?;
+    shutdown.started().await;
+    Ok(if left { ended } else { Ended::Otherwise })
 }

@@ -185,7 +185,8 @@ impl Running {
         }
     }
 
-    /// Somebody else changes a record: no validation, stamps move. False when there is no such record.
+    /// Kim changes a record in the CRM itself: no validation, stamps move. False when there is no such
+    /// record.
     pub fn set_field(
         &self,
         crm: CrmKind,

@@ -3,7 +3,8 @@
 use clap::Args;
 
 use super::{Context, Exit, Failure};
-use crate::demo::{self, DemoError, Ended, Paper};
+use crate::config::Environment;
+use crate::demo::{self, DemoError, Ended, Paper, Said};
 use crate::telemetry::{self, LogFormat};
 
 /// Show what Writegate does, on a built-in CRM, and stay up to be tried
@@ -21,11 +22,21 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
     telemetry::init_quietly(LogFormat::Text)
         .map_err(|error| Failure::Refused(error.to_string()))?;
     let colour = context.out.colour() && !arguments.plain;
-    let mut paper = Paper::new(context.out, colour);
-    match demo::run(&mut paper, !arguments.exit)? {
+    let columns = context.out.columns();
+    let mut paper = Paper::new(context.out, colour, columns);
+    match demo::run(&mut paper, !arguments.exit, verb)? {
         Ended::AsTold => Ok(Exit::Done),
         Ended::Otherwise => Ok(Exit::Found),
         Ended::Interrupted => Err(Failure::Refused("stopped before the tour was over".into())),
+    }
+}
+
+/// A verb, as the demo's operators run it.
+fn verb(arguments: &[String], env: &Environment) -> Said {
+    let (exit, text) = super::kept(arguments, env);
+    Said {
+        exit: exit.code(),
+        text,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::config::{ConfigErrors, Environment};
@@ -127,6 +129,7 @@ pub(super) fn written(result: io::Result<()>) -> Exit {
 pub struct Out {
     to: Box<dyn Write>,
     colour: bool,
+    columns: Option<usize>,
 }
 
 impl Out {
@@ -136,16 +139,35 @@ impl Out {
         let stdout = io::stdout();
         let plain = env.get("NO_COLOR").is_some_and(|value| !value.is_empty())
             || env.get("TERM").is_some_and(|value| value == "dumb");
+        let size = terminal_size::terminal_size_of(&stdout);
         Self {
             colour: stdout.is_terminal() && !plain,
+            columns: size.map(|(width, _)| usize::from(width.0)),
             to: Box::new(stdout.lock()),
         }
+    }
+
+    /// One that keeps what is written, without colour.
+    pub(super) fn kept() -> (Self, Kept) {
+        let kept = Kept::default();
+        let out = Self {
+            to: Box::new(kept.clone()),
+            colour: false,
+            columns: None,
+        };
+        (out, kept)
     }
 
     /// Whether a person looks, so that colour helps.
     #[must_use]
     pub fn colour(&self) -> bool {
         self.colour
+    }
+
+    /// How wide the terminal is that a person looks at.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        self.columns
     }
 
     /// Writes one line.
@@ -189,6 +211,28 @@ impl Write for Out {
 
     fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
+    }
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    /// As text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock()).into_owned()
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -55,6 +55,8 @@ struct Item {
     written: Value,
     now: Value,
     why: Option<String>,
+    #[serde(default)]
+    editor: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,31 +119,10 @@ fn wish(arguments: &Arguments) -> Result<Value, Failure> {
 }
 
 fn show(report: &Report, dry_run: bool, context: &mut Context<'_>) -> Result<(), Failure> {
-    let head = [
-        "ENTRY", "RECORD", "FIELD", "", "THEN", "WRITTEN", "NOW", "WHY",
-    ];
-    let mut table = Table::new(&head);
-    for item in &report.items {
-        let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), visible);
-        // a record as a whole and its links have no values
-        let field = item.field.as_deref();
-        let has_values = field.is_some_and(|field| !field.starts_with("link to "));
-        let shown = |known: &Value| if has_values { value(known) } else { "-".into() };
-        table.row(vec![
-            visible(&item.entry),
-            text(&item.record),
-            text(&item.field),
-            visible(&item.action),
-            shown(&item.then),
-            shown(&item.written),
-            shown(&item.now),
-            item.why.as_deref().map_or(String::new(), visible),
-        ]);
-    }
     if report.items.is_empty() {
         context.out.line("nothing to take back")?;
     } else {
-        table.print(context.out)?;
+        table(&report.items).print(context.out)?;
     }
     let Summary {
         entries,
@@ -166,4 +147,67 @@ fn show(report: &Report, dry_run: bool, context: &mut Context<'_>) -> Result<(),
         ))?;
     }
     Ok(())
+}
+
+/// Entry by entry and record by record, so that a line is no wider than a terminal: ids have lines of
+/// their own.
+fn table(items: &[Item]) -> Table {
+    let values = items.iter().any(Item::has_values);
+    let mut table = Table::new(match values {
+        true => &["RECORD, FIELD", "RESULT", "THEN", "WRITTEN", "NOW", "WHY"],
+        false => &["RECORD", "RESULT", "WHY"],
+    });
+    let mut under: (Option<&str>, Option<&str>) = (None, None);
+    for item in items {
+        if under.0 != Some(&item.entry) {
+            under = (Some(&item.entry), None);
+            table.title(format!("entry {}", visible(&item.entry)));
+        }
+        let record = item.record.as_deref();
+        if item.field.is_some() && under.1 != record {
+            under.1 = record;
+            let name = record.map_or_else(|| "-".to_owned(), visible);
+            let same = |one: &&Item| one.entry == item.entry && one.record == item.record;
+            let editor = items.iter().filter(same).find_map(Item::edited);
+            table.title(editor.map_or(name.clone(), |editor| format!("{name} · {editor}")));
+        }
+        table.row(item.cells(values));
+    }
+    table
+}
+
+impl Item {
+    /// Who changed the record last, where somebody did since.
+    fn edited(&self) -> Option<String> {
+        let editor = self.editor.as_deref()?;
+        Some(format!("last changed by {}", visible(editor)))
+    }
+
+    /// A record as a whole and its links have no values.
+    fn has_values(&self) -> bool {
+        let field = self.field.as_deref();
+        field.is_some_and(|field| !field.starts_with("link to "))
+    }
+
+    fn cells(&self, values: bool) -> Vec<String> {
+        let what = match (&self.field, &self.record) {
+            (Some(field), _) => format!("  {}", visible(field)),
+            (None, Some(record)) => visible(record),
+            (None, None) => "all of it".to_owned(),
+        };
+        let mut cells = vec![what, visible(&self.action)];
+        if values {
+            let known = [&self.then, &self.written, &self.now];
+            cells.extend(known.map(|known| match self.has_values() {
+                true => value(known),
+                false => "-".to_owned(),
+            }));
+        }
+        let why = self.why.as_deref().map_or(String::new(), visible);
+        cells.push(match self.edited().filter(|_| self.field.is_none()) {
+            Some(editor) => format!("{why}; {editor}"),
+            None => why,
+        });
+        cells
+    }
 }

@@ -35,12 +35,18 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Adds a line of its own between rows; no column is as wide as it.
+    pub(super) fn title(&mut self, text: String) {
+        self.rows.push(vec![text]);
+    }
+
     /// Prints all rows.
     pub(super) fn print(&self, out: &mut Out) -> io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
             .map(|column| {
-                let cells = self.rows.iter().filter_map(|row| row.get(column));
+                let rows = self.rows.iter().filter(|row| row.len() > 1);
+                let cells = rows.filter_map(|row| row.get(column));
                 cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
             })
             .collect();

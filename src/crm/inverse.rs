@@ -135,6 +135,15 @@ impl Crm {
         }
     }
 
+    /// The field that tells who changed a record last, as far as its object is known to have one.
+    #[must_use]
+    pub fn editor_field(self, object: &str) -> Option<&'static str> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::inverse::editor_field(object),
+            CrmKind::HubSpot => Some("hs_updated_by_user_id"),
+        }
+    }
+
     /// Why what an operation did cannot be taken back; `None`: it can.
     #[must_use]
     pub fn no_way_back(self, operation: Operation, undo: Undo) -> Option<&'static str> {

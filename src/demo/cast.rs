@@ -1,4 +1,4 @@
-//! Who plays in the demo: the agents of the shipped rule packs, and an operator.
+//! Who plays in the demo: the agents of the shipped rule packs, and two operators.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,8 +6,30 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::clock::Entropy;
 use crate::mutation::CrmKind;
 
-/// The operator's name.
-pub(super) const OPERATOR: &str = "dana";
+/// An operator.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operator {
+    pub(super) name: &'static str,
+    /// The role and the teams, as the configuration lists them.
+    pub(super) role: &'static str,
+    pub(super) teams: &'static str,
+}
+
+/// Runs the place.
+pub(super) const DANA: Operator = Operator {
+    name: "dana",
+    role: "admin",
+    teams: "RevOps, Sales Ops, VP Sales",
+};
+/// Agrees to large deals.
+pub(super) const LEE: Operator = Operator {
+    name: "lee",
+    role: "approver",
+    teams: "Deal Desk, RevOps",
+};
+
+/// Both of them.
+pub(super) const OPERATORS: [Operator; 2] = [DANA, LEE];
 
 /// An agent. Its CRM tokens are the same in every demo: they open nothing but the sandbox.
 #[derive(Clone, Copy, Debug)]
@@ -47,19 +69,24 @@ impl Agent {
 
 /// What is made anew for each demo.
 #[derive(Clone)]
-pub(super) struct Secrets {
-    /// The operator's token.
-    pub(super) operator: String,
-}
+pub(super) struct Secrets(String);
 
 impl Secrets {
     /// New ones.
     pub(super) fn new(entropy: &dyn Entropy) -> Self {
         let mut random = [0_u8; 18];
         entropy.fill(&mut random);
-        Self {
-            operator: format!("demo-{}", URL_SAFE_NO_PAD.encode(random)),
-        }
+        Self(URL_SAFE_NO_PAD.encode(random))
+    }
+
+    /// An operator's token.
+    pub(super) fn of(&self, operator: Operator) -> String {
+        format!("demo-{}-{}", operator.name, self.0)
+    }
+
+    /// What releases and reverts reach the sandbox with, on both routes.
+    pub(super) fn release(&self) -> String {
+        format!("demo-release-{}", self.0)
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Reply {
     pub(super) status: u16,
     /// `x-writegate-entry`.
     pub(super) entry: Option<String>,
+    /// Whether it is marked as given before (`x-writegate-replayed`).
+    pub(super) replayed: bool,
     /// JSON; null where there was none.
     pub(super) body: Value,
 }
@@ -127,10 +129,11 @@ impl Client {
             .into_parts();
         let bytes = body.collect().await.map_err(|error| failed(&error))?;
         driving.abort();
-        let entry = parts.headers.get("x-writegate-entry");
+        let header = |name: &str| parts.headers.get(name)?.to_str().ok();
         Ok(Reply {
             status: parts.status.as_u16(),
-            entry: entry.and_then(|value| Some(value.to_str().ok()?.to_owned())),
+            entry: header("x-writegate-entry").map(str::to_owned),
+            replayed: header("x-writegate-replayed") == Some("true"),
             body: json::parse(&bytes.to_bytes()).unwrap_or_default(),
         })
     }

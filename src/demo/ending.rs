@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::cast::{AGENTS, ENRICHMENT};
+use super::cast::{AGENTS, DANA, ENRICHMENT};
 use super::house::House;
 use super::paper::Paper;
 use crate::mutation::CrmKind;
@@ -10,7 +10,8 @@ use crate::mutation::CrmKind;
 /// With `--exit`.
 pub(super) fn farewell(paper: &mut Paper<'_>) -> io::Result<()> {
     paper.text(
-        "Without --exit the demo stays up and says how to point an agent of your own at it.",
+        "Without --exit the demo stays up, leaves one write for you to decide, and says how to point an \
+         agent of your own at it.",
     )?;
     paper.flush()
 }
@@ -94,21 +95,21 @@ fn sdks(salesforce: &str, hubspot: &str, ca: &str) -> [(&'static str, Vec<String
 }
 
 fn operators(house: &House, paper: &mut Paper<'_>) -> io::Result<()> {
-    let admin = format!("http://{}", house.listens.admin);
-    let config = house.folder.config().display().to_string();
-    let ledger = house.folder.ledger().display().to_string();
     let writegate = program();
     paper.gap()?;
-    paper.heading("As the operator, in another terminal")?;
+    paper.heading("As Dana, in another terminal")?;
+    for (name, value) in house.variables(DANA) {
+        paper.verbatim(&format!("export {name}={value}"))?;
+    }
     for line in [
-        format!("export WRITEGATE_TOKEN={}", house.secrets.operator),
-        format!("{writegate} status --admin {admin}"),
-        format!("{writegate} entries list --admin {admin}"),
-        format!("{writegate} entries show ENTRY --admin {admin}"),
-        format!("{writegate} kill enrichment-agent --reason 'a try' --admin {admin}"),
-        format!("{writegate} resume enrichment-agent --admin {admin}"),
-        format!("{writegate} check --config {config}"),
-        format!("{writegate} ledger verify --ledger {ledger}"),
+        format!("{writegate} status"),
+        format!("{writegate} entries list"),
+        format!("{writegate} entries show ENTRY"),
+        format!("{writegate} revert --as enrichment-agent --last 1 --dry-run"),
+        format!("{writegate} kill enrichment-agent --reason 'a try'"),
+        format!("{writegate} resume enrichment-agent"),
+        format!("{writegate} check"),
+        format!("{writegate} ledger verify"),
     ] {
         paper.verbatim(&line)?;
     }
@@ -116,7 +117,7 @@ fn operators(house: &House, paper: &mut Paper<'_>) -> io::Result<()> {
 }
 
 /// How this program is called from the working directory.
-fn program() -> String {
+pub(super) fn program() -> String {
     let Ok(program) = std::env::current_exe() else {
         return "writegate".into();
     };

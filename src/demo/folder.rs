@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::cast::{AGENTS, OPERATOR, Secrets};
+use super::cast::{AGENTS, OPERATORS, Secrets};
 use crate::config::Fingerprint;
+use crate::mutation::CrmKind;
 use crate::tls::DevCerts;
 
 /// The shipped packs with their cases, and the demo's own rules.
@@ -29,12 +30,25 @@ const RULES: [(&str, &str); 5] = [
     ("demo.yaml", include_str!("demo.yaml")),
 ];
 
+/// The file of the release credential.
+const RELEASE: &str = "release.token";
+
 /// Where the routes and the operators' side listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Listens {
     pub(super) salesforce: SocketAddr,
     pub(super) hubspot: SocketAddr,
     pub(super) admin: SocketAddr,
+}
+
+impl Listens {
+    /// The route of a CRM.
+    pub(super) fn of(self, crm: CrmKind) -> SocketAddr {
+        match crm {
+            CrmKind::Salesforce => self.salesforce,
+            CrmKind::HubSpot => self.hubspot,
+        }
+    }
 }
 
 /// A folder that only its owner can read; removed when dropped.
@@ -62,13 +76,14 @@ impl Folder {
         write(&self.0.join("key.pem"), &certs.key)
     }
 
-    /// Writes the configuration.
+    /// Writes the configuration, and the credential that it names.
     pub(super) fn configure(
         &self,
         listens: Listens,
         sandbox: &str,
         secrets: &Secrets,
     ) -> io::Result<()> {
+        write(&self.0.join(RELEASE), &secrets.release())?;
         write(&self.config(), &yaml(listens, sandbox, secrets))
     }
 
@@ -109,7 +124,7 @@ fn yaml(listens: Listens, sandbox: &str, secrets: &Secrets) -> String {
     let route = |name: &str, listen: SocketAddr| {
         format!(
             "  - name: {name}\n    crm: {name}\n    listen: {listen}\n    upstream: {sandbox}\n    \
-             tls: {{ cert: cert.pem, key: key.pem }}\n"
+             tls: {{ cert: cert.pem, key: key.pem }}\n    release_credential: {{ file: {RELEASE} }}\n"
         )
     };
     let agents: String = AGENTS
@@ -123,13 +138,23 @@ fn yaml(listens: Listens, sandbox: &str, secrets: &Secrets) -> String {
             )
         })
         .collect();
+    let operators: String = OPERATORS
+        .iter()
+        .map(|operator| {
+            format!(
+                "  - name: {}\n    roles: [{}]\n    teams: [{}]\n    token: {}\n",
+                operator.name,
+                operator.role,
+                operator.teams,
+                Fingerprint::of(secrets.of(*operator).as_bytes())
+            )
+        })
+        .collect();
     format!(
         "routes:\n{}{}admin: {{ listen: {} }}\ncontrol: memory\nledger: sqlite:ledger.db\nrules: \
-         rules\nservice_accounts:\n{agents}operators:\n  - name: {OPERATOR}\n    roles: [admin]\n    \
-         teams: [RevOps, Sales Ops, Deal Desk, VP Sales]\n    token: {}\n",
+         rules\nservice_accounts:\n{agents}operators:\n{operators}",
         route("salesforce", listens.salesforce),
         route("hubspot", listens.hubspot),
         listens.admin,
-        Fingerprint::of(secrets.operator.as_bytes()),
     )
 }

@@ -8,9 +8,10 @@ use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
 
 use super::DemoError;
-use super::cast::{AGENTS, Agent, Secrets};
+use super::cast::{AGENTS, Agent, DANA, Operator, Secrets};
 use super::client::{Client, trusting};
 use super::folder::{Folder, Listens};
+use super::verbs::Verbs;
 use crate::app::App;
 use crate::clock::{Clock, SystemClock, SystemEntropy, entry_id};
 use crate::config::{Environment, load};
@@ -32,6 +33,8 @@ pub(super) struct House {
     /// The usual ports that somebody else has.
     pub(super) taken: Vec<u16>,
     pub(super) secrets: Secrets,
+    /// The command line that its operators have.
+    pub(super) verbs: Verbs,
     tls: Tls,
     /// Last, so that it goes when nobody writes to it any more.
     pub(super) folder: Folder,
@@ -47,7 +50,7 @@ impl std::fmt::Debug for Tls {
 
 impl House {
     /// Builds it; nothing is served yet. The sandbox answers while `runtime` runs.
-    pub(super) fn build(runtime: &Runtime) -> Result<(Self, Opened), DemoError> {
+    pub(super) fn build(runtime: &Runtime, verbs: Verbs) -> Result<(Self, Opened), DemoError> {
         tls::install_provider();
         let now = SystemClock.now();
         let entropy = SystemEntropy::default();
@@ -57,7 +60,7 @@ impl House {
         let certs = tls::dev_ca(now).map_err(|error| DemoError::Start(error.to_string()))?;
         folder.certify(&certs).map_err(files)?;
         let sandbox = runtime
-            .block_on(sandbox())
+            .block_on(sandbox(&secrets))
             .map_err(|error| DemoError::Start(format!("the sandbox cannot listen: {error}")))?;
         let (opened, listens) = open(&folder, &sandbox, &secrets)?;
         let usual = [listens.salesforce, listens.hubspot, listens.admin];
@@ -69,6 +72,7 @@ impl House {
             listens,
             taken: taken.map(|(port, _)| *port).collect(),
             secrets,
+            verbs,
             tls: Tls(trusting(&certs.ca).map_err(DemoError::Start)?),
             folder,
         };
@@ -77,26 +81,35 @@ impl House {
 
     /// An agent before a route: it knows the base URL, its token and the CA.
     pub(super) fn agent(&self, agent: Agent, crm: CrmKind) -> Client {
-        let to = match crm {
-            CrmKind::Salesforce => self.listens.salesforce,
-            CrmKind::HubSpot => self.listens.hubspot,
-        };
-        Client::new(to, agent.token(crm), Some(self.tls.0.clone()))
+        Client::new(
+            self.listens.of(crm),
+            agent.token(crm),
+            Some(self.tls.0.clone()),
+        )
     }
 
-    /// The operator before the admin listener.
+    /// An operator before the admin listener.
     pub(super) fn operator(&self) -> Client {
-        Client::new(self.listens.admin, self.secrets.operator.clone(), None)
+        Client::new(self.listens.admin, self.secrets.of(DANA), None)
+    }
+
+    /// The variables that lead an operator's verbs to this house.
+    pub(super) fn variables(&self, operator: Operator) -> [(&'static str, String); 3] {
+        [
+            ("WRITEGATE_ADMIN", format!("http://{}", self.listens.admin)),
+            ("WRITEGATE_TOKEN", self.secrets.of(operator)),
+            (
+                "WRITEGATE_CONFIG",
+                self.folder.config().display().to_string(),
+            ),
+        ]
     }
 }
 
-async fn sandbox() -> std::io::Result<Running> {
-    let mut options = Options::with_token("");
-    options.tokens = AGENTS
-        .iter()
-        .flat_map(|agent| agent.tokens())
-        .map(Token::new)
-        .collect();
+async fn sandbox(secrets: &Secrets) -> std::io::Result<Running> {
+    let mut options = Options::with_token(secrets.release());
+    let agents = AGENTS.iter().flat_map(|agent| agent.tokens());
+    options.tokens.extend(agents.map(Token::new));
     Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), options).await
 }
 

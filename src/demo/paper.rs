@@ -2,12 +2,16 @@
 
 use std::io::{self, Write};
 
-/// No line is longer, but for what cannot be broken.
+/// No line is longer, but for what cannot be broken; a narrower terminal has shorter ones.
 const WIDTH: usize = 100;
+/// Below this columns do not stay together.
+const NARROWEST: usize = 80;
 /// Where the text of a labelled line begins.
 const LABELLED: usize = 17;
 /// Everything below a heading.
 const INDENT: &str = "   ";
+/// Before what a program said.
+const GUTTER: &str = "│ ";
 
 /// How a piece of text looks on a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +26,14 @@ pub(super) enum Ink {
 pub struct Paper<'a> {
     to: &'a mut dyn Write,
     colour: bool,
+    width: usize,
 }
 
 impl<'a> Paper<'a> {
-    /// Writes to `to`; colours where `colour` says that a person looks.
-    pub fn new(to: &'a mut dyn Write, colour: bool) -> Self {
-        Self { to, colour }
+    /// Writes to `to`; colours where `colour` says that a person looks, on a terminal of `columns`.
+    pub fn new(to: &'a mut dyn Write, colour: bool, columns: Option<usize>) -> Self {
+        let width = columns.unwrap_or(WIDTH).clamp(NARROWEST, WIDTH);
+        Self { to, colour, width }
     }
 
     /// An empty line.
@@ -43,7 +49,7 @@ impl<'a> Paper<'a> {
 
     /// A paragraph at the margin.
     pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
-        for line in wrapped(text, WIDTH) {
+        for line in wrapped(text, self.width) {
             writeln!(self.to, "{line}")?;
         }
         Ok(())
@@ -51,7 +57,7 @@ impl<'a> Paper<'a> {
 
     /// A paragraph below a heading.
     pub(super) fn below(&mut self, text: &str) -> io::Result<()> {
-        for line in wrapped(text, WIDTH - INDENT.len()) {
+        for line in wrapped(text, self.width - INDENT.len()) {
             writeln!(self.to, "{INDENT}{line}")?;
         }
         Ok(())
@@ -65,11 +71,25 @@ impl<'a> Paper<'a> {
     /// `label  text`, the text in a column of its own; an empty label goes on with the one before.
     pub(super) fn labelled(&mut self, label: &str, text: &str, ink: Ink) -> io::Result<()> {
         let mut label = label;
-        for line in wrapped(text, WIDTH - LABELLED) {
+        for line in wrapped(text, self.width - LABELLED) {
             let line = self.inked(&line, ink);
             let width = LABELLED - INDENT.len();
             writeln!(self.to, "{INDENT}{label:width$}{line}")?;
             label = "";
+        }
+        Ok(())
+    }
+
+    /// `label  command`, in one piece however long it is: it is there to be copied.
+    pub(super) fn typed(&mut self, label: &str, command: &str) -> io::Result<()> {
+        let width = LABELLED - INDENT.len();
+        writeln!(self.to, "{INDENT}{label:width$}{command}")
+    }
+
+    /// A line that a program said, as it stands; what is too long goes on below its last column.
+    pub(super) fn quoted(&mut self, text: &str) -> io::Result<()> {
+        for line in hung(text, self.width - INDENT.len() - GUTTER.chars().count()) {
+            writeln!(self.to, "{INDENT}{GUTTER}{line}")?;
         }
         Ok(())
     }
@@ -122,13 +142,33 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The same, where what does not fit into the last column goes on below it; columns stand three blanks
+/// apart.
+fn hung(text: &str, width: usize) -> Vec<String> {
+    let Some((before, last)) = text.rsplit_once("   ") else {
+        return wrapped(text, width);
+    };
+    let column = before.chars().count() + 3;
+    if column > width / 2 {
+        return wrapped(text, width);
+    }
+    let lines = wrapped(last, width - column);
+    let mut before = format!("{before}   ");
+    let line = |line: String| {
+        let whole = format!("{before}{line}");
+        before = " ".repeat(column);
+        whole
+    };
+    lines.into_iter().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn written(write: impl Fn(&mut Paper<'_>) -> io::Result<()>, colour: bool) -> String {
         let mut bytes = Vec::new();
-        write(&mut Paper::new(&mut bytes, colour)).unwrap();
+        write(&mut Paper::new(&mut bytes, colour, None)).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -147,6 +187,41 @@ mod tests {
             lines.iter().all(|line| line.chars().count() <= WIDTH),
             "{out}"
         );
+    }
+
+    #[test]
+    fn what_a_program_said_keeps_its_columns() {
+        let text = format!("because   {}", "word ".repeat(30).trim());
+        let out = written(|paper| paper.quoted(&text), false);
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("   │ because   word"), "{out}");
+        assert!(lines[1].starts_with("   │           word"), "{out}");
+        let short = "  A   1   -   2";
+        assert_eq!(hung(short, 40), [short]);
+        assert_eq!(hung("no columns at all", 12), ["no columns", "at all"]);
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_shorter_lines() {
+        let text = "word ".repeat(60);
+        for (columns, longest) in [
+            (None, 100),
+            (Some(90), 90),
+            (Some(40), 80),
+            (Some(200), 100),
+        ] {
+            let mut bytes = Vec::new();
+            Paper::new(&mut bytes, false, columns)
+                .text(text.trim())
+                .unwrap();
+            let out = String::from_utf8(bytes).unwrap();
+            let width = out.lines().map(str::len).max().unwrap();
+            assert!(
+                (longest - 4..=longest).contains(&width),
+                "{columns:?} {width}"
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! One step of the story: a request, what the agent saw of it, what the ledger says, what the CRM saw,
 //! and whether all of that is what the step is there to show.
 
+mod expect;
+mod operate;
 mod tell;
 
 use std::collections::BTreeSet;
@@ -17,8 +19,6 @@ use super::paper::{Ink, Paper};
 use crate::clock::EntryId;
 use crate::journal::read::{self, Detail, EntryState};
 use crate::mutation::CrmKind;
-
-use tell::state;
 
 pub(super) use tell::some;
 
@@ -47,16 +47,25 @@ pub(super) struct Ask {
     pub(super) body: Option<Value>,
 }
 
+/// A field in a CRM: object, record and name.
+pub(super) type Place<'a> = (CrmKind, &'a str, &'a str, &'a str);
+
+/// Requests that reached the CRM in some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Traffic {
+    pub(super) writes: usize,
+    /// The proxy's own among them.
+    pub(super) reads: usize,
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) reply: Reply,
     /// The entry that the answer names.
     pub(super) detail: Option<Detail>,
-    /// Writes that reached the CRM meanwhile.
-    pub(super) writes: usize,
-    /// Reads that reached the CRM meanwhile, the proxy's own among them.
-    pub(super) reads: usize,
+    /// What reached the CRM meanwhile.
+    pub(super) crm: Traffic,
 }
 
 impl Seen {
@@ -151,24 +160,26 @@ impl<'s, 'p> Scene<'s, 'p> {
         Ok(seen)
     }
 
+    /// Sends the same request once more and tells what came of it.
+    pub(super) async fn again(&mut self, ask: &Ask) -> Result<Seen, Trouble> {
+        self.say("agent sends", "exactly the same again")?;
+        let seen = self.quietly(ask).await?;
+        self.tell_all(&seen, "")?;
+        Ok(seen)
+    }
+
     /// Sends a request and tells nothing of it.
     pub(super) async fn quietly(&mut self, ask: &Ask) -> Result<Seen, Trouble> {
-        let (writes, all) = self.at_the_crm();
+        let before = self.at_the_crm();
         let client = self.house.agent(ask.agent, ask.crm);
         let sent = client.send(ask.method.clone(), &ask.target, ask.body.as_ref());
         let reply = sent.await?;
-        let (writes_after, all_after) = self.at_the_crm();
+        let crm = self.since(before);
         let detail = match &reply.entry {
             Some(id) => self.entry(id).await?,
             None => None,
         };
-        let writes = writes_after - writes;
-        Ok(Seen {
-            reply,
-            detail,
-            writes,
-            reads: all_after - all - writes,
-        })
+        Ok(Seen { reply, detail, crm })
     }
 
     async fn entry(&self, id: &str) -> Result<Option<Detail>, Trouble> {
@@ -177,57 +188,29 @@ impl<'s, 'p> Scene<'s, 'p> {
         Ok(found.map_err(|error| format!("the ledger: {error}"))?)
     }
 
-    /// Writes and all requests that the CRM has seen so far.
-    fn at_the_crm(&self) -> (usize, usize) {
+    /// What the CRM has seen so far.
+    pub(super) fn at_the_crm(&self) -> Traffic {
         let sandbox = &self.house.sandbox;
-        (sandbox.writes().len(), sandbox.seen().len())
+        let writes = sandbox.writes().len();
+        Traffic {
+            writes,
+            reads: sandbox.seen().len() - writes,
+        }
     }
 
-    /// The write went through as it was: one write at the CRM, the ledger says done.
-    pub(super) fn expect_done(&mut self, seen: &Seen, status: u16) {
-        self.check("status", status, seen.reply.status);
-        self.check("writes at the CRM", 1, seen.writes);
-        self.check("ledger", "done", seen.state().map_or("no entry", state));
+    /// What the CRM has seen since.
+    pub(super) fn since(&self, before: Traffic) -> Traffic {
+        let now = self.at_the_crm();
+        Traffic {
+            writes: now.writes - before.writes,
+            reads: now.reads - before.reads,
+        }
     }
 
-    /// The write was refused: our code, nothing at the CRM, and the ledger says so.
-    pub(super) fn expect_refused(&mut self, seen: &Seen, code: &str) {
-        self.check("status", 403, seen.reply.status);
-        self.check("code", code, seen.reply.code().unwrap_or("none"));
-        let message = seen.reply.message().unwrap_or_default();
-        let opening = message.split(':').next().unwrap_or_default();
-        let opening = opening.split(',').next().unwrap_or_default();
-        self.check("message begins with", "Not written", opening);
-        self.check("writes at the CRM", 0, seen.writes);
-        let entry = seen.state().map_or("no entry", state);
-        self.check("ledger", state(EntryState::Refused), entry);
-    }
-
-    /// These rules, and no others, decided.
-    pub(super) fn expect_rules(&mut self, seen: &Seen, rules: &[&str]) {
-        let decided: Vec<String> = seen.rules().into_iter().collect();
-        self.check("rules", rules.join(", "), decided.join(", "));
-    }
-
-    /// A field in the ledger's entry.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "steps name what they expect in place"
-    )]
-    pub(super) fn expect_change(&mut self, seen: &Seen, field: &str, before: Value, after: Value) {
-        let changes = seen.detail.iter().flat_map(|detail| &detail.changes);
-        let found = changes.filter_map(|change| change.fields.get(field));
-        let found: Vec<String> = found.map(tell::values).collect();
-        let expected = format!("{before} → {after}");
-        self.check(field, expected, found.join(", "));
-    }
-
-    /// A field in the CRM itself.
-    pub(super) fn expect_record(&mut self, place: (CrmKind, &str, &str, &str), expected: Value) {
-        let (crm, object, id, field) = place;
+    /// A field as the CRM holds it.
+    fn field(&self, (crm, object, id, field): Place<'_>) -> Value {
         let record = self.house.sandbox.record(crm, object, id);
         let seen = record.and_then(|record| record.get(field).cloned());
-        let what = format!("{object}.{field} in the CRM");
-        self.check(&what, expected, seen.unwrap_or_default());
+        seen.unwrap_or_default()
     }
 }

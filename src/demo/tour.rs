@@ -1,7 +1,9 @@
 //! The tour: its scenes in order, and how many of them did what they say.
 
+pub(super) mod holds;
 mod ledger;
 mod limits;
+mod reverts;
 mod switches;
 mod writes;
 
@@ -24,7 +26,7 @@ struct Act {
     play: for<'a> fn(&'a mut Scene<'_, '_>) -> Played<'a>,
 }
 
-const ACTS: [Act; 9] = [
+const ACTS: [Act; 14] = [
     Act {
         title: "A blank field is filled",
         about: "The enrichment agent found out what Acme does. Both fields are blank in Salesforce, and \
@@ -60,16 +62,47 @@ const ACTS: [Act; 9] = [
         play: |scene| Box::pin(limits::budget(scene)),
     },
     Act {
+        title: "An operator stops an agent, and lets it go on",
+        about: "Dana does not like what she sees and stops the enrichment agent: on all routes, reads \
+                too, before a request's body is even read.",
+        play: |scene| Box::pin(switches::kill_and_resume(scene)),
+    },
+    Act {
+        title: "A stage change waits for two people",
+        about: "The sales agent moves a deal of 480,000 on. Stages are decided by Sales Ops, and with deals \
+                of this size Deal Desk has to agree too. What they decide about is named by a digest; the \
+                agent only has to send the same again.",
+        play: |scene| Box::pin(holds::approved(scene)),
+    },
+    Act {
+        title: "A person says no",
+        about: "The same with a small deal in HubSpot: one person decides. Why she says no is what the agent \
+                reads when it asks again.",
+        play: |scene| Box::pin(holds::rejected(scene)),
+    },
+    Act {
+        title: "What was approved has moved",
+        about: "Between Dana's look and her yes Kim changes the record in Salesforce itself. What she \
+                saw is not what there is, so nothing is sent and she is asked again.",
+        play: |scene| Box::pin(holds::drifted(scene)),
+    },
+    Act {
+        title: "A write is taken back, but not over a person's",
+        about: "What the enrichment agent filled in for Radium Labs turns out to be wrong; Kim has corrected \
+                one of the two fields by then. First a dry run, then the same in earnest.",
+        play: |scene| Box::pin(reverts::conflict(scene)),
+    },
+    Act {
         title: "A trip wire stops an agent that runs away",
         about: "The sales agent is caught in a loop and creates 20 tasks with each request. More than 50 \
                 records in two minutes throw its kill switch, without anybody watching.",
         play: |scene| Box::pin(limits::runaway(scene)),
     },
     Act {
-        title: "An operator stops an agent, and lets it go on",
-        about: "Dana does not like what she sees and stops the enrichment agent: on all routes, reads \
-                too, before a request's body is even read.",
-        play: |scene| Box::pin(switches::kill_and_resume(scene)),
+        title: "What the runaway left behind is taken back",
+        about: "All that the sales agent wrote since its first task of the loop, in one command: what it \
+                created is deleted, unless somebody has touched it. Only then it may go on.",
+        play: |scene| Box::pin(reverts::aftermath(scene)),
     },
     Act {
         title: "The record of all this is whole",
@@ -110,7 +143,8 @@ fn opening(house: &House, paper: &mut Paper<'_>) -> io::Result<()> {
     paper.text(
         "A built-in CRM with the faces of Salesforce and HubSpot runs on this machine, and Writegate \
          stands before it. Scripted agents now write to it as real ones do: HTTPS, a base URL and a \
-         token, nothing else. Each step shows what the agent saw, what the ledger says (before → \
+         token, nothing else; operators run the verbs of this program, and what these say stands behind │, \
+         shortened where there is a …. Each step shows what the agent saw, what the ledger says (before → \
          after), and what reached the CRM; then it checks itself.",
     )?;
     if !house.taken.is_empty() {

@@ -22,8 +22,8 @@ pub(super) struct Way<'a> {
     pub(super) like: &'a CanonicalPath,
 }
 
-/// The present values of a batch's records: what was written to them and when they were made; for
-/// records that may be deleted everything, since that is the snapshot of their deletion.
+/// The present values of a batch's records: what was written to them, who changed them last and when
+/// they were made; for records that may be deleted everything, since that is the snapshot of their deletion.
 ///
 /// # Errors
 /// Why they cannot be read, for people.
@@ -51,6 +51,8 @@ pub(super) async fn look(way: &Way<'_>, batch: &Batch) -> Result<Snapshot, Strin
         .iter()
         .map(|record| {
             let mut fields = record.fields();
+            let editor = way.state.crm.editor_field(&record.object);
+            fields.extend(editor.map(str::to_owned));
             if record.is_made() {
                 let birth = way.state.crm.birth_fields().iter();
                 fields.extend(birth.map(|name| (*name).to_owned()));

@@ -80,6 +80,7 @@ pub(super) fn plan(crm: Crm, record: &Record, present: Present<'_>) -> Plan {
     let mut planning = Planning {
         crm,
         record,
+        editor: editor(crm, record, fields),
         hidden,
         now: fields.clone(),
         restore: Map::new(),
@@ -157,6 +158,7 @@ fn item(
         written: Some(change.written.clone()),
         now,
         why: why.map(str::to_owned),
+        editor: None,
         by: None,
     }
 }
@@ -164,6 +166,8 @@ fn item(
 struct Planning<'a> {
     crm: Crm,
     record: &'a Record,
+    /// Who changed it last.
+    editor: Option<String>,
     hidden: &'a [String],
     /// What the record holds once the newer writes are undone.
     now: Map<String, Value>,
@@ -188,9 +192,13 @@ impl Planning<'_> {
                 put(&mut self.now, &change.field, then);
             }
             let now = Some(now.unwrap_or_default());
+            let mut item = item(self.record, deed, change, action, now, why);
+            if why == Some(CHANGED) {
+                item.editor.clone_from(&self.editor);
+            }
             self.findings.push(Finding {
                 place: deed.place,
-                item: item(self.record, deed, change, action, now, why),
+                item,
                 pending,
             });
         }
@@ -286,6 +294,9 @@ impl Planning<'_> {
             let mut finding = Finding::of_record(place, &deed.entry, name, action, why);
             finding.item.field = field;
             finding.pending = removed;
+            if !removed {
+                finding.item.editor.clone_from(&self.editor);
+            }
             self.findings.push(finding);
         };
         let why = touched.unwrap_or("deleted: the entry made it");
@@ -297,6 +308,17 @@ impl Planning<'_> {
         };
         for link in links {
             line(link.place, Some(format!("link to {}", link.to)), why);
+        }
+    }
+}
+
+/// Who changed a record last: an id, which some CRMs write as a number.
+fn editor(crm: Crm, record: &Record, now: &Map<String, Value>) -> Option<String> {
+    match field(now, crm.editor_field(&record.object)?)? {
+        Value::String(id) if !id.is_empty() => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            None
         }
     }
 }

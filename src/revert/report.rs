@@ -36,6 +36,8 @@ pub struct Item {
     pub now: Option<Value>,
     /// Why, where there is something to say.
     pub why: Option<String>,
+    /// Who changed the record last, as the CRM tells, where somebody did since.
+    pub editor: Option<String>,
     /// The entry that took it back.
     pub by: Option<EntryId>,
 }
@@ -94,6 +96,7 @@ impl Finding {
             written: None,
             now: None,
             why: Some(why.into()),
+            editor: None,
             by: None,
         };
         Self {

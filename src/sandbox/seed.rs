@@ -111,10 +111,13 @@ pub const HS_GLOBEX_EXPANSION: &str = "53000000002";
 /// Initech pilot: 18000, qualifiedtobuy.
 pub const HS_INITECH_PILOT: &str = "53000000003";
 
+/// Kim as a user and an owner of the portal; changes by hand are hers, in both CRMs.
+pub const HS_OPERATIONS_USER: &str = "77002";
+
 /// The portal's owners: id, e-mail, first and last name.
 pub const OWNERS: [(&str, &str, &str, &str); 2] = [
     ("77001", "dana@sandbox.example", "Dana", "Reyes"),
-    ("77002", "kim@sandbox.example", "Kim", "Osei"),
+    (HS_OPERATIONS_USER, "kim@sandbox.example", "Kim", "Osei"),
 ];
 
 /// When the seed data was made: 2026-01-12, 09:00 UTC.

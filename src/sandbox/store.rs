@@ -19,6 +19,8 @@ pub(super) struct Record {
     pub(super) deleted: bool,
     /// Grows with every change.
     pub(super) version: u64,
+    /// Whether the latest change is a person's, made in the CRM itself.
+    pub(super) by_hand: bool,
 }
 
 impl Record {
@@ -30,6 +32,7 @@ impl Record {
             modified: now,
             deleted: false,
             version: 1,
+            by_hand: false,
         }
     }
 
@@ -50,6 +53,7 @@ impl Record {
     fn changed(&mut self, now: Timestamp) {
         self.modified = now;
         self.version += 1;
+        self.by_hand = false;
     }
 }
 
@@ -117,6 +121,14 @@ impl Store {
         record.changed(now);
         self.note(object, id, EffectKind::Updated);
         true
+    }
+
+    /// The latest change of a row was a person's, and is no effect of a request.
+    pub(super) fn by_hand(&mut self, object: &str, id: &str) {
+        if let Some(record) = self.row(object, id) {
+            record.by_hand = true;
+        }
+        self.effects();
     }
 
     /// Moves a row to the recycle bin. False when there is no such row.

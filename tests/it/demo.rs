@@ -1,33 +1,122 @@
 //! `writegate demo`: the real binary tells its story, and then serves whoever follows its pointers.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+mod staying;
+mod told;
+mod turn;
 
-use bytes::Bytes;
-use http::{Method, Request};
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
-use rustls_pki_types::ServerName;
-use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use http::Method;
+use serde_json::json;
 use writegate::sandbox::seed;
-use writegate::tls::{self, Pem};
+
+use super::readme::fits;
+use staying::{Staying, send};
+
+/// The ports that a demo likes to have: Salesforce, HubSpot, operators.
+const USUAL: [u16; 3] = [8443, 8444, 9090];
 
 /// What every tour shows.
-const HEADINGS: [&str; 9] = [
+const HEADINGS: [&str; 14] = [
     "1. A blank field is filled",
     "2. The same in HubSpot",
     "3. An amount is not the agent's to write",
     "4. A fill would overwrite",
     "5. A batch with two bad rows",
     "6. A limit is used up",
-    "7. A trip wire stops an agent that runs away",
-    "8. An operator stops an agent, and lets it go on",
-    "9. The record of all this is whole",
+    "7. An operator stops an agent, and lets it go on",
+    "8. A stage change waits for two people",
+    "9. A person says no",
+    "10. What was approved has moved",
+    "11. A write is taken back, but not over a person's",
+    "12. A trip wire stops an agent that runs away",
+    "13. What the runaway left behind is taken back",
+    "14. The record of all this is whole",
 ];
+
+/// What the steps about people say, in this order; `…` stands for anything within a line.
+const SAID: [(usize, &[&str]); 5] = [
+    (
+        8,
+        &[
+            "   agent saw     423 WRITEGATE_HELD",
+            "   dana runs     writegate holds show …",
+            "   │   FIELD       THEN                     PROPOSED               NOW",
+            r#"   │   StageName   "Proposal/Price Quote"   "Negotiation/Review"   "Proposal/Price Quote""#,
+            "   dana runs     writegate holds approve …@… --yes",
+            "   │ …   yes noted; agreed so far: dana; asked: …",
+            "   lee runs      writegate holds approve …@… --yes",
+            "   │ …   approved; being sent",
+            "   CRM saw       1 write, 1 read",
+            "   agent saw     204, x-writegate-replayed: true",
+            "   ledger says   hold by …; done",
+            "   CRM saw       nothing",
+        ],
+    ),
+    (
+        9,
+        &[
+            "   agent saw     423 WRITEGATE_HELD",
+            r#"   dana runs     writegate holds reject …@… --reason "no demo is agreed yet" --yes"#,
+            "   │ …   rejected",
+            "   agent saw     403 WRITEGATE_REJECTED",
+            r#"…said no: "no demo is agreed yet"…"#,
+            "   CRM saw       nothing",
+        ],
+    ),
+    (
+        10,
+        &[
+            r#"   │   StageName   "Qualification"   "Needs Analysis"   "Qualification""#,
+            r#"   in Salesforce Kim (…) sets StageName: "Qualification" → "Value Proposition""#,
+            "   │ …   approved; being sent",
+            "   CRM saw       no write, 1 read",
+            "   │ moved since           Opportunity.StageName",
+            r#"   │   StageName   "Qualification"   "Needs Analysis"   "Value Proposition""#,
+            "   │ …   nothing decided: it is not what was shown any more: look at it again",
+            "   │ …   rejected",
+        ],
+    ),
+    (
+        11,
+        &[
+            "   in Salesforce Kim (…) sets NumberOfEmployees: 12 → 40",
+            "   dana runs     writegate revert … --dry-run",
+            "   │ Lead/… · last changed by 005Wg0000000003IAA",
+            r#"   │   Industry            restored   null   "Chemicals"   "Chemicals""#,
+            "   │   NumberOfEmployees   skipped    null   12            40            changed since…",
+            "   │ dry run, nothing written: 1 restored · 1 skipped · 0 impossible, of 1 entries",
+            "   dana runs     writegate revert …",
+            "   │ 1 restored · 1 skipped · 0 impossible, of 1 entries",
+            "   │ to take this back: writegate revert …",
+        ],
+    ),
+    (
+        13,
+        &[
+            "   dana runs     writegate revert --as sdr-agent --since … --dry-run",
+            "   │ Task/…   restored   deleted: the entry made it",
+            "   │ dry run, nothing written: 40 restored · 0 skipped · 0 impossible, of 2 entries",
+            "   dana runs     writegate revert --as sdr-agent --since …",
+            "   │ 40 restored · 0 skipped · 0 impossible, of 2 entries",
+            "   dana runs     writegate resume sdr-agent",
+            "   agent saw     200, 20 tasks created: its limit is empty again",
+        ],
+    ),
+];
+
+/// What a story has below one of its headings.
+fn step(story: &str, number: usize) -> &str {
+    let heading = format!("\n{}\n", HEADINGS[number - 1]);
+    let (_, rest) = story.split_once(&heading).unwrap();
+    let end = match HEADINGS.get(number) {
+        Some(next) => format!("\n{next}\n"),
+        None => "\nAll ".to_owned(),
+    };
+    rest.split_once(&end).unwrap().0
+}
 
 /// The program in a folder for temporary files of its own and an otherwise empty environment.
 fn demo(arguments: &[&str], temporary: &Path) -> Command {
@@ -62,7 +151,7 @@ fn a_tour_tells_its_story_and_ends_with_0() {
     let checked = out.lines().filter(|line| line.starts_with("   checked  "));
     assert_eq!(checked.count(), HEADINGS.len(), "{out}");
     assert!(!out.contains("FAILED"), "{out}");
-    assert!(out.contains("All 9 steps did what they say."), "{out}");
+    assert!(out.contains("All 14 steps did what they say."), "{out}");
     assert!(!out.contains('\u{1b}'), "colour in a pipe");
     for seen in [
         "403 WRITEGATE_DENIED",
@@ -71,9 +160,21 @@ fn a_tour_tells_its_story_and_ends_with_0() {
         "Account.Industry            null → \"Manufacturing\"",
         "companies.industry   null → \"MACHINERY\"",
         "records[1], records[3]: Account.NumberOfEmployees already has",
-        "the chain is whole",
     ] {
         assert!(out.contains(seen), "{seen}\n{out}");
+    }
+    // The ledger's path may be long.
+    let unbroken = out.replace("\n   │ ", " ");
+    assert!(unbroken.contains(" rows, the chain is whole"), "{out}");
+    for (number, lines) in SAID {
+        let mut told = step(&out, number).lines();
+        for line in lines {
+            let found = told.any(|seen| fits(line, seen));
+            assert!(
+                found,
+                "{number}: not there, or not in this order: {line}\n{out}"
+            );
+        }
     }
     let left = std::fs::read_dir(temporary.path()).unwrap().count();
     assert_eq!(left, 0, "files stay behind");
@@ -81,139 +182,27 @@ fn a_tour_tells_its_story_and_ends_with_0() {
 
 #[test]
 fn ports_that_are_taken_are_replaced_and_named() {
-    // Whoever has it, this test or another program: the demo cannot.
-    let taken = TcpListener::bind("127.0.0.1:8444");
-    let temporary = tempfile::tempdir().unwrap();
-    let out = story(&demo(&["--exit"], temporary.path()).output().unwrap());
-    drop(taken);
-    let told = out.lines().find(|line| line.starts_with("Somebody else"));
-    assert!(told.is_some_and(|line| line.contains("8444")), "{out}");
-}
-
-/// A demo that stays up, and what it said.
-struct Staying {
-    child: Child,
-    out: BufReader<std::process::ChildStdout>,
-    said: String,
-    temporary: tempfile::TempDir,
-}
-
-impl Staying {
-    /// Starts one and reads to the end of its pointers.
-    fn start() -> Self {
-        let temporary = tempfile::tempdir().unwrap();
-        let mut child = demo(&[], temporary.path()).spawn().unwrap();
-        let mut staying = Self {
-            out: BufReader::new(child.stdout.take().unwrap()),
-            child,
-            said: String::new(),
-            temporary,
-        };
-        while !staying.said.contains(" ledger verify --ledger ") {
-            let read = staying.out.read_line(&mut staying.said).unwrap();
-            assert_ne!(read, 0, "it ended: {}", staying.said);
-        }
-        staying
+    // Two at once: whoever else listens, not both of them have a port.
+    let demos = [Staying::start(), Staying::start()];
+    let named = demos.each_ref().map(|demo| {
+        let mut lines = demo.said.lines();
+        let told = lines.find(|line| line.starts_with("Somebody else listens on "));
+        let admin = demo.pointer("export WRITEGATE_ADMIN=http://");
+        let ports = [
+            demo.address("Salesforce").port(),
+            demo.address("HubSpot").port(),
+            admin.parse::<SocketAddr>().unwrap().port(),
+        ];
+        [0, 1, 2].map(|place| {
+            let usual = USUAL[place].to_string();
+            let named = told.is_some_and(|line| line.contains(&usual));
+            assert_eq!(named, ports[place] != USUAL[place], "{told:?} {ports:?}");
+            named
+        })
+    });
+    for place in 0..USUAL.len() {
+        assert!(named[0][place] || named[1][place], "{named:?}");
     }
-
-    /// The lines after the story.
-    fn pointers(&self) -> impl Iterator<Item = &str> {
-        let from = self.said.find("\nIt stays up.").unwrap();
-        self.said[from..].lines()
-    }
-
-    /// What stands behind a name in the pointers.
-    fn pointer(&self, name: &str) -> &str {
-        let mut lines = self.pointers();
-        let line = lines.find(|line| line.trim_start().starts_with(name));
-        let line = line.unwrap_or_else(|| panic!("no {name}: {}", self.said));
-        line.trim_start()[name.len()..].trim()
-    }
-
-    fn address(&self, route: &str) -> SocketAddr {
-        let url = self.pointer(route);
-        url.strip_prefix("https://").unwrap().parse().unwrap()
-    }
-
-    /// The enrichment agent's token for a CRM: first Salesforce, then HubSpot.
-    fn token(&self, place: usize) -> String {
-        let tokens = self.pointer("enrichment-agent");
-        tokens.split_whitespace().nth(place).unwrap().to_owned()
-    }
-
-    /// A verb as the pointers print it, in a shell, with the operator's token.
-    fn verb(&self, name: &str) -> Output {
-        let mut lines = self.pointers();
-        let line = lines.find(|line| line.contains(&format!("writegate {name}")));
-        Command::new("/bin/sh")
-            .args(["-c", line.unwrap()])
-            .env_clear()
-            .env("WRITEGATE_TOKEN", self.pointer("export WRITEGATE_TOKEN="))
-            .output()
-            .unwrap()
-    }
-
-    /// Sends TERM and waits; the exit code, and what was said after the pointers and in the log.
-    fn terminate(&mut self) -> (Option<i32>, String) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
-        assert!(sent.success());
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).unwrap();
-        let mut log = self.child.stderr.take().unwrap();
-        log.read_to_string(&mut rest).unwrap();
-        let code = self.child.wait().unwrap().code();
-        let left: Vec<PathBuf> = std::fs::read_dir(self.temporary.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        assert!(left.is_empty(), "{left:?}");
-        (code, rest)
-    }
-}
-
-impl Drop for Staying {
-    fn drop(&mut self) {
-        // An error means that it has ended.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// A client with the printed CA, a base URL and a token: status and body.
-async fn send(
-    ca: &Path,
-    to: SocketAddr,
-    token: &str,
-    request: (Method, &str, Option<Value>),
-) -> (u16, Value) {
-    let (method, target, body) = request;
-    let text = std::fs::read(ca).unwrap();
-    let pem = Pem {
-        text: &text,
-        of: "the demo's CA",
-    };
-    tls::install_provider();
-    let tls = TlsConnector::from(tls::client(Some(pem)).unwrap());
-    let tcp = TcpStream::connect(to).await.unwrap();
-    let name = ServerName::IpAddress(to.ip().into());
-    let stream = TokioIo::new(tls.connect(name, tcp).await.unwrap());
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
-    tokio::spawn(connection);
-    let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let request = Request::builder()
-        .method(method)
-        .uri(target)
-        .header("host", to.to_string())
-        .header("authorization", format!("Bearer {token}"))
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body)))
-        .unwrap();
-    let answer = sender.send_request(request).await.unwrap();
-    let status = answer.status().as_u16();
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-    let body = writegate::crm::json::parse(&bytes).unwrap_or_default();
-    (status, body)
 }
 
 #[tokio::test]
@@ -246,6 +235,7 @@ async fn what_it_prints_leads_to_what_it_serves_until_term() {
     for (verb, says) in [
         ("status", "salesforce"),
         ("entries list", "update companies"),
+        ("revert --as", "1 restored · 0 skipped · 0 impossible"),
         ("kill", "enrichment-agent is stopped"),
         ("resume", "enrichment-agent goes on"),
         ("check", "passed"),

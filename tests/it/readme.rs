@@ -52,7 +52,7 @@ fn blocks() -> Vec<Block> {
 }
 
 /// Whether a text is as expected, where `…` stands for anything within a line.
-fn fits(expected: &str, seen: &str) -> bool {
+pub(super) fn fits(expected: &str, seen: &str) -> bool {
     let pattern = regex::escape(expected).replace('…', ".*");
     regex::Regex::new(&format!("^{pattern}$"))
         .unwrap()

@@ -317,7 +317,8 @@ fn became(verb: &str, hold: &Hold) -> String {
     match (verb, hold.state.as_str()) {
         ("approve", "parked") => {
             let whom = hold.waits_for.as_deref().unwrap_or("others");
-            format!("yes noted; still waits for {whom}")
+            let agreed = visible(&hold.approved_by.join(", "));
+            format!("yes noted; agreed so far: {agreed}; asked: {whom}")
         }
         ("approve", _) if hold.release == "now" => "approved; being sent".into(),
         ("approve", _) => format!("approved; is sent {}", hold.release),

@@ -18,7 +18,7 @@ use crate::crm::path::CanonicalPath;
 pub(in crate::crm) const MOST: usize = 100;
 
 /// What HubSpot sets itself on every type.
-const KEPT: [&str; 9] = [
+const KEPT: [&str; 10] = [
     "hs_object_id",
     "createdate",
     "hs_createdate",
@@ -28,6 +28,7 @@ const KEPT: [&str; 9] = [
     "hs_merged_object_ids",
     "hs_all_owner_ids",
     "hs_created_by_user_id",
+    "hs_updated_by_user_id",
 ];
 
 pub(in crate::crm) fn api(like: &CanonicalPath) -> String {

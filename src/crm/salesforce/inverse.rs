@@ -133,6 +133,14 @@ fn headers(body: bool) -> HeaderMap {
     headers
 }
 
+/// Who changed a record stands beside when.
+pub(in crate::crm) fn editor_field(object: &str) -> Option<&'static str> {
+    let known = types::by_name(object);
+    known
+        .filter(|known| known.stamped)
+        .map(|_| "LastModifiedById")
+}
+
 pub(in crate::crm) fn kept_by_crm(field: &str) -> Option<&'static str> {
     KEPT.iter()
         .any(|kept| same_name(kept, field))

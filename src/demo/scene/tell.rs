@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::{Ask, Scene, Seen};
+use super::{Ask, Scene, Seen, Traffic};
 use crate::journal::read::{Change, EntryState, Values};
 
 /// Changes that are shown before they are only counted.
@@ -24,7 +24,7 @@ impl Scene<'_, '_> {
     pub(in crate::demo) fn tell_all(&mut self, seen: &Seen, which: &str) -> io::Result<()> {
         self.tell_reply(seen, which)?;
         self.tell_ledger(seen)?;
-        self.tell_crm(seen)
+        self.tell_crm(seen.crm)
     }
 
     fn tell_reply(&mut self, seen: &Seen, which: &str) -> io::Result<()> {
@@ -35,7 +35,14 @@ impl Scene<'_, '_> {
                 self.say("agent saw", &status)?;
                 self.say("", &format!("\"{message}\""))
             }
-            _ => self.say("agent saw", &format!("{which}{}", reply.status)),
+            _ => {
+                let replayed = match reply.replayed {
+                    true => ", x-writegate-replayed: true",
+                    false => "",
+                };
+                let status = format!("{which}{}{replayed}", reply.status);
+                self.say("agent saw", &status)
+            }
         }
     }
 
@@ -80,7 +87,8 @@ impl Scene<'_, '_> {
         }
     }
 
-    fn tell_crm(&mut self, seen: &Seen) -> io::Result<()> {
+    /// What reached the CRM.
+    pub(in crate::demo) fn tell_crm(&mut self, seen: Traffic) -> io::Result<()> {
         let text = match (seen.writes, seen.reads) {
             (0, 0) => "nothing".to_owned(),
             (0, reads) => format!("no write, {}", some(reads, "read")),

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::switches::{resume, stopped};
+use super::switches::stopped;
 use crate::demo::cast::SDR;
 use crate::demo::scene::{Ask, Scene, Trouble};
 use crate::mutation::CrmKind;
@@ -11,9 +11,9 @@ use crate::mutation::CrmKind;
 /// `demo-creates` in demo.yaml.
 const BUDGET: usize = 3;
 /// Tasks in each request of the loop.
-const TASKS: usize = 20;
+pub(super) const TASKS: usize = 20;
 /// Requests of the loop that `runaway` in salesforce.yaml (50 records) lets through.
-const ROUNDS: usize = 2;
+pub(super) const ROUNDS: usize = 2;
 
 pub(super) async fn budget(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     for number in 1..=BUDGET {
@@ -82,31 +82,23 @@ pub(super) async fn runaway(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     };
     let seen = scene.quietly(&read).await?;
     scene.check("status of a read in HubSpot", 403, seen.reply.status);
-    scene.check("requests at the CRM", 0, seen.writes + seen.reads);
+    let crm = seen.crm;
+    scene.check("requests at the CRM", 0, crm.writes + crm.reads);
     let code = seen.reply.code().unwrap_or("");
     let text = format!(
         "{} {code} (it only wanted to read, in HubSpot)",
         seen.reply.status
     );
     scene.say("agent saw", &text)?;
-    scene.paper.gap()?;
-
-    resume(scene, SDR).await?;
-    let seen = scene.quietly(&tasks(0)).await?;
-    scene.expect_done(&seen, 200);
-    let text = format!(
-        "{}, {TASKS} tasks created: its limit is empty again",
-        seen.reply.status
-    );
-    scene.say("agent saw", &text)?;
     Ok(())
 }
 
-fn tasks_in_the_crm(scene: &Scene<'_, '_>) -> usize {
+pub(super) fn tasks_in_the_crm(scene: &Scene<'_, '_>) -> usize {
     scene.house.sandbox.ids(CrmKind::Salesforce, "Task").len()
 }
 
-fn tasks(round: usize) -> Ask {
+/// One request of the loop.
+pub(super) fn tasks(round: usize) -> Ask {
     let record = |number: usize| {
         let subject = format!("Follow up {round}.{number}");
         json!({ "attributes": { "type": "Task" }, "Subject": subject })

@@ -4,7 +4,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::demo::cast::ENRICHMENT;
+use crate::demo::cast::{Agent, ENRICHMENT};
 use crate::demo::scene::{Ask, Scene, Trouble};
 use crate::mutation::CrmKind;
 use crate::sandbox::seed;
@@ -12,8 +12,14 @@ use crate::sandbox::seed;
 const SALESFORCE: CrmKind = CrmKind::Salesforce;
 const HUBSPOT: CrmKind = CrmKind::HubSpot;
 
-/// The enrichment agent writes fields of one record.
-pub(super) fn update(crm: CrmKind, object: &str, id: &str, fields: Value) -> Ask {
+/// An agent writes fields of one record.
+pub(in crate::demo) fn update(
+    agent: Agent,
+    crm: CrmKind,
+    object: &str,
+    id: &str,
+    fields: Value,
+) -> Ask {
     let (target, body) = match crm {
         CrmKind::Salesforce => (
             format!("/services/data/v60.0/sobjects/{object}/{id}"),
@@ -25,7 +31,7 @@ pub(super) fn update(crm: CrmKind, object: &str, id: &str, fields: Value) -> Ask
         ),
     };
     Ask {
-        agent: ENRICHMENT,
+        agent,
         crm,
         method: Method::PATCH,
         target,
@@ -35,7 +41,7 @@ pub(super) fn update(crm: CrmKind, object: &str, id: &str, fields: Value) -> Ask
 
 pub(super) async fn fills(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     let fields = json!({ "Industry": "Manufacturing", "NumberOfEmployees": 1200 });
-    let ask = update(SALESFORCE, "Account", seed::ACME, fields);
+    let ask = update(ENRICHMENT, SALESFORCE, "Account", seed::ACME, fields);
     let seen = scene.ask(&ask).await?;
     scene.expect_done(&seen, 204);
     scene.expect_change(&seen, "Industry", Value::Null, json!("Manufacturing"));
@@ -48,7 +54,7 @@ pub(super) async fn fills(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
 
 pub(super) async fn fills_hubspot(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     let fields = json!({ "industry": "MACHINERY" });
-    let ask = update(HUBSPOT, "companies", seed::HS_ACME, fields);
+    let ask = update(ENRICHMENT, HUBSPOT, "companies", seed::HS_ACME, fields);
     let seen = scene.ask(&ask).await?;
     scene.expect_done(&seen, 200);
     scene.expect_change(&seen, "industry", Value::Null, json!("MACHINERY"));
@@ -59,11 +65,17 @@ pub(super) async fn fills_hubspot(scene: &mut Scene<'_, '_>) -> Result<(), Troub
 
 pub(super) async fn denied(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     let fields = json!({ "Amount": 5 });
-    let ask = update(SALESFORCE, "Opportunity", seed::ACME_RENEWAL, fields);
+    let ask = update(
+        ENRICHMENT,
+        SALESFORCE,
+        "Opportunity",
+        seed::ACME_RENEWAL,
+        fields,
+    );
     let seen = scene.ask(&ask).await?;
     scene.expect_refused(&seen, "WRITEGATE_DENIED");
     scene.expect_rules(&seen, &["field Opportunity.Amount"]);
-    scene.check("reads at the CRM", 0, seen.reads);
+    scene.check("reads at the CRM", 0, seen.crm.reads);
     let field = (SALESFORCE, "Opportunity", seed::ACME_RENEWAL, "Amount");
     scene.expect_record(field, json!(250_000.0));
     Ok(())
@@ -71,7 +83,7 @@ pub(super) async fn denied(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
 
 pub(super) async fn overwrites(scene: &mut Scene<'_, '_>) -> Result<(), Trouble> {
     let fields = json!({ "industry": "RETAIL" });
-    let ask = update(HUBSPOT, "companies", seed::HS_GLOBEX, fields);
+    let ask = update(ENRICHMENT, HUBSPOT, "companies", seed::HS_GLOBEX, fields);
     let seen = scene.ask(&ask).await?;
     scene.expect_refused(&seen, "WRITEGATE_DENIED");
     scene.expect_rules(&seen, &["field companies.industry"]);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::super::log::{Effect, EffectKind};
+use super::super::seed;
 use super::super::store::{Record, Store};
 use super::schema::{self, Kind, Type};
 use crate::mutation::CrmKind;
@@ -148,7 +149,7 @@ impl Portal {
         };
         let fields = Map::from_iter([(field.to_ascii_lowercase(), value)]);
         let done = self.store.update(kind.name, &id, fields, now);
-        self.store.effects();
+        self.store.by_hand(kind.name, &id);
         done
     }
 
@@ -194,6 +195,7 @@ pub(super) fn value(record: &Record, property: &str) -> Value {
         "hs_object_id" => json!(record.id),
         "createdate" | "hs_createdate" => json!(stamp(record.created)),
         "lastmodifieddate" | "hs_lastmodifieddate" => json!(stamp(record.modified)),
+        "hs_updated_by_user_id" if record.by_hand => json!(seed::HS_OPERATIONS_USER),
         "hs_is_archived" => json!(record.deleted.to_string()),
         name => record.get(name),
     }

@@ -99,7 +99,7 @@ impl Org {
         let name = object.field(field).map_or(field, |field| field.name);
         let fields = Map::from_iter([(name.to_owned(), value)]);
         let done = self.store.update(object.name, &id, fields, now);
-        self.store.effects();
+        self.store.by_hand(object.name, &id);
         done
     }
 
@@ -165,6 +165,7 @@ fn system(record: &Record, name: &str) -> Value {
         "IsDeleted" => json!(record.deleted),
         "CreatedDate" => json!(stamp(record.created)),
         "LastModifiedDate" | "SystemModstamp" => json!(stamp(record.modified)),
+        "LastModifiedById" if record.by_hand => json!(seed::OPERATIONS_USER),
         "CreatedById" | "LastModifiedById" => json!(seed::INTEGRATION_USER),
         "IsConverted" => json!(false),
         _ => Value::Null,

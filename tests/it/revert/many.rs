@@ -17,11 +17,13 @@ type Key = (&'static str, String);
 type Fields = Map<String, Value>;
 
 /// What the CRM keeps itself.
-const STAMPS: [&str; 5] = [
+const STAMPS: [&str; 7] = [
     "LastModifiedDate",
+    "LastModifiedById",
     "SystemModstamp",
     "lastmodifieddate",
     "hs_lastmodifieddate",
+    "hs_updated_by_user_id",
     "Size_Tier__c",
 ];
 

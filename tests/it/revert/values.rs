@@ -1,6 +1,6 @@
 //! Fields: what is restored, what is left alone.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use writegate::mutation::CrmKind::{HubSpot, Salesforce};
 use writegate::sandbox::seed;
 
@@ -42,6 +42,38 @@ async fn an_update_of_one_row_is_undone_field_by_field() {
     assert_eq!(field("NumberOfEmployees"), json!(4200));
     assert_eq!(field("Phone"), json!("+49"));
     assert_eq!(field("Name"), before);
+    desk.house.finish().await;
+}
+
+#[tokio::test]
+async fn who_changed_a_record_since_is_told_as_far_as_the_crm_tells() {
+    let desk = Desk::open().await;
+    let body = json!({ "Phone": "+1" });
+    let one = desk.house.agent().patch(&account(seed::ACME), &body).await;
+    let agent = desk.house.hubspot_agent();
+    let body = json!({ "properties": { "phone": "+1" } });
+    let two = agent.patch(&company(seed::HS_ACME), &body).await;
+    let entries = [entry(&one), entry(&two)];
+    let editors = async || -> Vec<Value> {
+        let report = desk
+            .ask(&json!({ "entries": entries, "dry_run": true }))
+            .await
+            .json();
+        let items = report["items"].as_array().unwrap().iter();
+        items.map(|item| item["editor"].clone()).collect()
+    };
+    assert_eq!(editors().await, [json!(null), json!(null)]);
+    let sandbox = &desk.house.sandbox;
+    sandbox.set_field(Salesforce, "Account", seed::ACME, "Phone", json!("+49"));
+    sandbox.set_field(HubSpot, "companies", seed::HS_ACME, "phone", json!("+49"));
+    assert_eq!(
+        editors().await,
+        [seed::HS_OPERATIONS_USER, seed::OPERATIONS_USER]
+    );
+    // An agent's own later write is told apart from a person's.
+    let body = json!({ "Phone": "+2" });
+    entry(&desk.house.agent().patch(&account(seed::ACME), &body).await);
+    assert_eq!(editors().await[1], seed::INTEGRATION_USER);
     desk.house.finish().await;
 }
 

@@ -56,7 +56,7 @@ const NEXT_STEP: Property = custom(text("next_step", "Next Step"));
 const EXT_ID: Property = custom(unique(text("ext_id", "External Id")));
 
 /// What every record has.
-pub(super) static SYSTEM: [Property; 8] = [
+pub(super) static SYSTEM: [Property; 9] = [
     kept(number("hs_object_id", "Record ID")),
     kept(property("createdate", "Create Date", Kind::DateTime)),
     kept(property(
@@ -75,6 +75,7 @@ pub(super) static SYSTEM: [Property; 8] = [
         Kind::DateTime,
     )),
     kept(text("hs_merged_object_ids", "Merged record IDs")),
+    kept(number("hs_updated_by_user_id", "Updated by user ID")),
     property("hubspot_owner_id", "Owner", Kind::Choice(&[])),
     kept(property("hs_is_archived", "Archived", Kind::Bool)),
 ];
