@@ -1,36 +1,10 @@
 //! Cases: the packs' own, and what running them says.
 
-use std::path::Path;
-
 use super::*;
 use crate::mutation::Opaque;
-use crate::policy::{load, read_cases};
 
 fn nothing(_: CrmKind, _: &str) -> Result<ParsedRequest, String> {
     Err("no parser".to_owned())
-}
-
-#[test]
-fn the_packs_say_what_their_cases_say() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
-    let set = load(&dir).unwrap_or_else(|errors| panic!("{errors}"));
-    let results = run(&set, &read_cases(&dir).unwrap(), &nothing);
-    let results = results.unwrap_or_else(|errors| panic!("{errors}"));
-    for file in ["salesforce.cases.yaml", "hubspot.cases.yaml"] {
-        let count = results.iter().filter(|result| result.file == file).count();
-        assert!(count >= 40, "{file} has {count} cases");
-    }
-    let failures: Vec<_> = results
-        .iter()
-        .filter_map(|result| {
-            let failure = result.failure.as_ref()?;
-            Some(format!(
-                "{}:{} {}: {failure}",
-                result.file, result.line, result.name
-            ))
-        })
-        .collect();
-    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
 fn set() -> RuleSet {

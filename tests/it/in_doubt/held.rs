@@ -51,26 +51,6 @@ fn rating() -> Value {
 }
 
 #[tokio::test]
-async fn a_release_in_doubt_is_read_back_by_its_own_repeat() {
-    let scene = Scene::held().await;
-    let acme = account(seed::ACME);
-    let id = scene.approved(&acme).await;
-    scene.fail(&Method::PATCH, &acme, Fault::CloseAfterEffect);
-    let agent = scene.house.agent();
-    let lost = agent.patch(&acme, &rating()).await;
-    assert_eq!(lost.code(), "WRITEGATE_IN_DOUBT", "{}", lost.text());
-    assert!(lost.message().starts_with("May have been written: "));
-    assert_eq!(scene.hold(&id).await["state"], "in_doubt");
-    // nobody else has a credential, and the agent makes no other request
-    let repeat = agent.patch(&acme, &rating()).await;
-    assert_eq!(repeat.status, 204, "{}", repeat.text());
-    assert_eq!(repeat.header("x-writegate-replayed"), Some("true"));
-    assert_eq!(scene.state(&entry(&lost)).await, EntryState::Done);
-    assert_eq!(scene.writes(), 1);
-    scene.house.finish().await;
-}
-
-#[tokio::test]
 async fn a_hold_shows_that_it_was_settled() {
     let scene = Scene::held().await;
     let acme = account(seed::ACME);
