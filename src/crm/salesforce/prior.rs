@@ -4,6 +4,7 @@
 //! external id with one query; different objects in one composite of reads (REST API Developer Guide,
 //! sObject Rows, sObject Collections, Query, Composite).
 
+pub(in crate::crm) mod children;
 mod deleted;
 mod found;
 mod made;
