@@ -117,11 +117,12 @@ pub async fn revert(
         dry_run,
         entries,
         restored,
+        already,
         skipped,
         impossible,
         ..
     } = &report.summary;
-    tracing::info!(%operator, dry_run, entries, restored, skipped, impossible, "reverted");
+    tracing::info!(%operator, dry_run, entries, restored, already, skipped, impossible, "reverted");
     Ok(report)
 }
 

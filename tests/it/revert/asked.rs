@@ -292,7 +292,7 @@ async fn the_command_line_shows_a_table_and_json() {
     let row =
         format!("{one} {record} Phone skipped \"+1 520 555 0101\" \"1\" \"+49\" changed since");
     assert_eq!(shown[2], row);
-    let sum = "1 restored · 1 skipped · 0 impossible, of 1 entries";
+    let sum = "1 restored · 0 as before already · 1 skipped · 0 impossible, of 1 entries";
     assert_eq!(shown[3], format!("dry run, nothing written: {sum}"));
     assert_eq!((dry.code, shown.len()), (Some(1), 4));
     assert_eq!(wet.code, Some(1));
@@ -312,7 +312,7 @@ async fn the_command_line_shows_a_table_and_json() {
         (json.code, json.out.as_str()),
         (
             Some(0),
-            "nothing to take back\n0 restored · 0 skipped · 0 impossible, of 0 entries\n"
+            "nothing to take back\n0 restored · 0 as before already · 0 skipped · 0 impossible, of 0 entries\n"
         )
     );
     assert_eq!(usage.code, Some(2));

@@ -184,7 +184,9 @@ async fn what_is_undone_already_is_said_and_not_written_again() {
     desk.undo(std::slice::from_ref(&entry)).await;
     let writes = desk.house.sandbox.writes().len();
     let report = desk.undo(&[entry]).await;
-    assert_eq!(sums(&report), (1, 0, 0), "{report}");
+    assert_eq!(sums(&report), (0, 0, 0), "{report}");
+    assert_eq!(report["summary"]["already"], 1, "{report}");
+    assert_eq!(lines(&report)[0].action, "already");
     assert_eq!(
         lines(&report)[0].why,
         json!("holds the value from before already")
