@@ -102,6 +102,7 @@ impl Reverting {
     ) -> (Vec<Outcome>, Option<String>) {
         let app = &self.worker.app;
         let at = app.clock.now();
+        let _sent = app.inflight.sending(&self.actor.service_account);
         let last_look = |journaled: &Journaled| {
             journaled
                 .permit()

@@ -450,3 +450,32 @@ async fn what_could_not_be_looked_at_again_is_not_called_seen() {
     }
     desk.house.finish().await;
 }
+
+#[tokio::test]
+async fn a_revert_that_is_being_sent_counts_among_the_writes_under_way() {
+    let desk = Desk::open().await;
+    let one = written(&desk, seed::ACME).await;
+    let gate = Gate::new();
+    desk.house.sandbox.script(
+        |head| head.headers.contains_key("sforce-auto-assign"),
+        1,
+        Fault::WaitBeforeEffect(gate.clone()),
+    );
+    let dana = Client::new(desk.admin, OPERATOR);
+    let client = dana.clone();
+    let asking = tokio::spawn(async move {
+        let body: Value = json!({ "entries": [one] });
+        client.post("/api/v1/reverts", &body).await
+    });
+    gate.arrived(1).await;
+    let status = dana.get("/api/v1/status").await.json();
+    assert_eq!(status["writes_under_way"], 1, "{status}");
+    let wish = json!({ "scope": "writes", "reason": "all of it" });
+    let told = dana
+        .send(Method::PUT, "/api/v1/switches/*", Some(&wish))
+        .await;
+    assert_eq!(told.json()["sent"], 1, "{}", told.text());
+    gate.open();
+    assert_eq!(asking.await.unwrap().status, StatusCode::OK);
+    desk.house.finish().await;
+}
