@@ -22,5 +22,5 @@ mod theirs;
 pub use book::{Blocked, Book, Claim, records};
 pub use decide::{Finding, Present, decide};
 pub use flight::{Arrival, Flight, Flights, Landed, Launch, Seat};
-pub use settle::{Reader, read_back, settle_due, settle_for, tick};
+pub use settle::{Reader, read_back, settle_due, settle_some, tick};
 pub(crate) use settle::{settle, settled_as};

@@ -3,6 +3,7 @@
 
 mod blocked;
 mod classified;
+mod hanging;
 mod people;
 mod repeats;
 mod restarts;
