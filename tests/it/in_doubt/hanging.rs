@@ -1,7 +1,8 @@
-//! What keeps a doubt from being settled keeps nothing else: a CRM that hangs.
+//! What keeps a doubt from being settled keeps nothing else: a CRM that hangs, a task that panics.
 
 use serde_json::json;
 use tokio::time::timeout;
+use writegate::ledger::RowKind;
 use writegate::sandbox::{Head, seed};
 
 use super::*;
@@ -84,5 +85,29 @@ async fn a_write_does_not_wait_for_the_doubts_of_other_records() {
         scene.state(&doubt).await == EntryState::Done
     })
     .await;
+    scene.house.finish().await;
+}
+
+#[tokio::test]
+async fn a_task_that_panics_leaves_a_doubt_that_is_settled() {
+    let scene = Scene::new().await;
+    let agent = scene.house.agent();
+    let acme = account(seed::ACME);
+    let create = json!({ "Name": "Nakatomi" });
+    scene.house.ledger.panic_next(RowKind::Closed);
+    let first = doubtful(&agent.post(ACCOUNTS, &create).await);
+    scene.house.ledger.panic_next(RowKind::Closed);
+    let second = doubtful(&agent.patch(&acme, &industry("Software")).await);
+    assert_eq!(scene.look().await.len(), 2);
+    for doubt in [first, second] {
+        assert_eq!(scene.state(&doubt).await, EntryState::Done);
+    }
+    // the answer is known by now, and the record is free
+    let again = agent.post(ACCOUNTS, &create).await;
+    assert_eq!(again.status, 201, "{}", again.text());
+    assert_eq!(again.header("x-writegate-replayed"), Some("true"));
+    let next = agent.patch(&acme, &industry("Media")).await;
+    assert_eq!(next.status, 204, "{}", next.text());
+    assert_eq!(scene.writes(), 3);
     scene.house.finish().await;
 }
