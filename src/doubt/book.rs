@@ -115,7 +115,7 @@ impl Book {
         }
         for later in sent::opened(ledger, oldest).await? {
             let wanted = wanted(&later.route, &later.mutations, Some(&later.snapshot));
-            let touched = Touched::by(&later.mutations, wanted);
+            let touched = Touched::by(&later.mutations, &wanted);
             book.pages.lock().supersede(&touched, Some(later.at));
         }
         Ok(book)
@@ -254,7 +254,7 @@ impl Book {
             return;
         }
         let wanted = wanted(route, mutations, Some(snapshot));
-        pages.supersede(&Touched::by(mutations, wanted), None);
+        pages.supersede(&Touched::by(mutations, &wanted), None);
     }
 
     /// The write of this digest that was settled as done within the last day.
@@ -342,10 +342,10 @@ impl Pages {
 }
 
 impl Touched {
-    fn by(mutations: &[Mutation], wanted: Vec<Vec<String>>) -> Self {
+    fn by(mutations: &[Mutation], wanted: &[Vec<String>]) -> Self {
         let takes = [Operation::Delete, Operation::Purge, Operation::Merge];
         let mut gone = Vec::new();
-        for (mutation, keys) in mutations.iter().zip(&wanted) {
+        for (mutation, keys) in mutations.iter().zip(wanted) {
             if takes.contains(&mutation.operation) {
                 gone.extend_from_slice(keys);
             }

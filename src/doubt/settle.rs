@@ -15,7 +15,6 @@ use super::present::present;
 use super::theirs;
 use crate::app::{App, Worker};
 use crate::clock::EntryId;
-use crate::config::Secret;
 use crate::journal::Reconciling;
 use crate::journal::sent::{self, Sent};
 use crate::mutation::{Outcome, OutcomeState};
@@ -225,6 +224,7 @@ async fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
     let mut routes = app.config.routes.iter();
     let route = routes.find(|route| route.name == sent.route)?;
     let release = route.release_credential.as_ref();
+    let release = release.map(|secret| secret.expose());
     let secret = match sent.reverts.first() {
         None => brokered(app, &sent.service_account, &sent.route).or(release),
         Some(_) if release.is_some() => release,
@@ -233,16 +233,16 @@ async fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
             brokered(app, &account.ok().flatten()?, &sent.route)
         }
     }?;
-    let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose())).ok()?;
+    let mut value = HeaderValue::try_from(format!("Bearer {secret}")).ok()?;
     value.set_sensitive(true);
     Some(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
 }
 
 /// The broker credential of a service account for a route.
-fn brokered<'a>(app: &'a App, service_account: &str, route: &str) -> Option<&'a Secret> {
+fn brokered<'a>(app: &'a App, service_account: &str, route: &str) -> Option<&'a str> {
     let mut accounts = app.config.service_accounts.iter();
     let account = accounts.find(|account| account.name == service_account)?;
     let mut credentials = account.credentials.iter();
     let found = credentials.find(|(known, _)| known == route);
-    found.map(|(_, secret)| secret)
+    found.map(|(_, secret)| secret.expose())
 }

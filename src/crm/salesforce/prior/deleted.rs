@@ -1,5 +1,5 @@
 //! Which records are in the recycle bin: `queryAll` shows them there, each with `IsDeleted` (REST API
-//! Developer Guide, QueryAll).
+//! Developer Guide, `QueryAll`).
 
 use http::{Method, StatusCode};
 use serde_json::Value;
