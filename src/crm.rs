@@ -313,6 +313,31 @@ impl Crm {
         }
     }
 
+    /// The read that tells which of these records were deleted: from the recycle bin or the archive.
+    /// `None`: there is none.
+    #[must_use]
+    pub fn deleted(self, head: &Head<'_>, object: &str, ids: &[&str]) -> Option<ReadCall> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::prior::deleted(head, object, ids),
+            CrmKind::HubSpot => hubspot::prior::deleted(head, object, ids),
+        }
+    }
+
+    /// The ids of the deleted records in its answer.
+    ///
+    /// # Errors
+    /// [`PriorFailure`] when the answer does not bring them.
+    pub fn deleted_found(
+        self,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<Vec<String>, PriorFailure> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::prior::deleted_found(status, body),
+            CrmKind::HubSpot => hubspot::prior::deleted_found(status, body),
+        }
+    }
+
     /// The field that tells when a record was made.
     #[must_use]
     pub fn made_stamp(self) -> &'static str {

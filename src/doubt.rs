@@ -7,12 +7,14 @@
 //! | `flight` | what is being sent now: repeats wait for its answer |
 //! | `decide` | what became of a write, by what the CRM holds now (pure) |
 //! | `present` | what the CRM holds now |
+//! | `gone` | whether what is not there any more was deleted |
 //! | `theirs` | records that another write made, or may have made (pure) |
 //! | `settle` | reading back: when, with which credential, and what follows |
 
 mod book;
 mod decide;
 mod flight;
+mod gone;
 mod present;
 mod settle;
 mod theirs;
@@ -20,5 +22,5 @@ mod theirs;
 pub use book::{Blocked, Book, Claim, records};
 pub use decide::{Finding, Present, decide};
 pub use flight::{Arrival, Flight, Flights, Landed, Launch, Seat};
-pub use settle::{Reader, read_back, settle_due, settle_for, tick};
+pub use settle::{Reader, read_back, settle_due, settle_some, tick};
 pub(crate) use settle::{name_made, settle, settled_as};

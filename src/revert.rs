@@ -6,11 +6,13 @@
 //! choose      entries of this ledger, newest first
 //! deed        what they did to which record; what has no way back
 //! batch       records that share one request
+//! children    what would be deleted along with a record
 //! round       lock → read → plan → rules → gate → journal → send → close → look again
 //! report      restored, skipped, impossible, field by field
 //! ```
 
 mod batch;
+mod children;
 mod choose;
 mod deed;
 mod judge;
@@ -115,11 +117,12 @@ pub async fn revert(
         dry_run,
         entries,
         restored,
+        already,
         skipped,
         impossible,
         ..
     } = &report.summary;
-    tracing::info!(%operator, dry_run, entries, restored, skipped, impossible, "reverted");
+    tracing::info!(%operator, dry_run, entries, restored, already, skipped, impossible, "reverted");
     Ok(report)
 }
 

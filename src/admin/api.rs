@@ -18,7 +18,7 @@ use super::operators::authorised;
 use super::{answer, failure, holds, limits, reload};
 use crate::app::App;
 use crate::clock::EntryId;
-use crate::config::Role;
+use crate::config::{Operator, Role};
 use crate::control::{Switch, SwitchChange, SwitchScope};
 use crate::crm::json;
 use crate::error::StoreError;
@@ -172,14 +172,18 @@ async fn switch(
     ))
 }
 
-/// Throws a switch: first in control state, so that it acts even while the ledger cannot write.
 async fn kill(
     State(app): State<Arc<App>>,
     Path(service_account): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let operator = authorised(&app.config, &headers, Role::Approver)?;
+    let operator = authorised(&app.config, &headers, Role::Approver)?.clone();
+    to_its_end(throw(app, service_account, operator, body)).await
+}
+
+/// Throws a switch: first in control state, so that it acts even while the ledger cannot write.
+async fn throw(app: Arc<App>, service_account: String, operator: Operator, body: Bytes) -> Answer {
     known(&app, &service_account)?;
     let (scope, reason) = wish(&body)?;
     let _one_at_a_time = app.switching.lock().await;
@@ -218,14 +222,18 @@ async fn kill(
     ))
 }
 
-/// Resumes: first in the ledger, so that what was let go again is on record.
 async fn resume(
     State(app): State<Arc<App>>,
     Path(service_account): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let operator = authorised(&app.config, &headers, Role::Admin)?;
+    let operator = authorised(&app.config, &headers, Role::Admin)?.clone();
+    to_its_end(lift(app, service_account, operator, body)).await
+}
+
+/// Resumes: first in the ledger, so that what was let go again is on record.
+async fn lift(app: Arc<App>, service_account: String, operator: Operator, body: Bytes) -> Answer {
     known(&app, &service_account)?;
     let _one_at_a_time = app.switching.lock().await;
     let view = app.control.switches();
@@ -264,6 +272,19 @@ async fn resume(
             "holds": app.holds.open((service_account != "*").then_some(&service_account)),
         }),
     ))
+}
+
+/// Does what changes something on a task of its own: an operator who hangs up, or waits too long, does
+/// not leave the ledger and us apart.
+pub(super) async fn to_its_end(work: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "an operator request broke off");
+        Err(failure(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the request broke off: look how it stands before asking again",
+        ))
+    })
 }
 
 /// What a kill asks for: `{scope: "all" | "writes", reason}`; the reason may be left out.

@@ -12,11 +12,11 @@ use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::api::{Answer, known, object, reason, unavailable, unprocessable};
+use super::api::{Answer, known, object, reason, to_its_end, unavailable, unprocessable};
 use super::operators::authorised;
 use super::{answer, failure};
 use crate::app::App;
-use crate::config::Role;
+use crate::config::{Operator, Role};
 use crate::control::Usage;
 use crate::limits::{self, Live, Value as LiveValue};
 use crate::mutation::{Limit, LimitKind, Per};
@@ -63,14 +63,18 @@ async fn show(State(app): State<Arc<App>>, Path(name): Path<String>, headers: He
     ))
 }
 
-/// `{max | rate, burst, for, service_account, reason}`
 async fn set(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let operator = authorised(&app.config, &headers, Role::Admin)?;
+    let operator = authorised(&app.config, &headers, Role::Admin)?.clone();
+    to_its_end(put(app, name, operator, body)).await
+}
+
+/// `{max | rate, burst, for, service_account, reason}`
+async fn put(app: Arc<App>, name: String, operator: Operator, body: Bytes) -> Answer {
     let limit = found(&app, &name)?;
     let wish = object(&body)?;
     let wish = wish.as_object().cloned().unwrap_or_default();
@@ -100,14 +104,18 @@ async fn set(
     ))
 }
 
-/// `{service_account, reason}`; also for a limit that the rules do not have any more.
 async fn unset(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let operator = authorised(&app.config, &headers, Role::Admin)?;
+    let operator = authorised(&app.config, &headers, Role::Admin)?.clone();
+    to_its_end(take_back(app, name, operator, body)).await
+}
+
+/// `{service_account, reason}`; also for a limit that the rules do not have any more.
+async fn take_back(app: Arc<App>, name: String, operator: Operator, body: Bytes) -> Answer {
     let wish = object(&body)?;
     let service_account = wish.get("service_account").and_then(Value::as_str);
     let now = app.clock.now();

@@ -10,12 +10,12 @@ use axum::response::Response;
 use axum::routing::post;
 use serde_json::{Value, json};
 
-use super::api::{Answer, object, unavailable, unprocessable};
+use super::api::{Answer, object, to_its_end, unavailable, unprocessable};
 use super::operators::authorised;
 use super::{answer, failure};
 use crate::app::App;
 use crate::clock::EntryId;
-use crate::config::Role;
+use crate::config::{Operator, Role};
 use crate::doubt;
 use crate::journal::read;
 use crate::mutation::OutcomeState;
@@ -24,15 +24,19 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new().route("/entries/{id}/settle", post(settle))
 }
 
-/// `{outcome: "applied" | "not_applied", reason, id}`. What the CRM's answer told of single rows stays;
-/// `id` is the record that a create made.
 async fn settle(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let operator = authorised(&app.config, &headers, Role::Approver)?;
+    let operator = authorised(&app.config, &headers, Role::Approver)?.clone();
+    to_its_end(said(app, id, operator, body)).await
+}
+
+/// `{outcome: "applied" | "not_applied", reason, id}`. What the CRM's answer told of single rows stays;
+/// `id` is the record that a create made.
+async fn said(app: Arc<App>, id: String, operator: Operator, body: Bytes) -> Answer {
     let wish = object(&body)?;
     let outcome = match wish.get("outcome").and_then(Value::as_str) {
         Some("applied") => OutcomeState::Done,

@@ -63,6 +63,7 @@ struct Item {
 struct Summary {
     entries: u64,
     restored: u64,
+    already: u64,
     skipped: u64,
     impossible: u64,
     made: Vec<String>,
@@ -127,6 +128,7 @@ fn show(report: &Report, dry_run: bool, context: &mut Context<'_>) -> Result<(),
     let Summary {
         entries,
         restored,
+        already,
         skipped,
         impossible,
         made,
@@ -137,7 +139,8 @@ fn show(report: &Report, dry_run: bool, context: &mut Context<'_>) -> Result<(),
         ""
     };
     context.out.line(format_args!(
-        "{would}{restored} restored · {skipped} skipped · {impossible} impossible, of {entries} entries"
+        "{would}{restored} restored · {already} as before already · {skipped} skipped · \
+         {impossible} impossible, of {entries} entries"
     ))?;
     if !made.is_empty() {
         let made: Vec<String> = made.iter().map(|entry| visible(entry)).collect();

@@ -2,12 +2,12 @@
 //! before can be written at all, and the request that does it.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::path::CanonicalPath;
-use super::{Crm, hubspot, json, salesforce};
+use super::{Crm, PriorFailure, ReadCall, hubspot, json, salesforce};
 use crate::mutation::{CrmKind, Operation, Undo, is_blank};
 
 /// What one request of a revert does to records of one object: their ids, and what is written.
@@ -58,6 +58,42 @@ impl Crm {
         match self.0 {
             CrmKind::Salesforce => salesforce::inverse::most(like, object),
             CrmKind::HubSpot => hubspot::inverse::MOST,
+        }
+    }
+
+    /// The reads that tell which of these records have others that would be deleted with them.
+    #[must_use]
+    pub fn children(self, like: &CanonicalPath, object: &str, ids: &[&str]) -> Vec<ReadCall> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::prior::children::reads(like, object, ids),
+            // HubSpot archives a record alone
+            CrmKind::HubSpot => Vec::new(),
+        }
+    }
+
+    /// The ids of those that the answer to one such read names; the flag says whether these are all.
+    ///
+    /// # Errors
+    /// [`PriorFailure`] when the answer does not tell.
+    pub fn children_found(
+        self,
+        call: &ReadCall,
+        object: &str,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<(Vec<String>, bool), PriorFailure> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::prior::children::found(call, object, status, body),
+            CrmKind::HubSpot => Err(PriorFailure::Failed("HubSpot is not asked so".into())),
+        }
+    }
+
+    /// Where an object stands when several are deleted: what hangs on another one comes before it.
+    #[must_use]
+    pub fn removal_rank(self, object: &str) -> usize {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::prior::children::rank(object),
+            CrmKind::HubSpot => 0,
         }
     }
 

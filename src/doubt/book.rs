@@ -186,24 +186,42 @@ impl Book {
         Some(doubt.sent.entry.clone())
     }
 
-    /// Entries that are to be looked at now.
+    /// Entries of a route that are to be looked at now.
     #[must_use]
-    pub fn due(&self, now: Timestamp) -> Vec<EntryId> {
+    pub fn due(&self, route: &str, now: Timestamp) -> Vec<EntryId> {
         let pages = self.pages.lock();
         let doubts = pages.doubts.values();
-        let due = doubts.filter(|doubt| doubt.stuck.is_none() && doubt.due <= now);
+        let due = doubts.filter(|doubt| doubt.sent.route == route && doubt.is_due(now));
         due.map(|doubt| doubt.sent.entry.clone()).collect()
     }
 
-    /// The same for one service account on one route.
+    /// The same of one service account, in two parts: what stands in the way of this request, as far
+    /// as it names its records, and what does not.
     #[must_use]
-    pub fn due_of(&self, service_account: &str, route: &str, now: Timestamp) -> Vec<EntryId> {
+    pub fn due_of(
+        &self,
+        (service_account, route): (&str, &str),
+        digest: &str,
+        mutations: &[Mutation],
+        now: Timestamp,
+    ) -> (Vec<EntryId>, Vec<EntryId>) {
         let pages = self.pages.lock();
-        let doubts = pages.doubts.values();
-        let due = doubts.filter(|doubt| {
-            doubt.is_of(service_account, route) && doubt.stuck.is_none() && doubt.due <= now
+        if pages.doubts.is_empty() {
+            return (Vec::new(), Vec::new());
+        }
+        let wanted = wanted(route, mutations, None);
+        let due = pages
+            .doubts
+            .values()
+            .filter(|doubt| doubt.is_of(service_account, route) && doubt.is_due(now));
+        let (met, others): (Vec<&Doubt>, Vec<&Doubt>) = due.partition(|doubt| {
+            doubt.sent.digest.as_deref() == Some(digest) || !doubt.places(&wanted).is_empty()
         });
-        due.map(|doubt| doubt.sent.entry.clone()).collect()
+        let entries = |doubts: Vec<&Doubt>| {
+            let entries = doubts.into_iter().map(|doubt| doubt.sent.entry.clone());
+            entries.collect()
+        };
+        (entries(met), entries(others))
     }
 
     /// Takes an entry to settle it; `None` when it is not in doubt, or somebody else has it.
@@ -342,6 +360,10 @@ impl Touched {
 impl Doubt {
     fn is_of(&self, service_account: &str, route: &str) -> bool {
         self.sent.service_account == service_account && self.sent.route == route
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.stuck.is_none() && self.due <= now
     }
 
     /// The places of a request's mutations that name a record of this one.

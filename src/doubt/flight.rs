@@ -272,6 +272,8 @@ impl Drop for Flight {
         if self.over {
             return;
         }
+        // Who comes later begins anew, and finds it in the book of doubts.
+        self.flights.forget(&self.digest, &self.slot);
         self.slot.send_modify(|state| {
             if let State::Flying(entry) = state {
                 *state = State::Lost(entry.clone());
@@ -348,13 +350,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flight_that_never_lands_is_lost_to_all() {
+    async fn a_flight_that_never_lands_is_lost_to_all_who_wait_and_then_forgotten() {
         let flights = Flights::default();
         let seat = go(&flights).await;
-        drop(fly(&seat, "one").await);
-        drop(seat);
-        let found = flights.arrive("d").await;
+        let flight = fly(&seat, "one").await;
+        let (found, ()) = tokio::join!(biased; flights.arrive("d"), async { drop(flight) });
         assert!(matches!(&found, Arrival::Lost(entry) if *entry == id("one")));
+        drop(seat);
+        drop(go(&flights).await);
+        assert!(flights.0.slots.lock().is_empty());
     }
 
     #[tokio::test]

@@ -1,18 +1,20 @@
 //! What the CRM holds now of the records that a doubtful write names: read by the same calls as
 //! snapshots, and for creates by what was made since.
 
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::decide::{Present, holds, made_since};
+use super::gone;
 use crate::app::RouteState;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Head, Made, ReadCall, Wanted};
 use crate::journal::sent::Sent;
 use crate::mutation::{Mutation, Operation, OutcomeState, Prior, RecordKey};
 use crate::snapshot::{self, Failure, Taking};
-use crate::upstream::{Body, Upstream};
+use crate::upstream::{Answer, Body, Upstream};
 
 /// Who reads, and where.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +81,7 @@ pub(super) async fn present(reader: &Reader<'_>, sent: &Sent) -> Result<Vec<Pres
             };
         }
     }
+    gone::confirm(reader, &head, sent, &mut present).await?;
     Ok(present)
 }
 
@@ -150,20 +153,29 @@ async fn queried(
     call: &ReadCall,
     since: Timestamp,
 ) -> Result<Present, String> {
-    let mut request = Request::new(Body::Empty);
-    *request.method_mut() = call.method.clone();
-    *request.uri_mut() = Uri::try_from(call.target.as_str()).map_err(|error| error.to_string())?;
-    request.headers_mut().clone_from(reader.headers);
-    let json = HeaderValue::from_static("application/json");
-    request.headers_mut().insert(header::ACCEPT, json);
-    let answer = reader.upstream.read(request).await;
-    let answer = answer.map_err(|error| error.to_string())?;
+    let answer = ask(reader, call).await?;
     let crm = reader.state.crm;
     match crm.made_found(mutation, answer.status, &answer.body) {
         Ok(Some(found)) => Ok(Present::Made(matching(&found, mutation, since))),
         Ok(None) => Ok(Present::Unread),
         Err(_failure) => Err(format!("the CRM answered with {}", answer.status)),
     }
+}
+
+/// One read with the reader's credential.
+pub(super) async fn ask(reader: &Reader<'_>, call: &ReadCall) -> Result<Answer, String> {
+    let body = call.body.clone();
+    let mut request = Request::new(body.clone().map_or(Body::Empty, Body::full));
+    *request.method_mut() = call.method.clone();
+    *request.uri_mut() = Uri::try_from(call.target.as_str()).map_err(|error| error.to_string())?;
+    request.headers_mut().clone_from(reader.headers);
+    let json = HeaderValue::from_static("application/json");
+    if body.is_some() {
+        request.headers_mut().insert(CONTENT_TYPE, json.clone());
+    }
+    request.headers_mut().insert(ACCEPT, json);
+    let answer = reader.upstream.read(request).await;
+    answer.map_err(|error| error.to_string())
 }
 
 /// The ids of records that a create made, or could have made.

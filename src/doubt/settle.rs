@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
 
 pub use super::present::Reader;
 
@@ -14,7 +15,6 @@ use super::present::present;
 use super::theirs;
 use crate::app::{App, Worker};
 use crate::clock::EntryId;
-use crate::config::Secret;
 use crate::journal::Reconciling;
 use crate::journal::sent::{self, Sent};
 use crate::mutation::{Operation, Outcome, OutcomeState};
@@ -26,35 +26,49 @@ const AT_ONCE: usize = 4;
 /// Records made by writes that were closed this long before can still be told from ours.
 const EARLIER: SignedDuration = SignedDuration::from_mins(10);
 
-/// Settles what is due, for ever.
+/// Settles what is due, for ever: each route by itself, since a CRM that hangs must not keep the others'
+/// doubts.
 pub async fn tick(worker: Worker) {
-    let mut clock = tokio::time::interval(EVERY);
-    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        clock.tick().await;
-        settle_due(&worker, worker.app.clock.now()).await;
+    let worker = Arc::new(worker);
+    let mut routes = JoinSet::new();
+    for place in 0..worker.app.routes.len() {
+        let worker = Arc::clone(&worker);
+        routes.spawn(async move {
+            let mut clock = tokio::time::interval(EVERY);
+            clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                clock.tick().await;
+                settle_route(&worker, place, worker.app.clock.now()).await;
+            }
+        });
+    }
+    while let Some(Err(error)) = routes.join_next().await {
+        tracing::error!(%error, "the doubts of a route are not read back any more");
     }
 }
 
 /// Reads back all that is due and for which the configuration has a credential: the service account's
 /// of the broker, else the route's for releases. Returns what was settled.
 pub async fn settle_due(worker: &Worker, now: Timestamp) -> Vec<EntryId> {
-    let app = &worker.app;
     let mut settled = Vec::new();
-    for entry in app.doubts.due(now) {
+    for place in 0..worker.app.routes.len() {
+        settled.extend(settle_route(worker, place, now).await);
+    }
+    settled
+}
+
+async fn settle_route(worker: &Worker, place: usize, now: Timestamp) -> Vec<EntryId> {
+    let app = &worker.app;
+    let way = app.routes.get(place).zip(worker.upstreams.get(place));
+    let Some((state, upstream)) = way else {
+        return Vec::new();
+    };
+    let mut settled = Vec::new();
+    for entry in app.doubts.due(&state.route.name, now) {
         let Some(claim) = app.doubts.claim(&entry) else {
             continue;
         };
-        let place = app
-            .routes
-            .iter()
-            .position(|state| state.route.name == claim.sent.route);
-        let way = place.and_then(|place| {
-            let state = app.routes.get(place)?;
-            Some((state, worker.upstreams.get(place)?))
-        });
-        let headers = configured(app, &claim.sent).await;
-        let (Some((state, upstream)), Some(headers)) = (way, headers) else {
+        let Some(headers) = configured(app, &claim.sent).await else {
             // The next request of its service account brings a credential.
             continue;
         };
@@ -71,10 +85,8 @@ pub async fn settle_due(worker: &Worker, now: Timestamp) -> Vec<EntryId> {
     settled
 }
 
-/// Reads back what a request of a service account meets, with its credential.
-pub async fn settle_for(app: &App, reader: &Reader<'_>, service_account: &str, now: Timestamp) {
-    let route = &reader.state.route.name;
-    let due = app.doubts.due_of(service_account, route, now);
+/// Reads these back with the credential of a request, at most a few of them.
+pub async fn settle_some(app: &App, reader: &Reader<'_>, due: &[EntryId], now: Timestamp) {
     for entry in due.iter().take(AT_ONCE) {
         if let Some(claim) = app.doubts.claim(entry) {
             read_back(app, reader, claim, now).await;
@@ -242,6 +254,7 @@ async fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
     let mut routes = app.config.routes.iter();
     let route = routes.find(|route| route.name == sent.route)?;
     let release = route.release_credential.as_ref();
+    let release = release.map(|secret| secret.expose());
     let secret = match sent.reverts.first() {
         None => brokered(app, &sent.service_account, &sent.route).or(release),
         Some(_) if release.is_some() => release,
@@ -250,16 +263,16 @@ async fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
             brokered(app, &account.ok().flatten()?, &sent.route)
         }
     }?;
-    let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose())).ok()?;
+    let mut value = HeaderValue::try_from(format!("Bearer {secret}")).ok()?;
     value.set_sensitive(true);
     Some(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
 }
 
 /// The broker credential of a service account for a route.
-fn brokered<'a>(app: &'a App, service_account: &str, route: &str) -> Option<&'a Secret> {
+fn brokered<'a>(app: &'a App, service_account: &str, route: &str) -> Option<&'a str> {
     let mut accounts = app.config.service_accounts.iter();
     let account = accounts.find(|account| account.name == service_account)?;
     let mut credentials = account.credentials.iter();
     let found = credentials.find(|(known, _)| known == route);
-    found.map(|(_, secret)| secret)
+    found.map(|(_, secret)| secret.expose())
 }

@@ -157,8 +157,7 @@ impl Write {
         });
         match task.await.inspect(|_| caller.answered(&app)) {
             Ok(answer) => answer,
-            // The task panicked: nobody knows how far it came. Its locks stay, so that nothing is
-            // written over what is not known; the next start finds the entry.
+            // The task panicked: nobody knows how far it came. What may have been sent is in doubt.
             Err(error) => Err(Box::new(Refused {
                 refusal: words::unknown_outcome(false, &entry, &error.to_string()),
                 entry: Some(entry),

@@ -105,7 +105,8 @@ fn credential<'a>(app: &'a App, state: &'a RouteState, account: &str) -> Option<
     state.route.release_credential.as_ref().or_else(broker)
 }
 
-/// Puts records into batches, in the order in which they come.
+/// Puts records into batches, in the order in which they come; what is deleted comes last, and parents
+/// after what hangs on them.
 pub(super) fn batches(app: &App, records: Vec<Record>) -> Result<VecDeque<Batch>, RevertError> {
     let mut open: Vec<Batch> = Vec::new();
     for record in records {
@@ -128,6 +129,10 @@ pub(super) fn batches(app: &App, records: Vec<Record>) -> Result<VecDeque<Batch>
     for batch in &open {
         batch.access(app)?;
     }
+    open.sort_by_key(|batch| match (batch.kind, app.routes.get(batch.place)) {
+        (Kind::Remove, Some(state)) => 1 + state.crm.removal_rank(&batch.object),
+        (Kind::Remove | Kind::Restore, _) => 0,
+    });
     Ok(open.into())
 }
 

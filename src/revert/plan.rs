@@ -226,10 +226,7 @@ impl Planning<'_> {
             return (Action::Skipped, Some(CHANGED));
         }
         if self.crm.holds(field, then, now) {
-            return (
-                Action::Restored,
-                Some("holds the value from before already"),
-            );
+            return (Action::Already, Some("holds the value from before already"));
         }
         if !self.crm.holds(field, written, now) {
             return (Action::Skipped, Some(CHANGED));
@@ -252,7 +249,8 @@ impl Planning<'_> {
         deeds: &[Deed],
         stamp: Option<&str>,
     ) -> Option<String> {
-        let skipped = |finding: &&Finding| finding.item.action != Action::Restored;
+        let as_we_left = [Action::Restored, Action::Already];
+        let skipped = |finding: &&Finding| !as_we_left.contains(&finding.item.action);
         if let Some(finding) = self.findings.iter().find(skipped) {
             let field = finding.item.field.as_deref().unwrap_or_default();
             return Some(format!("not deleted: {field} is not as we left it"));
@@ -280,6 +278,7 @@ impl Planning<'_> {
         if removed {
             for finding in &mut self.findings {
                 finding.pending = true;
+                finding.item.action = Action::Restored;
                 finding.item.why = Some("goes with the record".into());
             }
         }

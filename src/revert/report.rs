@@ -11,6 +11,8 @@ use crate::clock::EntryId;
 pub enum Action {
     /// It is as it was before.
     Restored,
+    /// It was as before already: nothing was written.
+    Already,
     /// It was left alone, because others changed it since or the doubt is too large.
     Skipped,
     /// It cannot be taken back.
@@ -51,6 +53,8 @@ pub struct Summary {
     pub entries: usize,
     /// Lines that say restored.
     pub restored: usize,
+    /// Lines that say that nothing was to be done.
+    pub already: usize,
     /// Lines that say skipped.
     pub skipped: usize,
     /// Lines that say impossible.
@@ -142,6 +146,7 @@ impl Report {
             dry_run,
             entries,
             restored: count(Action::Restored),
+            already: count(Action::Already),
             skipped: count(Action::Skipped),
             impossible: count(Action::Impossible),
             made,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, Kind};
+use super::children;
 use super::deed::Record;
 use super::look::{Way, look, present};
 use super::plan::{self, Back, Plan};
@@ -123,6 +124,7 @@ impl Reverting {
         if !others.is_empty() {
             round.again.push(batch.turned(others));
         }
+        let turns = children::spare(way, batch, turns, &mut round.findings).await;
         let ready = self.judge(way, batch, turns, &mut round.findings).await;
         match ready {
             Some(ready) if self.dry_run => {

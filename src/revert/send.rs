@@ -102,6 +102,7 @@ impl Reverting {
     ) -> (Vec<Outcome>, Option<String>) {
         let app = &self.worker.app;
         let at = app.clock.now();
+        let _sent = app.inflight.sending(&self.actor.service_account);
         let last_look = |journaled: &Journaled| {
             journaled
                 .permit()
@@ -179,14 +180,14 @@ impl Reverting {
             return turns;
         }
         let records = turns.iter().map(|turn| turn.record.clone()).collect();
-        let Ok(now) = look(way, &batch.with(records)).await else {
-            return turns;
-        };
+        let now = look(way, &batch.with(records)).await.ok();
         for (place, turn) in turns.iter_mut().enumerate() {
-            if let Prior::Found { fields, .. } = now.prior(place)
-                && outcomes.get(place).is_some_and(done)
-            {
-                confirm(turn, way, entry, fields);
+            if !outcomes.get(place).is_some_and(done) {
+                continue;
+            }
+            match now.as_ref().map(|now| now.prior(place)) {
+                Some(Prior::Found { fields, .. }) => confirm(turn, way, entry, fields),
+                Some(Prior::Absent | Prior::Unknown) | None => unseen(turn),
             }
         }
         turns
@@ -269,6 +270,14 @@ fn confirm(turn: &mut Turn, way: &Way<'_>, entry: &EntryId, now: &Map<String, Va
             let why = "written back, but the CRM holds another value now";
             finding.fail(Action::Skipped, why);
         }
+    }
+}
+
+/// What was written back, and could not be looked at.
+fn unseen(turn: &mut Turn) {
+    let findings = turn.plan.findings.iter_mut();
+    for finding in findings.filter(|finding| finding.pending) {
+        finding.item.why = Some("written back, not looked at again".into());
     }
 }
 

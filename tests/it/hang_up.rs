@@ -1,6 +1,8 @@
 //! A client that closes its connection at any moment leaves no lock and no charge behind, and what
 //! became of its write is recorded.
 
+mod operators;
+
 use http::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;

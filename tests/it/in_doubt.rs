@@ -3,6 +3,7 @@
 
 mod blocked;
 mod classified;
+mod hanging;
 mod held;
 mod people;
 mod repeats;

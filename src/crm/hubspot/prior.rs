@@ -199,6 +199,42 @@ pub(in crate::crm) fn found(
     matching::priors(&answer, call, mutations)
 }
 
+/// The read of what is archived under these ids.
+pub(in crate::crm) fn deleted(head: &Head<'_>, object: &str, ids: &[&str]) -> Option<ReadCall> {
+    let paths = Paths {
+        endpoint: Endpoint::of(head.path).ok(),
+    };
+    let inputs: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
+    let body = json!({ "properties": [], "propertiesWithHistory": [], "inputs": inputs });
+    Some(ReadCall {
+        method: Method::POST,
+        target: format!(
+            "{}?archived=true",
+            paths.batch_read(types::resolve(object)?)
+        ),
+        body: Some(Bytes::from(body.to_string())),
+        covers: Vec::new(),
+    })
+}
+
+/// The ids of the archived records in its answer.
+///
+/// # Errors
+/// [`PriorFailure`] when the answer does not bring them.
+pub(in crate::crm) fn deleted_found(
+    status: StatusCode,
+    body: &[u8],
+) -> Result<Vec<String>, PriorFailure> {
+    let answer = answered(status, body)?;
+    let results = answer.get("results").and_then(Value::as_array);
+    let results = results.ok_or_else(|| failed("a read's answer has no records"))?;
+    let archived = results
+        .iter()
+        .filter(|record| record.get("archived") == Some(&Value::Bool(true)));
+    let ids = archived.filter_map(|record| record.get("id")?.as_str().map(str::to_owned));
+    Ok(ids.collect())
+}
+
 /// The key that a contact to be made would be alone with: HubSpot keeps e-mail addresses unique.
 /// Which properties of the portal's own are unique is not known here.
 pub(in crate::crm) fn unique_key(mutation: &Mutation) -> Option<RecordKey> {

@@ -96,7 +96,7 @@ fn it_is_looked_at_with_growing_pauses_and_when_the_crm_had_its_time() {
     let entry = EntryId::from_text("E");
     let mut looks = Vec::new();
     for second in 1..700 {
-        if !book.due(at(second)).is_empty() {
+        if !book.due("salesforce", at(second)).is_empty() {
             looks.push(second);
             book.claim(&entry).unwrap().later(at(second));
         }
@@ -116,7 +116,7 @@ fn one_settles_at_a_time_and_what_is_stuck_waits_for_a_person() {
     let claim = book.claim(&entry).unwrap();
     assert!(book.claim(&entry).is_none());
     claim.stuck("why");
-    assert!(book.due(at(1_000)).is_empty());
+    assert!(book.due("salesforce", at(1_000)).is_empty());
     assert_eq!(
         book.blocks((AGENT, "salesforce"), "digest", &[], None)
             .unwrap()

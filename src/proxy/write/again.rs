@@ -7,9 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use jiff::Timestamp;
 
 use super::Write;
 use super::through::Sending;
+use crate::app::Worker;
 use crate::clock::EntryId;
 use crate::crm::{ReadCall, Replay, Shape};
 use crate::digest::{self, Sameness};
@@ -62,7 +64,7 @@ impl Write {
             Arrival::Landed(landed) => return reply(&landed).map(Again::Answer),
             Arrival::Lost(entry) => return Err(lost(entry)),
         };
-        self.read_back().await;
+        self.read_back(changes).await;
         if let Some(settled) = doubts.settled(&self.digest, self.now) {
             return self.settled(shape, &settled).await.map(Again::Answer);
         }
@@ -103,25 +105,37 @@ impl Write {
         doubts.blocks(whose, &self.digest, changes.mutations(), snapshot)
     }
 
-    /// Reads back what is in doubt with this write's credential.
-    pub(super) async fn read_back(&self) {
-        let way = self.state().ok().zip(self.worker.upstreams.get(self.place));
-        let Some((state, upstream)) = way else {
-            return;
-        };
+    /// What stands in this write's way is waited for; the rest is read back beside it.
+    pub(super) async fn read_back(&self, changes: &ChangeSet) {
+        let whose = (self.actor.service_account.as_str(), self.route());
+        let doubts = &self.worker.app.doubts;
+        let (met, others) = doubts.due_of(whose, &self.digest, changes.mutations(), self.now);
         let mut headers = HeaderMap::new();
-        if self.caller.credential.put(&mut headers).is_err() {
+        let none = met.is_empty() && others.is_empty();
+        if none || self.caller.credential.put(&mut headers).is_err() {
             return;
         }
-        let reader = Reader {
-            state,
-            upstream,
-            headers: &headers,
-            now: self.now,
-        };
-        let app = &self.worker.app;
-        let reading = doubt::settle_for(app, &reader, &self.actor.service_account, self.now);
-        self.watch.wait_for(pin!(reading)).await;
+        let (worker, place, now) = (Arc::clone(&self.worker), self.place, self.now);
+        if !others.is_empty() {
+            let (worker, headers) = (Arc::clone(&worker), headers.clone());
+            tokio::spawn(async move {
+                settle(&worker, place, &headers, &others, now).await;
+            });
+        }
+        let settling = settle(&worker, place, &headers, &met, now);
+        self.watch.wait_for(pin!(settling)).await;
+    }
+
+    /// All that is in doubt of its service account is waited for: a hold's own release may be.
+    pub(super) async fn read_back_all(&self) {
+        let whose = (self.actor.service_account.as_str(), self.route());
+        let (_, due) = self.worker.app.doubts.due_of(whose, "", &[], self.now);
+        let mut headers = HeaderMap::new();
+        if due.is_empty() || self.caller.credential.put(&mut headers).is_err() {
+            return;
+        }
+        let settling = settle(&self.worker, self.place, &headers, &due, self.now);
+        self.watch.wait_for(pin!(settling)).await;
     }
 
     /// The answer to a repeat of what was settled as done: the CRM's own where it can be told without
@@ -198,6 +212,26 @@ impl Write {
         let mut response = answer_of(answer);
         *response.status_mut() = status;
         Some(response)
+    }
+}
+
+/// Reads these back with a credential.
+async fn settle(
+    worker: &Worker,
+    place: usize,
+    headers: &HeaderMap,
+    due: &[EntryId],
+    now: Timestamp,
+) {
+    let way = worker.app.routes.get(place);
+    if let Some((state, upstream)) = way.zip(worker.upstreams.get(place)) {
+        let reader = Reader {
+            state,
+            upstream,
+            headers,
+            now,
+        };
+        doubt::settle_some(&worker.app, &reader, due, now).await;
     }
 }
 

@@ -158,8 +158,8 @@ impl Write {
             let refusal = words::another_request(&hold, self.now);
             return Some(Err(self.refuse(refusal, Some(changes), None).await));
         }
-        // Its own release may be in doubt, or what keeps it from going.
-        self.read_back().await;
+        // What keeps it from going may be in doubt.
+        self.read_back(changes).await;
         let until = Instant::now() + seconds(hold.wait_seconds);
         loop {
             let decided = self.linger(slot, until).await;
@@ -217,7 +217,7 @@ impl Write {
         let in_doubt = |hold: Arc<Hold>| hold.end == Some(End::InDoubt);
         if slot.look().is_some_and(in_doubt) {
             // Before the turn is taken: who settles it takes that too.
-            self.read_back().await;
+            self.read_back_all().await;
         }
         let turn = slot.turn().await;
         if let Err(error) = turn.expire(&app.desk()).await {

@@ -202,7 +202,7 @@ impl Release<'_> {
     /// agreed to is still what would be done.
     async fn judge(&self) -> Result<(Permit, Verdict, Snapshot), Stop> {
         let (write, changes) = (self.write(), &self.again.changes);
-        write.read_back().await;
+        write.read_back(changes).await;
         let shown = self.again.contents.shown();
         let locks = write.locks(changes, Some(shown));
         let account = &write.actor.service_account;

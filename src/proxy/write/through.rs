@@ -1,10 +1,12 @@
 //! Steps 8 to 12: journal, send, outcome, close, reply.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 
 use super::{Write, again};
 use crate::crm::Shape;
@@ -88,6 +90,11 @@ pub(super) async fn through(
     };
     let (mutations, snapshot) = (sending.changes.mutations(), &sending.snapshot);
     app.doubts.sends(write.route(), mutations, snapshot);
+    let mut adrift = Adrift {
+        write,
+        sending,
+        over: false,
+    };
     let _sent = app.inflight.sending(&write.actor.service_account);
     // 9 one dispatch
     let last_look = |journaled: &Journaled| {
@@ -101,8 +108,42 @@ pub(super) async fn through(
         Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
         Err(error) => Err(unanswered(write, sending, journaled, &error).await),
     };
+    adrift.over = true;
     again::land(flight, &answer);
     answer
+}
+
+/// A write that may have been sent. Where its task ends by a panic nobody knows what became of it: it
+/// is in doubt, so that it is read back, and its record does not stay locked until the next start.
+struct Adrift<'a> {
+    write: &'a Write,
+    sending: &'a Sending,
+    over: bool,
+}
+
+impl Drop for Adrift<'_> {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        let app = Arc::clone(&self.write.worker.app);
+        let count = self.sending.changes.mutations().len().max(1);
+        let closing = Closing {
+            status: None,
+            sent: true,
+            outcomes: vec![Outcome::of(OutcomeState::Unknown); count],
+            note: None,
+        };
+        tell_doubt(self.write, self.sending, &closing, app.clock.now());
+        let entry = self.write.entry.clone();
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = app.control.settle(&entry).await {
+                    tracing::error!(%error, %entry, "a reservation is not settled");
+                }
+            });
+        }
+    }
 }
 
 /// The request as it goes out; the flag says whether we put a condition on it.

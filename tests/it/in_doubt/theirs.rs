@@ -2,7 +2,7 @@
 //! or may have made (P8, P11).
 
 use serde_json::json;
-use writegate::mutation::CrmKind::Salesforce;
+use writegate::mutation::CrmKind::{HubSpot, Salesforce};
 use writegate::sandbox::seed;
 
 use super::*;
@@ -136,6 +136,42 @@ async fn an_edit_between_the_send_and_the_settlement_keeps_the_record() {
         assert_eq!(report["summary"]["restored"], restored, "{report}");
         let left = sandbox.record(Salesforce, "Account", &made);
         assert_eq!(left.is_some(), edit.is_some());
+        scene.house.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_the_reader_cannot_see_is_not_taken_for_deleted() {
+    let contact = format!("/crm/v3/objects/contacts/{}", seed::HS_HANK);
+    for (crm, target) in [(Salesforce, account(seed::STARK)), (HubSpot, contact)] {
+        let scene = Scene::new().await;
+        scene.fail(&Method::DELETE, &target, Fault::CloseBeforeEffect);
+        let agent = scene.house.agent_of(crm);
+        let lost = doubtful(&agent.delete(&target).await);
+        scene.wait_out();
+        let (status, body) = match crm {
+            Salesforce => (
+                404,
+                json!([{ "errorCode": "NOT_FOUND", "message": "gone" }]),
+            ),
+            HubSpot => (
+                207,
+                json!({ "status": "COMPLETE", "results": [], "numErrors": 1,
+                "errors": [{ "status": "error", "category": "OBJECT_NOT_FOUND",
+                    "message": "gone", "context": { "ids": [seed::HS_HANK] } }] }),
+            ),
+        };
+        let unseen = Fault::Answer {
+            status,
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: body.to_string().into(),
+        };
+        let looks = |head: &writegate::sandbox::Head<'_>| head.method != Method::DELETE;
+        scene.house.sandbox.script(looks, 1, unseen);
+        scene.look().await;
+        assert_eq!(scene.state(&lost).await, EntryState::InDoubt, "{crm}");
+        is_blocked_by(&agent.delete(&target).await, &lost);
+        assert_eq!(scene.writes(), 1);
         scene.house.finish().await;
     }
 }

@@ -2,9 +2,10 @@
 //! matrix nor the agent's limits and switches.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::StatusCode;
 use http::header::AUTHORIZATION;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use writegate::config::Secret;
 use writegate::control::{Switch, SwitchChange, SwitchScope};
@@ -359,7 +360,7 @@ async fn what_the_crm_changes_at_once_is_not_called_restored() {
     // the CRM's own automation, between the write's effect and its answer
     let gate = Gate::new();
     desk.house.sandbox.script(
-        |head| head.method == http::Method::PATCH,
+        |head| head.method == Method::PATCH,
         1,
         Fault::WaitAfterEffect(gate.clone()),
     );
@@ -426,4 +427,55 @@ async fn a_restart_in_between_changes_nothing() {
         desk.field(Salesforce, "Account", seed::ACME, "Phone"),
         "+1 520 555 0101"
     );
+}
+
+#[tokio::test]
+async fn what_could_not_be_looked_at_again_is_not_called_seen() {
+    let desk = Desk::open().await;
+    let one = written(&desk, seed::ACME).await;
+    let looks = AtomicUsize::new(0);
+    let second = move |head: &writegate::sandbox::Head<'_>| {
+        head.method == Method::GET && looks.fetch_add(1, Ordering::SeqCst) == 1
+    };
+    let fault = Fault::Answer {
+        status: 500,
+        headers: Vec::new(),
+        body: "[]".into(),
+    };
+    desk.house.sandbox.script(second, 1, fault);
+    let report = desk.undo(&[one]).await;
+    assert_eq!(sums(&report), (2, 0, 0), "{report}");
+    for line in lines(&report) {
+        assert_eq!(line.why, "written back, not looked at again");
+    }
+    desk.house.finish().await;
+}
+
+#[tokio::test]
+async fn a_revert_that_is_being_sent_counts_among_the_writes_under_way() {
+    let desk = Desk::open().await;
+    let one = written(&desk, seed::ACME).await;
+    let gate = Gate::new();
+    desk.house.sandbox.script(
+        |head| head.headers.contains_key("sforce-auto-assign"),
+        1,
+        Fault::WaitBeforeEffect(gate.clone()),
+    );
+    let dana = Client::new(desk.admin, OPERATOR);
+    let client = dana.clone();
+    let asking = tokio::spawn(async move {
+        let body: Value = json!({ "entries": [one] });
+        client.post("/api/v1/reverts", &body).await
+    });
+    gate.arrived(1).await;
+    let status = dana.get("/api/v1/status").await.json();
+    assert_eq!(status["writes_under_way"], 1, "{status}");
+    let wish = json!({ "scope": "writes", "reason": "all of it" });
+    let told = dana
+        .send(Method::PUT, "/api/v1/switches/*", Some(&wish))
+        .await;
+    assert_eq!(told.json()["sent"], 1, "{}", told.text());
+    gate.open();
+    assert_eq!(asking.await.unwrap().status, StatusCode::OK);
+    desk.house.finish().await;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use writegate::journal::read::EntryState;
 use writegate::mutation::CrmKind::{HubSpot, Salesforce};
-use writegate::sandbox::seed;
+use writegate::sandbox::{Fault, seed};
 
 use super::{Desk, by_field, company, entry, lines, sums};
 
@@ -403,5 +403,85 @@ async fn many_creates_are_deleted_together_and_the_touched_one_stays() {
             n == 3
         );
     }
+    desk.house.finish().await;
+}
+
+#[tokio::test]
+async fn a_created_parent_stays_while_records_of_others_hang_on_it() {
+    let desk = Desk::open().await;
+    let (agent, sandbox) = (desk.house.agent(), &desk.house.sandbox);
+    let made = async |object: &str, body: Value| {
+        let target = format!("/services/data/v60.0/sobjects/{object}");
+        agent.post(&target, &body).await
+    };
+    let parent = made("Account", json!({ "Name": "Parent" })).await;
+    let lonely = made("Account", json!({ "Name": "Lonely" })).await;
+    let theirs = json!({ "LastName": "Theirs", "AccountId": id(&parent) });
+    let contacts = "/services/data/v60.0/sobjects/Contact";
+    let other = desk.house.other_agent().post(contacts, &theirs).await;
+    assert_eq!(other.status, 201, "{}", other.text());
+    let entries = [entry(&parent), entry(&lonely)];
+    for dry_run in [true, false] {
+        let wish = json!({ "entries": entries, "dry_run": dry_run });
+        let report = desk.revert(&wish).await;
+        assert_eq!(sums(&report), (1, 1, 0), "{report}");
+        let why = report["items"].as_array().unwrap().iter();
+        let mut why = why.filter(|item| item["action"] == "skipped");
+        let why = why.next().unwrap()["why"].clone();
+        assert!(
+            why.as_str().unwrap().contains("other records hang on it"),
+            "{why}"
+        );
+    }
+    assert!(sandbox.record(Salesforce, "Contact", &id(&other)).is_some());
+    assert!(
+        sandbox
+            .record(Salesforce, "Account", &id(&parent))
+            .is_some()
+    );
+    assert!(
+        sandbox
+            .record(Salesforce, "Account", &id(&lonely))
+            .is_none()
+    );
+    desk.house.finish().await;
+}
+
+#[tokio::test]
+async fn children_of_the_same_revert_go_before_their_parent() {
+    let desk = Desk::open().await;
+    let agent = desk.house.agent();
+    let parent = agent.post(ACCOUNTS, &json!({ "Name": "Parent" })).await;
+    let child = json!({ "LastName": "Child", "AccountId": id(&parent) });
+    let child = agent
+        .post("/services/data/v60.0/sobjects/Contact", &child)
+        .await;
+    let later = agent.post(ACCOUNTS, &json!({ "Name": "Later" })).await;
+    let report = desk
+        .undo(&[entry(&parent), entry(&child), entry(&later)])
+        .await;
+    assert_eq!(sums(&report), (3, 0, 0), "{report}");
+    desk.house.finish().await;
+}
+
+#[tokio::test]
+async fn a_created_record_stays_where_nobody_can_tell_what_hangs_on_it() {
+    let desk = Desk::open().await;
+    let made = desk
+        .house
+        .agent()
+        .post(ACCOUNTS, &json!({ "Name": "New" }))
+        .await;
+    let fault = Fault::Answer {
+        status: 500,
+        headers: Vec::new(),
+        body: "[]".into(),
+    };
+    let asks = |head: &writegate::sandbox::Head<'_>| head.path.contains("/query");
+    desk.house.sandbox.script(asks, 1, fault);
+    let report = desk.undo(&[entry(&made)]).await;
+    assert_eq!(sums(&report), (0, 1, 0), "{report}");
+    let sandbox = &desk.house.sandbox;
+    assert!(sandbox.record(Salesforce, "Account", &id(&made)).is_some());
     desk.house.finish().await;
 }

@@ -216,7 +216,9 @@ async fn what_is_undone_already_is_said_and_not_written_again() {
     desk.undo(std::slice::from_ref(&entry)).await;
     let writes = desk.house.sandbox.writes().len();
     let report = desk.undo(&[entry]).await;
-    assert_eq!(sums(&report), (1, 0, 0), "{report}");
+    assert_eq!(sums(&report), (0, 0, 0), "{report}");
+    assert_eq!(report["summary"]["already"], 1, "{report}");
+    assert_eq!(lines(&report)[0].action, "already");
     assert_eq!(
         lines(&report)[0].why,
         json!("holds the value from before already")
@@ -280,6 +282,36 @@ async fn a_value_in_the_crms_own_form_is_known_again() {
         ),
     ] {
         assert_eq!(desk.field(crm, object, id, field), value, "{id} {field}");
+    }
+    desk.house.finish().await;
+}
+
+#[tokio::test]
+async fn a_batch_of_creates_is_known_by_what_it_wrote_in_any_form() {
+    let desk = Desk::open().await;
+    let task = |subject: &str, at: Value| json!({ "properties": { "hs_task_subject": subject, "hs_timestamp": at } });
+    let body = json!({ "inputs": [
+        task("One", json!("2026-11-20T00:00:00Z")),
+        task("Two", json!(1_795_132_800_000_i64)),
+        task("Two", json!("2026-11-21")),
+        task("Four", json!("2026-11-20T01:00:00+01:00")),
+    ]});
+    let made = desk
+        .house
+        .hubspot_agent()
+        .post("/crm/v3/objects/tasks/batch/create", &body)
+        .await;
+    let results = made.json()["results"].clone();
+    let answered = &results[0]["properties"]["hs_timestamp"];
+    assert_eq!(
+        answered, "2026-11-20T00:00:00.000Z",
+        "the CRM has a form of its own"
+    );
+    let report = desk.undo(&[entry(&made)]).await;
+    assert_eq!(sums(&report), (4, 0, 0), "{report}");
+    for made in results.as_array().unwrap() {
+        let id = made["id"].as_str().unwrap();
+        assert!(desk.house.sandbox.record(HubSpot, "tasks", id).is_none());
     }
     desk.house.finish().await;
 }

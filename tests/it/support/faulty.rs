@@ -18,6 +18,7 @@ pub(crate) struct FaultyLedger {
     bursts: AtomicBool,
     waits: Mutex<Option<(RowKind, Arc<Wait>)>>,
     dam: Mutex<Option<(RowKind, Dam)>>,
+    panics: Mutex<Option<RowKind>>,
 }
 
 /// A place where all rows of one kind wait before they are written. Clones are the same dam.
@@ -67,6 +68,7 @@ impl FaultyLedger {
             bursts: AtomicBool::new(false),
             waits: Mutex::new(None),
             dam: Mutex::new(None),
+            panics: Mutex::new(None),
         }
     }
 
@@ -97,6 +99,11 @@ impl FaultyLedger {
         dam
     }
 
+    /// Whoever writes the next row of this kind panics.
+    pub(crate) fn panic_next(&self, kind: RowKind) {
+        *self.panics.lock() = Some(kind);
+    }
+
     fn waiting(&self, rows: &[NewRow]) -> Option<Arc<Wait>> {
         let mut waits = self.waits.lock();
         let kind = waits.as_ref().map(|(kind, _)| *kind)?;
@@ -109,6 +116,11 @@ impl FaultyLedger {
 #[async_trait]
 impl Ledger for FaultyLedger {
     async fn append(&self, rows: Vec<NewRow>) -> Result<(), StoreError> {
+        let panics = {
+            let mut panics = self.panics.lock();
+            panics.take_if(|kind| rows.iter().any(|row| row.kind == *kind))
+        };
+        assert!(panics.is_none(), "made to panic by a test");
         if let Some(wait) = self.waiting(&rows) {
             wait.arrived.notify_one();
             wait.open.notified().await;

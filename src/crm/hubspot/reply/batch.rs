@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::failed;
-use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, RecordKey, is_blank};
+use crate::crm::Crm;
+use crate::mutation::{CrmKind, Mutation, Operation, Outcome, OutcomeState, RecordKey, is_blank};
 
 /// What became of each mutation of a batch. Links follow the create they stand in.
 pub(super) fn outcomes(mutations: &[Mutation], answer: &Value) -> Vec<Outcome> {
@@ -177,12 +178,13 @@ fn belongs(result: &Value, input: &Mutation, names: &HashSet<&str>) -> bool {
             .is_some_and(|own| own.to_lowercase() == value.to_lowercase()),
         None => names
             .iter()
-            .all(|name| agrees(input.fields.get(*name), property(name))),
+            .all(|name| agrees(name, input.fields.get(*name), property(name))),
     }
 }
 
-/// HubSpot answers with text, and with some values in another case than they were sent.
-fn agrees(sent: Option<&Value>, answered: Option<&Value>) -> bool {
+/// HubSpot answers with text, with some values in another case than they were sent, and with moments
+/// and numbers in a form of its own.
+fn agrees(name: &str, sent: Option<&Value>, answered: Option<&Value>) -> bool {
     if is_blank(sent) || is_blank(answered) {
         return is_blank(sent) && is_blank(answered);
     }
@@ -191,5 +193,6 @@ fn agrees(sent: Option<&Value>, answered: Option<&Value>) -> bool {
         Some(other) => other.to_string(),
         None => String::new(),
     };
-    text(sent) == text(answered)
+    let holds = |sent| Crm(CrmKind::HubSpot).holds(name, sent, answered);
+    text(sent) == text(answered) || sent.is_some_and(holds)
 }
