@@ -348,9 +348,9 @@ async fn kept(life: &Life) {
         let state = hold["state"].as_str().unwrap_or_default();
         let stands = match (one.approve, state) {
             (false, state) => state == "rejected",
-            // it drifted since, or another person said no
+            // or it drifted since
             (true, "parked") => agreed || !hold["moved"].is_null(),
-            (true, "rejected") => decided.iter().any(|no| no.hold == one.hold && !no.approve),
+            // another person's no may be durable, and nobody told
             (true, _) => true,
         };
         if !on_record || !stands {

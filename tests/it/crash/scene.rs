@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use writegate::mutation::CrmKind;
-use writegate::sandbox::{Options, Running, Sandbox, Token};
+use writegate::sandbox::{Options, Running, Sandbox, Token, seed};
 
 use super::judge;
 use super::line::Line;
@@ -298,6 +298,17 @@ impl Life {
         let held = told_hold(&reply);
         let (id, _) = held.unwrap_or_else(|| panic!("{}: {}", errand.name(), reply.text()));
         Some(id)
+    }
+
+    /// An agent reads a record.
+    pub(super) async fn look(&self) -> Option<()> {
+        let client = self.agent(CrmKind::Salesforce);
+        let target = format!("/services/data/v61.0/sobjects/Account/{}", seed::ACME);
+        client
+            .try_raw(Method::GET, &target, None)
+            .await
+            .ok()
+            .map(drop)
     }
 
     async fn operator(&self, token: &str, target: &str, body: Option<&Value>) -> Option<Reply> {

@@ -10,20 +10,37 @@ use super::judge::{self, Found};
 use super::scene::{Life, Release, World};
 use crate::support::{long, skipped};
 
-/// Kinds of calls: what is made durable, what is sent and what is read, and what is written to disk.
+/// Kinds of calls: what is made durable and written to disk, what is sent and read.
 const CALLS: [&str; 5] = [
     "fsync,fdatasync",
+    "pwrite64",
     "sendto,writev,sendmsg",
     "recvfrom,readv,recvmsg",
-    "pwrite64",
     "connect,accept4",
 ];
+
+/// The calls of each thread are counted apart, and the first one that comes to the number is hit. For
+/// the calls of a thread not to be hidden by those of another one, it gets so many more before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ahead {
+    Nobody,
+    /// The operators' side.
+    Desk,
+    /// The routes.
+    Agents,
+}
+
+const AHEAD: usize = 40;
+
+/// Where a plain run strikes.
+const SOME: [usize; 2] = [11, 14];
 
 /// A point in the life of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Point {
     calls: &'static str,
     at: usize,
+    ahead: Ahead,
 }
 
 /// What agents and people do.
@@ -46,7 +63,11 @@ pub(super) struct Figures {
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at {} of {}", self.at, self.calls)
+        let Self { calls, at, ahead } = self;
+        match ahead {
+            Ahead::Nobody => write!(f, "at {at} of {calls}"),
+            Ahead::Desk | Ahead::Agents => write!(f, "at {at} of {calls}, {ahead:?} ahead"),
+        }
     }
 }
 
@@ -55,7 +76,7 @@ impl Point {
         let (calls, at) = (self.calls, self.at);
         let trace = format!("trace={calls}");
         let inject = format!("inject={calls}:signal=SIGKILL:when={at}");
-        // on one processor there is one worker; the calls of each thread are counted apart
+        // on one processor there is one worker
         let processors = processors();
         let on = &processors[at % processors.len()];
         let quiet = ["-f", "-qq", "-o", "/dev/null"];
@@ -124,7 +145,10 @@ async fn lived<S: Script>(world: &Arc<World>, point: &Point, script: &S) -> bool
         return false;
     };
     let life = Life::new(world, program);
-    let over = script.run(&life).await.is_some();
+    let over = match ahead(&life, point.ahead).await {
+        Some(()) => script.run(&life).await.is_some(),
+        None => false,
+    };
     if over {
         life.kill().await;
     } else {
@@ -132,6 +156,17 @@ async fn lived<S: Script>(world: &Arc<World>, point: &Point, script: &S) -> bool
         life.is_over().await;
     }
     over
+}
+
+async fn ahead(life: &Life, ahead: Ahead) -> Option<()> {
+    for _ in 0..AHEAD {
+        match ahead {
+            Ahead::Nobody => return Some(()),
+            Ahead::Desk => drop(life.read("switches").await?),
+            Ahead::Agents => life.look().await?,
+        }
+    }
+    Some(())
 }
 
 /// Numbers that look random and are the same each time (splitmix64).
@@ -170,6 +205,7 @@ async fn one<S: Script>(
         let second = Point {
             calls: CALLS[number % CALLS.len()],
             at: 1 + number / CALLS.len() % 40,
+            ahead: Ahead::Nobody,
         };
         lived(&world, &second, &Again).await;
         name = format!("{name}, seed {seed}: then {second}");
@@ -191,22 +227,37 @@ pub(super) async fn at_each_call<S: Script>(what: &str, script: &S, releases: &[
     let mut figures = Figures::default();
     for (number, release) in releases.iter().enumerate() {
         for calls in CALLS {
-            if !long() {
-                let at = 9 + 8 * number;
-                one((script, *release), &Point { calls, at }, 0, &mut figures).await;
+            if long() {
+                every_point((script, *release), calls, &mut figures).await;
                 continue;
             }
-            for (seed, step) in [(0, 1), (1, 5), (2, 5)] {
-                let mut at = 1 + seed;
-                while !one((script, *release), &Point { calls, at }, seed, &mut figures).await {
-                    at += step;
-                }
-                println!(
-                    "{release:?}, seed {seed}: {at} of {calls}, {:.0} s",
-                    began.elapsed().as_secs_f64()
-                );
-            }
+            let point = Point {
+                calls,
+                at: SOME[number],
+                ahead: Ahead::Nobody,
+            };
+            one((script, *release), &point, 0, &mut figures).await;
         }
     }
     figures.tell(what, began);
+}
+
+/// All points of a kind, and some of them with a second crash.
+async fn every_point<S: Script>(script: (&S, Release), calls: &'static str, figures: &mut Figures) {
+    let everybody = [Ahead::Nobody, Ahead::Desk, Ahead::Agents];
+    let disk = ["fsync,fdatasync", "pwrite64"].contains(&calls);
+    for ahead in everybody.into_iter().take(if disk { 1 } else { 3 }) {
+        for (seed, step) in [(0, 1), (1, 5), (2, 5)] {
+            let first = if ahead == Ahead::Nobody { 1 } else { AHEAD };
+            let mut point = Point {
+                calls,
+                at: first + seed,
+                ahead,
+            };
+            while !one(script, &point, seed, figures).await {
+                point.at += step;
+            }
+            println!("{:?}, seed {seed}: over {point}", script.1);
+        }
+    }
 }
