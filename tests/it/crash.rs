@@ -1,6 +1,16 @@
 //! kill -9 at any moment: nothing is forwarded without an entry, nothing that was acknowledged is lost,
 //! what nobody knows is in doubt and said so, limits and switches are as they were.
 
+mod crowd;
+mod doubts;
+mod holds;
+mod judge;
+mod line;
+mod reverts;
+mod scene;
+mod steps;
+mod trace;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,6 @@
 //! A plain HTTP/1.1 client: one connection per request, nothing retried, nothing followed.
 
+use std::error::Error;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -116,8 +117,8 @@ impl Client {
         method: Method,
         target: &str,
         body: Option<Bytes>,
-    ) -> Result<Reply, hyper::Error> {
-        let stream = TcpStream::connect(self.to).await.unwrap();
+    ) -> Result<Reply, Box<dyn Error + Send + Sync>> {
+        let stream = TcpStream::connect(self.to).await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);

@@ -328,6 +328,11 @@ impl Program {
         status
     }
 
+    /// The same, without waiting for the end.
+    pub(crate) fn strike(&self) {
+        kill_all(self.child.as_ref().unwrap());
+    }
+
     /// TERM, without waiting for the end.
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
