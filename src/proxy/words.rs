@@ -219,7 +219,6 @@ fn clauses(reasons: &[&Reason], about: &About<'_>, say: Say) -> Vec<Clause> {
         let text = say(reason, mutation, about.service_account);
         let row = mutation.and_then(|mutation| mutation.row.clone());
         match clauses.iter_mut().find(|clause| clause.text == text) {
-            Some(clause) if row.is_some() && clause.rows.last() == row.as_ref() => {}
             Some(clause) => clause.rows.extend(row),
             None => clauses.push(Clause {
                 text,

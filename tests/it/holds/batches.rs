@@ -10,17 +10,18 @@ use crate::support::client::Reply;
 const COLLECTIONS: &str = "/services/data/v61.0/composite/sobjects";
 
 /// Stages are Sales Ops's, names ask for a reason of their own, many rows at once are looked at.
-const RULES: &str = "
+const RULES: &str = r#"
 crm: salesforce
 default: allow
 objects:
+  "*": { fields: { Type: { agents: hold, owner: Sales Ops } } }
   Opportunity:
     fields:
       StageName|Type: { agents: hold, owner: Sales Ops }
 rules:
   - { name: names, applies: { field: [Name, Description] }, then: hold, reason: Names are looked at. }
   - { name: many, when: { request.mutations: { at_least: 4 } }, then: hold, reason: Many rows are looked at. }
-";
+"#;
 const HUBSPOT: &str = "
 crm: hubspot
 default: allow
@@ -72,6 +73,12 @@ async fn the_rows_that_are_held_are_named() {
             vec![json!({ "StageName": "x", "Type": "x" }), free.clone()],
             "0 of 2",
             "records[0]: Opportunity.StageName is decided by Sales Ops; records[0]: Opportunity.Type is decided by Sales Ops",
+        ),
+        // two rows of the matrix say the same of one row
+        (
+            vec![free.clone(), json!({ "Type": "x" })],
+            "0 of 2",
+            "records[1]: Opportunity.Type is decided by Sales Ops",
         ),
         // two fields of one row ask for the same: the row is named once
         (
