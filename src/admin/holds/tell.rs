@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::config::{Config, Operator};
-use crate::hold::people::{agreed, is_met, waits_for};
+use crate::config::Config;
+use crate::hold::people::{Person, agreed, is_met, waits_for};
 use crate::hold::{Contents, End, Hold, State, credential};
 use crate::mutation::{Effect, Mutation, Prior, Requirement, Snapshot, field};
 
@@ -28,7 +28,7 @@ pub(super) fn summary(config: &Config, hold: &Hold) -> Value {
         "rules": rules(hold),
         "why": hold.terms.why,
         "waits_for": (state == State::Parked).then(|| waits_for(&hold.terms.requirements)),
-        "approved_by": agreed(config, hold).iter().map(|one| &one.name).collect::<Vec<_>>(),
+        "approved_by": agreed(config, hold).iter().flat_map(Person::names).collect::<Vec<_>>(),
         "mutations": hold.summary,
         "opaque": hold.opaque,
         "moved": hold.drifted.as_ref().map(|drifted| &drifted.fields),
@@ -108,7 +108,7 @@ fn rules(hold: &Hold) -> Vec<&str> {
     rules
 }
 
-fn requirement(requirement: &Requirement, people: &[&Operator]) -> Value {
+fn requirement(requirement: &Requirement, people: &[Person<'_>]) -> Value {
     json!({
         "asks": waits_for(std::slice::from_ref(requirement)),
         "met": !people.is_empty() && is_met(requirement, people),
