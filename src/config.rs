@@ -34,6 +34,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use http::Uri;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::mutation::CrmKind;
 
@@ -235,6 +237,19 @@ impl Fingerprint {
     #[must_use]
     pub fn short(&self) -> String {
         self.to_string().chars().take("sha256:".len() + 8).collect()
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("not a fingerprint"))
     }
 }
 

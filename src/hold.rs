@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::EntryId;
-use crate::config::{Config, Secret};
+use crate::config::{Config, Fingerprint, Secret};
 use crate::mutation::{Acting, Actor, Charge, Requirement, Verdict};
 
 pub use book::{Begun, Book, Releasing, Slot, Turn};
@@ -104,7 +104,7 @@ pub struct Terms {
 }
 
 /// One approval.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Approval {
     /// The operator's name.
     pub by: String,
@@ -112,6 +112,9 @@ pub struct Approval {
     pub at: Timestamp,
     /// What they said.
     pub reason: Option<String>,
+    /// The token that they said it with: a new name makes no second person of them.
+    #[serde(skip_serializing)]
+    pub token: Fingerprint,
 }
 
 /// How a hold ended.
@@ -172,6 +175,10 @@ pub struct Hold {
     pub actor: Actor,
     /// The person who owned the service account then.
     pub owner: Option<String>,
+    /// The tokens of those who stood behind it then, whatever they are called today.
+    pub barred: Vec<Fingerprint>,
+    /// The CRM that it was meant for.
+    pub upstream: String,
     /// Through which route.
     pub route: String,
     /// The method on the request line.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::people::{Barred, may_decide, teams_asked};
+use super::people::{Barred, may_decide};
 use super::rows::{Decision, decided, expired};
 use super::{Hold, State, Turn};
 use crate::config::{Config, Operator};
@@ -97,9 +97,7 @@ impl Turn {
         if again && wish.decision == Decision::Approve {
             return Ok(hold);
         }
-        let teams = teams_asked(&hold.terms.requirements, operator);
-        let by = (operator.name.as_str(), teams);
-        let row = decided(&hold, wish.decision, by, reason, desk.now);
+        let row = decided(&hold, wish.decision, operator, reason, desk.now);
         self.record(desk.ledger, desk.control, row).await?;
         if wish.decision == Decision::Approve {
             self.note(|hold| hold.retry_at = None);

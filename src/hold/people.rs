@@ -1,10 +1,13 @@
 //! Who may decide a hold, and whether those who agreed suffice. Nobody approves their own request, and
 //! two approvers are two people (P6).
 
-use crate::config::{Config, Operator, Role};
-use crate::mutation::Requirement;
+pub mod same;
+
+use crate::config::{Config, Fingerprint, Operator, Role};
+use crate::mutation::{Actor, Requirement};
 
 use super::Hold;
+use same::{names, same};
 
 /// Why somebody may not decide.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,9 +21,27 @@ pub enum Barred {
     /// The person for whom the agent says it acts.
     #[error("{0} is the person for whom {1} says it acts: somebody else decides")]
     OnBehalf(String, String),
+    /// One of these under the name of then.
+    #[error("{0} stood behind this request of {1} under another name: somebody else decides")]
+    Renamed(String, String),
     /// No requirement asks for them.
     #[error("{0} is not asked: this waits for {1}")]
     NotAsked(String, String),
+}
+
+/// One person: the operators that are them.
+#[derive(Clone, Debug)]
+pub struct Person<'a>(Vec<&'a Operator>);
+
+impl<'a> Person<'a> {
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.0.iter().map(|operator| operator.name.as_str())
+    }
+
+    fn is_in(&self, team: &str) -> bool {
+        self.0.iter().any(|operator| is_in(operator, team))
+    }
 }
 
 /// Whether this operator may decide this hold.
@@ -28,22 +49,17 @@ pub enum Barred {
 /// # Errors
 /// Why not.
 pub fn may_decide(config: &Config, hold: &Hold, operator: &Operator) -> Result<(), Barred> {
-    let name = operator.name.clone();
     if !is_approver(operator) {
-        return Err(Barred::NoApprover(name));
+        return Err(Barred::NoApprover(operator.name.clone()));
     }
-    let account = hold.actor.service_account.clone();
-    if owners(config, hold).any(|owner| same_person(owner, &name)) {
-        return Err(Barred::Owner(name, account));
-    }
-    if speaks_for(hold, &name) {
-        return Err(Barred::OnBehalf(name, account));
+    if let Some(barred) = is_own(config, hold, operator) {
+        return Err(barred);
     }
     if asked(&hold.terms.requirements, operator) {
         return Ok(());
     }
     let whom = waits_for(&hold.terms.requirements);
-    Err(Barred::NotAsked(name, whom))
+    Err(Barred::NotAsked(operator.name.clone(), whom))
 }
 
 /// Whether the approvals given meet all of `requirements`, with people, roles and teams as they are
@@ -54,43 +70,60 @@ pub fn met(config: &Config, hold: &Hold, requirements: &[Requirement]) -> bool {
     !agreed.is_empty() && requirements.iter().all(|one| is_met(one, &agreed))
 }
 
-/// One person who agreed, under all the names that read as theirs.
-#[derive(Clone, Debug)]
-pub struct Person<'a>(Vec<&'a Operator>);
-
-impl Person<'_> {
-    /// The name in the configuration; the first one of several.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.0.first().map_or("", |operator| &operator.name)
-    }
-}
-
-/// The people whose approvals count today, each once, whatever they are called.
+/// The people whose approvals count today.
 #[must_use]
 pub fn agreed<'a>(config: &'a Config, hold: &Hold) -> Vec<Person<'a>> {
     let counts = |operator: &&Operator| {
-        hold.approvals.iter().any(|one| one.by == operator.name)
-            && is_approver(operator)
-            && !is_own(config, hold, &operator.name)
+        let theirs = hold.approvals.iter().any(|one| one.by == operator.name);
+        theirs && is_approver(operator) && is_own(config, hold, operator).is_none()
     };
-    persons(config.operators.iter().filter(counts))
+    let tokens = |operator: &Operator| -> Vec<Fingerprint> {
+        let said = hold.approvals.iter();
+        let said = said.filter(|one| one.by == operator.name);
+        said.map(|one| one.token).chain([operator.token]).collect()
+    };
+    people(config.operators.iter().filter(counts), tokens)
 }
 
-/// Operators whose names read as one person are one person, and stand for no two.
-fn persons<'a>(operators: impl Iterator<Item = &'a Operator>) -> Vec<Person<'a>> {
-    let mut persons: Vec<Person<'a>> = Vec::new();
+/// Whether there are people who could meet a requirement for a service account with this owner.
+#[must_use]
+pub fn could_meet(config: &Config, requirement: &Requirement, owner: Option<&str>) -> bool {
+    let may = |operator: &&Operator| {
+        is_approver(operator) && !owner.is_some_and(|owner| names(owner, &operator.name))
+    };
+    let left = people(config.operators.iter().filter(may), |one| vec![one.token]);
+    is_met(requirement, &left)
+}
+
+/// The tokens of the operators who stand behind what this service account asks.
+#[must_use]
+pub fn behind(config: &Config, actor: &Actor) -> Vec<Fingerprint> {
+    let own = |operator: &&Operator| stands_behind(config, actor, None, operator).is_some();
+    let operators = config.operators.iter().filter(own);
+    operators.map(|operator| operator.token).collect()
+}
+
+/// Operators under names or tokens of one person are that person.
+fn people<'a>(
+    operators: impl Iterator<Item = &'a Operator>,
+    tokens: impl Fn(&Operator) -> Vec<Fingerprint>,
+) -> Vec<Person<'a>> {
+    let mut people: Vec<Person<'a>> = Vec::new();
     for operator in operators {
-        let same = |one: &&'a Operator| same_person(&one.name, &operator.name);
-        let (theirs, others): (Vec<Person<'a>>, Vec<Person<'a>>) = persons
+        let theirs = tokens(operator);
+        let known = |other: &&Operator| {
+            same(&other.name, &operator.name)
+                || tokens(other).iter().any(|token| theirs.contains(token))
+        };
+        let (same, others): (Vec<_>, Vec<_>) = people
             .into_iter()
-            .partition(|person| person.0.iter().any(same));
-        let mut names: Vec<&Operator> = theirs.into_iter().flat_map(|person| person.0).collect();
-        names.push(operator);
-        persons = others;
-        persons.push(Person(names));
+            .partition(|person| person.0.iter().any(|other| known(&other)));
+        let mut person: Vec<_> = same.into_iter().flat_map(|person| person.0).collect();
+        person.push(operator);
+        people = others;
+        people.push(Person(person));
     }
-    persons
+    people
 }
 
 /// Whether these people meet one requirement: a different one from each team, or so many different
@@ -152,42 +185,43 @@ fn is_approver(operator: &Operator) -> bool {
     operator.roles.iter().any(|role| *role >= Role::Approver)
 }
 
-fn is_own(config: &Config, hold: &Hold, name: &str) -> bool {
-    owners(config, hold).any(|owner| same_person(owner, name)) || speaks_for(hold, name)
+/// Why a hold is this operator's own request, where it is.
+fn is_own(config: &Config, hold: &Hold, operator: &Operator) -> Option<Barred> {
+    let owner = hold.owner.as_deref();
+    stands_behind(config, &hold.actor, owner, operator).or_else(|| {
+        let account = hold.actor.service_account.clone();
+        let renamed = hold.barred.contains(&operator.token);
+        renamed.then(|| Barred::Renamed(operator.name.clone(), account))
+    })
 }
 
-/// The owner of the service account today, and the one when it asked.
-fn owners<'a>(config: &'a Config, hold: &'a Hold) -> impl Iterator<Item = &'a str> {
-    let today = config
-        .service_accounts
-        .iter()
-        .filter(|account| account.name == hold.actor.service_account)
-        .filter_map(|account| account.owner.as_deref());
-    today.chain(hold.owner.as_deref())
-}
-
-/// Claims prove nothing, but they may bar: who is said to be behind a request does not approve it.
-fn speaks_for(hold: &Hold, name: &str) -> bool {
-    let claimed = hold.actor.claims.on_behalf_of.as_deref();
-    claimed.is_some_and(|claimed| same_person(claimed, name))
-}
-
-/// Whether two texts name one person: without case, white space and what is not seen, and `dana` is `dana@acme.com`.
-fn same_person(a: &str, b: &str) -> bool {
-    let (a, b) = (folded(a), folded(b));
-    let local = |text: &str| text.split('@').next().unwrap_or_default().to_owned();
-    match (a.contains('@'), b.contains('@')) {
-        (true, true) | (false, false) => a == b,
-        (true, false) | (false, true) => local(&a) == local(&b),
+/// Why this operator stands behind what a service account asks, where they do: as its owner today, as
+/// its `owner` when it asked, or as who it says it acts for.
+fn stands_behind(
+    config: &Config,
+    actor: &Actor,
+    owner: Option<&str>,
+    operator: &Operator,
+) -> Option<Barred> {
+    let name = &operator.name;
+    let account = &actor.service_account;
+    let mut owners = owners_of(config, |known| known == account).chain(owner);
+    if owners.any(|owner| names(owner, name)) {
+        return Some(Barred::Owner(name.clone(), account.clone()));
     }
+    // Claims prove nothing, but they may bar: who is said to be behind a request does not approve it,
+    // nor does who owns the service account that is said to be.
+    let claimed = actor.claims.on_behalf_of.as_deref()?;
+    let mut delegates = owners_of(config, |known| names(claimed, known));
+    let theirs = names(claimed, name) || delegates.any(|owner| names(owner, name));
+    theirs.then(|| Barred::OnBehalf(name.clone(), account.clone()))
 }
 
-fn folded(text: &str) -> String {
-    let counts = |letter: &char| letter.is_alphanumeric() || "@._-+'".contains(*letter);
-    text.chars()
-        .filter(counts)
-        .flat_map(char::to_lowercase)
-        .collect()
+/// The owners of these service accounts.
+fn owners_of(config: &Config, which: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
+    let accounts = config.service_accounts.iter();
+    let accounts = accounts.filter(move |account| which(&account.name));
+    accounts.filter_map(|account| account.owner.as_deref())
 }
 
 fn asked(requirements: &[Requirement], operator: &Operator) -> bool {
@@ -226,19 +260,19 @@ fn place(
     let Some(name) = teams.get(team) else {
         return false;
     };
-    for (person, names) in people.iter().enumerate() {
-        let seen = tried.get(person).copied().unwrap_or(true);
-        if seen || !names.0.iter().any(|operator| is_in(operator, name)) {
+    for (place_of, person) in people.iter().enumerate() {
+        let seen = tried.get(place_of).copied().unwrap_or(true);
+        if seen || !person.is_in(name) {
             continue;
         }
-        if let Some(mark) = tried.get_mut(person) {
+        if let Some(mark) = tried.get_mut(place_of) {
             *mark = true;
         }
-        let free = match stands_for.get(person).copied().flatten() {
+        let free = match stands_for.get(place_of).copied().flatten() {
             None => true,
             Some(other) => place(other, teams, people, stands_for, tried),
         };
-        if free && let Some(slot) = stands_for.get_mut(person) {
+        if free && let Some(slot) = stands_for.get_mut(place_of) {
             *slot = Some(team);
             return true;
         }
@@ -262,60 +296,46 @@ mod tests {
         }
     }
 
-    fn each<'a>(operators: &[&'a Operator]) -> Vec<Person<'a>> {
-        persons(operators.iter().copied())
-    }
-
     fn teams(names: &[&str]) -> Requirement {
         Requirement::Teams(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn each_alone<'a>(operators: &[&'a Operator]) -> Vec<Person<'a>> {
+        operators.iter().map(|one| Person(vec![one])).collect()
     }
 
     #[test]
     fn who_is_in_two_teams_stands_for_one() {
         let both = operator("ann", &["A", "B"]);
         let a = operator("bob", &["a"]);
-        let is_met = |need: &Requirement, of: &[&Operator]| is_met(need, &each(of));
         let need = teams(&["A", "B"]);
-        assert!(!is_met(&need, &[&both]));
-        assert!(is_met(&need, &[&both, &a]));
-        assert!(is_met(&need, &[&a, &both]));
-        assert!(!is_met(&teams(&["A", "B", "C"]), &[&both, &a]));
-        assert!(is_met(&Requirement::Approvers(2), &[&both, &a]));
-        assert!(!is_met(&Requirement::Approvers(3), &[&both, &a]));
+        let met = |need: &Requirement, people: &[&Operator]| is_met(need, &each_alone(people));
+        assert!(!met(&need, &[&both]));
+        assert!(met(&need, &[&both, &a]));
+        assert!(met(&need, &[&a, &both]));
+        assert!(!met(&teams(&["A", "B", "C"]), &[&both, &a]));
+        assert!(met(&Requirement::Approvers(2), &[&both, &a]));
+        assert!(!met(&Requirement::Approvers(3), &[&both, &a]));
     }
 
     #[test]
-    fn two_names_of_one_person_are_one_person() {
-        let ann = operator("ann", &["A"]);
-        let mail = operator("Ann@acme.com", &["B"]);
-        let other = operator("ann@other.com", &["B"]);
-        let bob = operator("bob", &["B"]);
-        let is_met = |need: &Requirement, of: &[&Operator]| is_met(need, &each(of));
-        for (one, two) in [(&ann, &mail), (&mail, &ann)] {
-            assert!(!is_met(&Requirement::Approvers(2), &[one, two]));
-            assert!(!is_met(&teams(&["A", "B"]), &[one, two]));
-            // what either of the names stands for, the person does
-            assert!(is_met(&teams(&["B"]), &[one, two]));
-            assert!(is_met(&teams(&["A", "B"]), &[one, two, &bob]));
-        }
-        assert!(is_met(&Requirement::Approvers(2), &[&mail, &other]));
-        // a name that reads as both of them makes them one
-        assert!(!is_met(&Requirement::Approvers(2), &[&mail, &other, &ann]));
-    }
-
-    #[test]
-    fn a_person_is_the_same_in_any_spelling() {
-        for (a, b) in [
-            ("kim", "Kim"),
-            (" kim ", "kim"),
-            ("KIM@acme.com", "kim"),
-            ("k im", "kim"),
-            ("k\u{200b}im", "kim"),
-        ] {
-            assert!(same_person(a, b), "{a} {b}");
-        }
-        assert!(!same_person("kim@a.com", "kim@b.com"));
-        assert!(!same_person("kim", "kimberly"));
+    fn two_names_or_tokens_of_one_person_are_one_person() {
+        let of = |name: &str, token: &str, team: &str| Operator {
+            token: Fingerprint::of(token.as_bytes()),
+            ..operator(name, &[team])
+        };
+        let ann = of("ann", "1", "A");
+        let count = |others: &[Operator]| {
+            let all = std::iter::once(&ann).chain(others);
+            people(all, |one| vec![one.token]).len()
+        };
+        assert_eq!(count(&[of("bob", "2", "B")]), 2);
+        assert_eq!(count(&[of("Ann", "2", "B")]), 1);
+        assert_eq!(count(&[of("ann@acme.com", "2", "B")]), 1);
+        assert_eq!(count(&[of("bob", "1", "B")]), 1);
+        // one name joins two that are not one by themselves
+        let (one, other) = (of("ann@a.com", "2", "B"), of("ann@b.com", "3", "C"));
+        assert_eq!(count(&[one, other]), 1);
     }
 
     #[test]
@@ -349,7 +369,7 @@ mod tests {
             let refs: Vec<&Operator> = people.iter().collect();
             let need: Vec<String> =
                 names.iter().take(wanted).map(|name| (*name).to_owned()).collect();
-            assert_eq!(one_from_each(&need, &each(&refs)), by_force(&need, &refs));
+            assert_eq!(one_from_each(&need, &each_alone(&refs)), by_force(&need, &refs));
         }
     }
 

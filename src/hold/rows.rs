@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::contents::Moved;
+use super::people::teams_asked;
 use super::{Approval, Drifted, End, Hold, Terms};
 use crate::clock::EntryId;
+use crate::config::{Fingerprint, Operator};
 use crate::error::RefusalKind;
 use crate::ledger::{NewRow, Row, RowKind};
 use crate::mutation::{Actor, Charge, Snapshot, Verdict};
@@ -22,6 +24,10 @@ pub struct Parked {
     pub content: String,
     /// The person who owns the service account.
     pub owner: Option<String>,
+    /// The tokens of the operators who stand behind it: they decide nothing of it.
+    pub barred: Vec<Fingerprint>,
+    /// The CRM that it is meant for.
+    pub upstream: String,
     /// When it ends by itself.
     pub expires_at: Timestamp,
     /// Seconds that a call is kept open for a decision.
@@ -48,6 +54,7 @@ pub enum Decision {
 struct Decided {
     decision: Decision,
     by: String,
+    token: Fingerprint,
     teams: Vec<String>,
     reason: Option<String>,
     /// What was shown to them.
@@ -72,14 +79,15 @@ struct DriftedRow {
 pub fn decided(
     hold: &Hold,
     decision: Decision,
-    (by, teams): (&str, Vec<String>),
+    operator: &Operator,
     reason: Option<String>,
     now: Timestamp,
 ) -> NewRow {
     let meta = Decided {
         decision,
-        by: by.to_owned(),
-        teams,
+        by: operator.name.clone(),
+        token: operator.token,
+        teams: teams_asked(&hold.terms.requirements, operator),
         reason,
         shown: hold.terms.shown.clone(),
     };
@@ -232,6 +240,8 @@ fn begun(said: Said<'_>) -> Option<Hold> {
         entry: said.entry.clone(),
         actor: part::<Actor>(said.meta, "actor")?,
         owner: parked.owner,
+        barred: parked.barred,
+        upstream: parked.upstream,
         route: said.route.unwrap_or_default().to_owned(),
         method: text("method").unwrap_or_default(),
         key: parked.key,
@@ -302,6 +312,7 @@ impl Hold {
                 by: decided.by,
                 at: said.at,
                 reason: decided.reason,
+                token: decided.token,
             }),
             Decision::Reject => {
                 self.end = Some(End::Rejected {

@@ -68,7 +68,7 @@ pub fn denied(about: &About<'_>) -> Refusal {
         return opaque(about, why);
     }
     let deciding: Vec<&Reason> = about.verdict.deciding().collect();
-    let clauses = clauses(&deciding, about);
+    let clauses = clauses(&deciding, about, clause);
     let rows = rows(&deciding, about.changes.mutations());
     let message = format!(
         "{}: {}. {} [entry {}]",
@@ -208,13 +208,16 @@ struct Clause {
     rows: Vec<String>,
 }
 
+/// How one reason is put.
+type Say = fn(&Reason, Option<&Mutation>, &str) -> String;
+
 /// Reasons that say the same of different rows become one clause, in the order of the reasons.
-fn clauses(reasons: &[&Reason], about: &About<'_>) -> Vec<Clause> {
+fn clauses(reasons: &[&Reason], about: &About<'_>, say: Say) -> Vec<Clause> {
     let mutations = about.changes.mutations();
     let mut clauses: Vec<Clause> = Vec::new();
     for reason in reasons {
         let mutation = reason.mutation.and_then(|place| mutations.get(place));
-        let text = clause(reason, mutation, about.service_account);
+        let text = say(reason, mutation, about.service_account);
         let row = mutation.and_then(|mutation| mutation.row.clone());
         match clauses.iter_mut().find(|clause| clause.text == text) {
             Some(clause) => clause.rows.extend(row),

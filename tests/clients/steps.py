@@ -5,6 +5,7 @@ what the program got, or the exception that its user would have seen.
 """
 import json
 import sys
+import traceback
 
 
 def serve(steps, errors):
@@ -14,5 +15,7 @@ def serve(steps, errors):
         try:
             seen = {"returned": steps[name](*arguments)}
         except errors as error:
-            seen = {"raised": type(error).__name__, "status": error.status, "text": str(error)}
+            seen = {"raised": type(error).__name__, "status": error.status, "text": str(error),
+                    "traceback": "".join(traceback.format_exception_only(error)),
+                    "module": type(error).__module__}
         print(json.dumps(seen), flush=True)

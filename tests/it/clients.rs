@@ -1,6 +1,7 @@
 //! Two real clients, unmodified but for their base URL, under the rules that are shipped: what their
 //! users see, what the CRM sees, and that nothing is sent twice.
 
+pub(crate) mod holds;
 mod hubspot;
 mod salesforce;
 mod session;
@@ -12,20 +13,26 @@ use jiff::Timestamp;
 use writegate::clock::{Clock, ManualClock};
 use writegate::control::{ControlState, Switch, SwitchChange, SwitchScope};
 
-use crate::support::house::House;
+use crate::support::house::{Builder, House};
 
 /// A house as it is installed: TLS, the shipped rules. It is 14:02 until the clock is moved.
 async fn installed() -> (House, Arc<ManualClock>) {
-    let clock = Arc::new(ManualClock::new("2026-11-20T14:02:00Z".parse().unwrap()));
-    let house = House::builder()
+    let clock = afternoon();
+    let house = as_installed(House::builder(), &clock).build().await;
+    (house, clock)
+}
+
+fn afternoon() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new("2026-11-20T14:02:00Z".parse().unwrap()))
+}
+
+fn as_installed(builder: Builder, clock: &Arc<ManualClock>) -> Builder {
+    builder
         .rules(&shipped("salesforce.yaml"))
         .and_rules(&shipped("hubspot.yaml"))
         .clock(clock.clone())
         .query_page(5)
         .tls()
-        .build()
-        .await;
-    (house, clock)
 }
 
 fn shipped(name: &str) -> String {

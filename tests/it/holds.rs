@@ -1,5 +1,6 @@
 //! Holds: a write waits for a person, the agent gets the CRM's real answer afterwards.
 
+mod batches;
 mod decisions;
 mod doubts;
 mod life;
@@ -34,7 +35,7 @@ pub(crate) const DEAL_DESK: &str = "canary-token-of-deb";
 pub(crate) const OWNER: &str = "canary-token-of-kim";
 
 /// Patience for what happens on another thread; it passes only when something is wrong.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Stages and deletes are Sales Ops's, large deals take two teams, creates go, the amount is nobody's.
 pub(crate) const RULES: &str = "

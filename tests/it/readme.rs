@@ -140,6 +140,25 @@ fn its_story_is_the_demos() {
     }
 }
 
+/// What a developer reads of a hold is what the sessions with the SDKs assert.
+#[test]
+fn its_tracebacks_are_the_sdks() {
+    let seen = super::clients::holds::words::tracebacks();
+    let mut seen = seen.iter();
+    let blocks = blocks();
+    let shown = blocks
+        .iter()
+        .find(|block| block.info == "text traceback")
+        .unwrap();
+    assert!(shown.text.lines().count() >= 9);
+    for line in shown.text.lines() {
+        assert!(
+            seen.any(|seen| fits(line, seen)),
+            "no SDK shows, or not in this order: {line}"
+        );
+    }
+}
+
 #[test]
 fn its_verbs_and_links_exist() {
     let readme = readme();

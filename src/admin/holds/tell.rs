@@ -28,7 +28,7 @@ pub(super) fn summary(config: &Config, hold: &Hold) -> Value {
         "rules": rules(hold),
         "why": hold.terms.why,
         "waits_for": (state == State::Parked).then(|| waits_for(&hold.terms.requirements)),
-        "approved_by": agreed(config, hold).iter().map(Person::name).collect::<Vec<_>>(),
+        "approved_by": agreed(config, hold).iter().flat_map(Person::names).collect::<Vec<_>>(),
         "mutations": hold.summary,
         "opaque": hold.opaque,
         "moved": hold.drifted.as_ref().map(|drifted| &drifted.fields),

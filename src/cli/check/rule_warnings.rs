@@ -2,6 +2,8 @@
 
 use crate::config::{Config, Operator, Role};
 use crate::crm::Crm;
+use crate::hold::people::could_meet;
+use crate::hold::people::same::same;
 use crate::mutation::{Count, CrmKind, Limit, LimitKind, Requirement};
 use crate::policy::{Mentions, RuleSet};
 
@@ -14,6 +16,7 @@ pub(super) fn of(config: &Config, rules: &RuleSet) -> Vec<String> {
     let mut warnings = names(config, &mentions);
     warnings.extend(deciders(config, &mentions));
     warnings.extend(unmeetable(config, &mentions));
+    warnings.extend(one_person(config));
     warnings.extend(aliases(&mentions));
     warnings.extend(endpoints(&mentions));
     warnings.extend(rules.limits().filter_map(limit));
@@ -62,7 +65,7 @@ fn deciders(config: &Config, mentions: &Mentions) -> Vec<String> {
 fn unmeetable(config: &Config, mentions: &Mentions) -> Vec<String> {
     let mut warnings = Vec::new();
     for (rule, requirement) in &mentions.requirements {
-        if !can_meet(config, requirement, None) {
+        if !could_meet(config, requirement, None) {
             // A team that nobody is of is told already.
             if every_team_has_somebody(config, requirement) {
                 warnings.push(format!(
@@ -74,7 +77,7 @@ fn unmeetable(config: &Config, mentions: &Mentions) -> Vec<String> {
         }
         for account in &config.service_accounts {
             let owner = account.owner.as_deref();
-            if owner.is_some() && !can_meet(config, requirement, owner) {
+            if owner.is_some() && !could_meet(config, requirement, owner) {
                 warnings.push(format!(
                     "rule {rule} asks for {}, and without {}, who owns {} and decides none of its holds, there are not so many: nobody can approve it",
                     people(requirement),
@@ -82,6 +85,21 @@ fn unmeetable(config: &Config, mentions: &Mentions) -> Vec<String> {
                     account.name
                 ));
             }
+        }
+    }
+    warnings
+}
+
+/// Operators that count as one person wherever two are asked for.
+fn one_person(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (place, one) in config.operators.iter().enumerate() {
+        let others = config.operators.iter().skip(place + 1);
+        for other in others.filter(|other| same(&one.name, &other.name)) {
+            warnings.push(format!(
+                "operators {} and {} count as one person: where two have to agree, they are one",
+                one.name, other.name
+            ));
         }
     }
     warnings
@@ -101,35 +119,6 @@ fn people(requirement: &Requirement) -> String {
         Requirement::Approvers(count) => format!("{count} people"),
         Requirement::Teams(teams) => format!("one person each of {}", teams.join(" and ")),
     }
-}
-
-/// Whether different people are left for all of it.
-fn can_meet(config: &Config, requirement: &Requirement, without: Option<&str>) -> bool {
-    let left: Vec<&Operator> = approvers(config)
-        .filter(|person| !without.is_some_and(|name| person.name.eq_ignore_ascii_case(name)))
-        .collect();
-    match requirement {
-        Requirement::Approvers(count) => u32::try_from(left.len()).is_ok_and(|left| left >= *count),
-        Requirement::Teams(teams) => assign(teams, &left),
-    }
-}
-
-/// Whether each team can have a person of its own: the first team's is tried in turn.
-fn assign(teams: &[String], people: &[&Operator]) -> bool {
-    let Some((team, rest)) = teams.split_first() else {
-        return true;
-    };
-    people
-        .iter()
-        .filter(|person| is_of(person, team))
-        .any(|chosen| {
-            let others: Vec<&Operator> = people
-                .iter()
-                .filter(|person| person.name != chosen.name)
-                .copied()
-                .collect();
-            assign(rest, &others)
-        })
 }
 
 /// Operators who may decide; each role includes the ones before it.

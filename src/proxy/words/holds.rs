@@ -1,8 +1,9 @@
 //! What a caller is told of a write that waits for a person, and of how that ended.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
-use super::{About, clause, clock_time};
+use super::{About, Clause, batch, clause, clauses, clock_time, sentence};
 use crate::clock::EntryId;
 use crate::error::{Refusal, RefusalKind};
 use crate::hold::people::waits_for;
@@ -12,24 +13,25 @@ use crate::mutation::{Charge, Effect, LimitKind, Mutation, Reason, ReasonKind};
 /// Clauses that a message names before it only counts them.
 const NAMED: usize = 10;
 
-/// Why a write waits: what the rules said, and the thresholds that were passed.
+/// Why a write waits: what the rules said of which rows, and the thresholds that were passed.
 #[must_use]
 pub fn why(about: &About<'_>, over: &[Charge]) -> String {
-    let mutations = about.changes.mutations();
-    let holds = |reason: &&Reason| reason.effect == Effect::Hold;
-    let mut clauses: Vec<String> = Vec::new();
-    for reason in about.verdict.reasons.iter().filter(holds) {
-        let mutation = reason.mutation.and_then(|place| mutations.get(place));
-        let clause = reason_to_wait(reason, mutation, about.service_account);
-        if !clauses.contains(&clause) {
-            clauses.push(clause);
-        }
+    let reasons = about.verdict.reasons.iter();
+    let holds: Vec<&Reason> = reasons
+        .filter(|reason| reason.effect == Effect::Hold)
+        .collect();
+    let mut clauses = clauses(&holds, about, reason_to_wait);
+    let all = batch(about.changes.mutations());
+    for clause in clauses.iter_mut().filter(|clause| clause.rows.len() == all) {
+        clause.rows.clear();
     }
-    let passed = over.iter();
-    clauses.extend(passed.map(|charge| format!("limit {} is passed", charge.limit.name)));
+    clauses.extend(over.iter().map(|charge| Clause {
+        text: format!("limit {} is passed", charge.limit.name),
+        rows: Vec::new(),
+    }));
     let more = clauses.len().saturating_sub(NAMED);
     clauses.truncate(NAMED);
-    let mut why = clauses.join("; ");
+    let mut why = sentence(&clauses);
     if more > 0 {
         why = format!("{why}; and {more} more");
     }
@@ -59,8 +61,12 @@ fn reason_to_wait(reason: &Reason, mutation: Option<&Mutation>, service_account:
 /// It waits.
 #[must_use]
 pub fn held(hold: &Hold) -> Refusal {
+    let opening = match rows(&hold.summary).len() {
+        0 => "Not written yet".to_owned(),
+        all => format!("Not written yet, 0 of {all}"),
+    };
     let message = format!(
-        "Not written yet: waits for {} until {}. Repeat exactly this request later to get the CRM's \
+        "{opening}: waits for {} until {}. Repeat exactly this request later to get the CRM's \
          answer; do not vary it. Why: {}. [hold {}]",
         waits_for(&hold.terms.requirements),
         hold.expires_at.strftime("%F %H:%M UTC"),
@@ -227,7 +233,23 @@ fn about_hold(kind: RefusalKind, message: String, hold: &Hold) -> Refusal {
         .collect();
     refusal.rule = deciding.first().map(|reason| reason.rule.clone());
     refusal.fields = super::fields(&deciding);
+    let mut held: Vec<usize> = deciding.iter().filter_map(|one| one.mutation).collect();
+    held.sort_unstable();
+    let outlines = held.iter().filter_map(|place| hold.summary.get(*place));
+    let outlines: Value = outlines.cloned().collect();
+    refusal.rows = rows(&outlines);
     refusal
+}
+
+/// The rows of a batch, each once, by the outlines of its mutations; none of a single record.
+fn rows(outlines: &Value) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for outline in outlines.as_array().into_iter().flatten() {
+        let row = outline.get("row").and_then(Value::as_str);
+        rows.extend(row.map(str::to_owned));
+    }
+    rows.dedup();
+    rows
 }
 
 /// `7 days`, `72 hours` as `3 days`, `90 minutes`.

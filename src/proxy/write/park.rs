@@ -14,7 +14,7 @@ use crate::control::{Admission, Ask};
 use crate::error::Refusal;
 use crate::gate;
 use crate::hold::rows::{Parked, meta};
-use crate::hold::{Begun, Contents, Exact, Shown, Slot, Terms, Turn, gauge_reservation};
+use crate::hold::{Begun, Contents, Exact, Shown, Slot, Terms, Turn, gauge_reservation, people};
 use crate::journal;
 use crate::ledger::NewRow;
 use crate::mutation::{ChangeSet, Charge, Requirement, Snapshot, Verdict};
@@ -178,6 +178,8 @@ impl Write {
             key: same.key.clone(),
             content: same.content.clone(),
             owner: self.owner(),
+            barred: people::behind(&self.worker.app.config, &self.actor),
+            upstream: self.upstream(),
             expires_at: self
                 .now
                 .checked_add(SignedDuration::from_secs(verdict.expires_seconds))
@@ -229,6 +231,15 @@ impl Write {
             "held"
         );
         Ok(())
+    }
+
+    /// The CRM that the write is meant for.
+    fn upstream(&self) -> String {
+        let route = self.state().map(|state| &state.route);
+        route.map_or_else(
+            |_no_route| String::new(),
+            |route| route.upstream.to_string(),
+        )
     }
 
     fn owner(&self) -> Option<String> {

@@ -229,6 +229,40 @@ rules:
     );
 }
 
+/// Two names of one person do not make two people, nor is somebody else than the owner.
+#[test]
+fn operators_that_are_one_person_are_warned_of() {
+    let rules = "\
+crm: hubspot
+default: deny
+rules:
+  - { name: two, then: hold, approvers: 2 }
+";
+    let more = "  - { name: dana@acme.com, roles: [approver], teams: [Deal Desk], token: \"sha256:0000000000000000000000000000000000000000000000000000000000000003\" }\n";
+    let config = format!("{}{more}", good_config());
+    let one = "operators dana and dana@acme.com count as one person: where two have to agree, they are one";
+    assert_eq!(
+        warnings(&config, rules),
+        [
+            "rule two asks for 2 people, and there are not so many approvers: nobody can approve it",
+            one,
+        ]
+    );
+    let config = format!("{config}{PEOPLE}");
+    assert_eq!(warnings(&config, rules), [one]);
+    let config = config.replace(
+        "name: sdr-agent,",
+        "name: sdr-agent, owner: Ann Lee <ann@acme.com>,",
+    );
+    assert_eq!(
+        warnings(&config, rules),
+        [
+            "rule two asks for 2 people, and without Ann Lee <ann@acme.com>, who owns sdr-agent and decides none of its holds, there are not so many: nobody can approve it",
+            one,
+        ]
+    );
+}
+
 #[test]
 fn rows_and_limits_that_do_not_do_what_they_seem_to_are_warned_of() {
     let rules = "\

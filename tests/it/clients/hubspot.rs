@@ -105,15 +105,15 @@ async fn writes(session: &Session<'_>, house: &House) {
 }
 
 /// A refusal as HubSpot's exceptions show it: status, headers, body. `context` goes without the entry.
-struct Told<'a> {
-    status: u16,
-    message: &'a str,
-    category: &'a str,
-    context: Value,
+pub(super) struct Told<'a> {
+    pub(super) status: u16,
+    pub(super) message: &'a str,
+    pub(super) category: &'a str,
+    pub(super) context: Value,
     /// `deny` or `hold`; none where nothing is recorded.
-    verdict: Option<&'a str>,
+    pub(super) verdict: Option<&'a str>,
     /// `Retry-After`.
-    retry: Option<u64>,
+    pub(super) retry: Option<u64>,
 }
 
 impl Told<'_> {
@@ -136,7 +136,7 @@ impl Told<'_> {
         }
     }
 
-    fn raised(self, step: &str, reads: usize) -> Raised {
+    pub(super) fn raised(self, step: &str, reads: usize) -> Raised {
         let (class, reason) = match self.status {
             403 => ("ForbiddenException", "Forbidden"),
             423 => ("ApiException", "Locked"),

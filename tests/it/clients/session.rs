@@ -42,14 +42,14 @@ pub(super) struct Raised {
 }
 
 /// What came of a step.
-struct Seen {
-    told: Value,
+pub(super) struct Seen {
+    pub(super) told: Value,
     /// Requests at the CRM that meant to change something.
-    writes: usize,
+    pub(super) writes: usize,
     /// All other requests at the CRM.
-    reads: usize,
+    pub(super) reads: usize,
     /// The ids of the entries it left: one for each attempt at a write.
-    entries: Vec<String>,
+    pub(super) entries: Vec<String>,
 }
 
 impl<'a> Session<'a> {
@@ -77,6 +77,11 @@ impl<'a> Session<'a> {
             base: base.to_owned(),
             program: Arc::new(Mutex::new(program)),
         }
+    }
+
+    /// The base URL that the program has.
+    pub(super) fn base(&self) -> &str {
+        &self.base
     }
 
     /// A step that only reads: what the program got.
@@ -127,12 +132,11 @@ impl<'a> Session<'a> {
         let text = expected.text.replace("{base}", &self.base);
         let text = text.replace("{entry}", &entry);
         let text = text.replace("{hold}", &hold_of(&seen.told));
-        let raised = json!({ "raised": expected.class, "status": expected.status, "text": text });
-        assert_eq!(masked(&seen.told), raised, "{}", expected.step);
+        expected.is_told_by(&seen.told, &text);
         seen
     }
 
-    async fn step(&self, step: &str) -> Seen {
+    pub(super) async fn step(&self, step: &str) -> Seen {
         let known = self.house.entries().await;
         let before = self.house.sandbox.seen().len();
         let (program, line) = (Arc::clone(&self.program), format!("{step}\n"));
@@ -155,8 +159,25 @@ impl<'a> Session<'a> {
     }
 }
 
+impl Raised {
+    /// Whether this is what the program's user saw: the exception, and the last lines of a traceback.
+    /// `text` is the expected one, with nothing left to be filled in.
+    pub(super) fn is_told_by(&self, told: &Value, text: &str) {
+        let told = masked(told);
+        let module = told["module"].as_str().unwrap_or_default();
+        let raised = json!({
+            "raised": self.class,
+            "status": self.status,
+            "text": text,
+            "traceback": format!("{module}.{}: {text}\n", self.class),
+            "module": module,
+        });
+        assert_eq!(told, raised, "{}", self.step);
+    }
+}
+
 /// The hold that an answer names; empty where it names none.
-fn hold_of(told: &Value) -> String {
+pub(super) fn hold_of(told: &Value) -> String {
     let text = told["text"].as_str().unwrap_or_default();
     let named = text
         .split_once("[hold ")
@@ -168,11 +189,13 @@ fn hold_of(told: &Value) -> String {
 /// correlation ids, which HubSpot's exceptions show, and the CRM's count of calls.
 fn masked(told: &Value) -> Value {
     let mut told = told.clone();
-    if let Some(text) = told["text"].as_str() {
-        let text = ["'date': '", "\"correlationId\":\"", "daily-remaining': '"]
-            .iter()
-            .fold(text.to_owned(), |text, before| masked_after(&text, before));
-        told["text"] = Value::from(text);
+    for part in ["text", "traceback"] {
+        if let Some(text) = told[part].as_str() {
+            let text = ["'date': '", "\"correlationId\":\"", "daily-remaining': '"]
+                .iter()
+                .fold(text.to_owned(), |text, before| masked_after(&text, before));
+            told[part] = Value::from(text);
+        }
     }
     told
 }

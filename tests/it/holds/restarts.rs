@@ -27,7 +27,7 @@ limits:
 ";
 
 /// A house that can end and begin again over the same ledger and CRM.
-struct Lives {
+pub(super) struct Lives {
     folder: Arc<TempDir>,
     clock: Arc<ManualClock>,
     crm: Option<Arc<Running>>,
@@ -35,7 +35,7 @@ struct Lives {
 }
 
 impl Lives {
-    fn new(rules: &str) -> Self {
+    pub(super) fn new(rules: &str) -> Self {
         Self {
             folder: Arc::new(tempfile::tempdir().unwrap()),
             clock: clock(),
@@ -50,7 +50,7 @@ impl Lives {
     }
 
     /// The next life; `change` is what else is different in it.
-    async fn begin(&mut self, change: impl FnOnce(Builder) -> Builder) -> House {
+    pub(super) async fn begin(&mut self, change: impl FnOnce(Builder) -> Builder) -> House {
         let mut builder = change(builder(&self.rules))
             .folder(&self.folder)
             .clock(self.clock.clone());

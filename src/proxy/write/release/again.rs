@@ -9,7 +9,7 @@ use http::Request;
 use crate::app::Worker;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Class, Shape};
-use crate::hold::{Contents, Hold};
+use crate::hold::{Contents, Hold, Shown};
 use crate::metrics::Stopwatch;
 use crate::mutation::{ChangeSet, Opaque};
 use crate::proxy::actor::{Caller, Credential};
@@ -40,6 +40,7 @@ impl Again {
         credential: Credential,
     ) -> Result<Self, String> {
         let damaged = || "what the ledger keeps of it cannot be read".to_owned();
+        still_there(worker, hold)?;
         let mut write = write(worker, hold, &contents, credential).ok_or_else(damaged)?;
         let bytes = contents.bytes().ok_or_else(damaged)?;
         let (shape, changes) = match &hold.opaque {
@@ -60,6 +61,9 @@ impl Again {
         if same.content != hold.content {
             return Err("this version of Writegate reads the request otherwise".into());
         }
+        if shown(hold, &contents, &bytes) != hold.terms.shown {
+            return Err("what the ledger keeps of it is not what was shown".into());
+        }
         Ok(Self {
             write,
             shape,
@@ -68,6 +72,37 @@ impl Again {
             contents,
         })
     }
+}
+
+/// Who asked is still somebody, and the route still leads where it led.
+fn still_there(worker: &Worker, hold: &Hold) -> Result<(), String> {
+    let config = &worker.app.config;
+    let account = &hold.actor.service_account;
+    let mut accounts = config.service_accounts.iter();
+    if !accounts.any(|known| known.name == *account) {
+        return Err(format!("no service account is named {account} any more"));
+    }
+    let (name, mut routes) = (&hold.route, config.routes.iter());
+    match routes.find(|route| route.name == *name) {
+        None => Err(format!("there is no route {name} any more")),
+        Some(route) if route.upstream.to_string() != hold.upstream => {
+            Err(format!("route {name} leads to another CRM than it did"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// The digest of what was kept: it is what approvals name.
+fn shown(hold: &Hold, contents: &Contents, bytes: &[u8]) -> String {
+    let shown = Shown {
+        id: &hold.id,
+        entry: &hold.entry,
+        content: &hold.content,
+        bytes,
+        snapshot: contents.shown(),
+        requirements: &hold.terms.requirements,
+    };
+    shown.digest()
 }
 
 fn taken_apart(write: &Write, bytes: &[u8]) -> Result<(Shape, ChangeSet), String> {
