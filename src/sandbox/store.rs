@@ -137,6 +137,19 @@ impl Store {
         Some(record)
     }
 
+    /// The ids of all rows that are not deleted.
+    pub(super) fn ids(&self, object: &str) -> Vec<String> {
+        let live = self.rows(object).filter(|record| !record.deleted);
+        live.map(|record| record.id.clone()).collect()
+    }
+
+    /// Makes a change that no request makes: it is not told as an effect of one.
+    pub(super) fn aside(&mut self, change: impl FnOnce(&mut Self) -> bool) -> bool {
+        let done = change(self);
+        self.effects();
+        done
+    }
+
     /// What was changed since the last call.
     pub(super) fn effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)

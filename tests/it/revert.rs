@@ -14,6 +14,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use writegate::mutation::CrmKind;
+use writegate::sandbox::{Fault, Head};
 
 use super::support::client::{Client, Reply};
 use super::support::house::{APPROVER, Builder, House};
@@ -58,6 +59,12 @@ impl Desk {
         let reply = self.ask(body).await;
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
         reply.json()
+    }
+
+    /// The next request of a revert to Salesforce goes so.
+    fn next(&self, fault: Fault) {
+        let ours = |head: &Head<'_>| head.headers.contains_key("sforce-auto-assign");
+        self.house.sandbox.script(ours, 1, fault);
     }
 
     /// A revert of these entries.

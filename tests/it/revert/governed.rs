@@ -248,12 +248,7 @@ async fn an_agents_write_does_not_slip_between_the_look_and_the_write() {
     let desk = Desk::of(House::builder().control(control.clone())).await;
     let one = written(&desk, seed::ACME).await;
     let gate = Gate::new();
-    let held = Fault::WaitBeforeEffect(gate.clone());
-    desk.house.sandbox.script(
-        |head| head.headers.contains_key("sforce-auto-assign"),
-        1,
-        held,
-    );
+    desk.next(Fault::WaitBeforeEffect(gate.clone()));
     let agent = desk.house.agent();
     let body = json!({ "entries": [one] });
     let undo = desk.revert(&body);
@@ -287,11 +282,7 @@ async fn a_row_that_moves_between_the_look_and_the_write_is_left_alone() {
     let desk = Desk::open().await;
     let one = written(&desk, seed::ACME).await;
     let gate = Gate::new();
-    desk.house.sandbox.script(
-        |head| head.headers.contains_key("sforce-auto-assign"),
-        1,
-        Fault::WaitBeforeEffect(gate.clone()),
-    );
+    desk.next(Fault::WaitBeforeEffect(gate.clone()));
     let body = json!({ "entries": [one] });
     let meanwhile = async {
         gate.arrived(1).await;
@@ -337,11 +328,7 @@ async fn nothing_is_sent_that_cannot_be_recorded() {
 async fn a_lost_answer_is_in_doubt_and_said_so() {
     let desk = Desk::open().await;
     let one = written(&desk, seed::ACME).await;
-    desk.house.sandbox.script(
-        |head| head.headers.contains_key("sforce-auto-assign"),
-        1,
-        Fault::CloseAfterEffect,
-    );
+    desk.next(Fault::CloseAfterEffect);
     let report = desk.undo(&[one]).await;
     assert_eq!(sums(&report), (0, 2, 0), "{report}");
     let why = lines(&report).remove(0).why;
@@ -385,11 +372,7 @@ async fn an_operator_who_hangs_up_does_not_stop_it_half_way() {
     let desk = Desk::open().await;
     let one = written(&desk, seed::ACME).await;
     let gate = Gate::new();
-    desk.house.sandbox.script(
-        |head| head.headers.contains_key("sforce-auto-assign"),
-        1,
-        Fault::WaitBeforeEffect(gate.clone()),
-    );
+    desk.next(Fault::WaitBeforeEffect(gate.clone()));
     let client = Client::new(desk.admin, OPERATOR);
     let asking = tokio::spawn(async move {
         let body: Value = json!({ "entries": [one] });
