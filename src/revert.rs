@@ -7,7 +7,8 @@
 //! deed        what they did to which record; what has no way back
 //! batch       records that share one request
 //! round       lock → read → plan → rules → gate → journal → send → close → look again
-//! report      restored, skipped, impossible, field by field
+//! wait        what rules hold is parked, for other people to decide
+//! report      restored, skipped, impossible, waits, field by field
 //! ```
 
 mod batch;
@@ -19,6 +20,7 @@ mod plan;
 mod report;
 mod round;
 mod send;
+mod wait;
 
 use std::sync::Arc;
 
@@ -95,6 +97,7 @@ pub async fn revert(
     let underway = app.inflight.enter();
     let reverting = Reverting {
         worker: Arc::clone(worker),
+        operator: operator.to_owned(),
         actor: Actor {
             service_account,
             claims: Claims::default(),
@@ -117,9 +120,10 @@ pub async fn revert(
         restored,
         skipped,
         impossible,
+        waits,
         ..
     } = &report.summary;
-    tracing::info!(%operator, dry_run, entries, restored, skipped, impossible, "reverted");
+    tracing::info!(%operator, dry_run, entries, restored, skipped, impossible, waits, "reverted");
     Ok(report)
 }
 

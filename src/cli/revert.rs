@@ -63,6 +63,8 @@ struct Summary {
     restored: u64,
     skipped: u64,
     impossible: u64,
+    #[serde(default)]
+    waits: u64,
     made: Vec<String>,
 }
 
@@ -85,7 +87,13 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
     } else {
         show(&report, arguments.dry_run, context)?;
     }
-    if report.summary.skipped + report.summary.impossible > 0 {
+    let Summary {
+        skipped,
+        impossible,
+        waits,
+        ..
+    } = report.summary;
+    if skipped + impossible + waits > 0 {
         return Ok(Exit::Found);
     }
     Ok(Exit::Done)
@@ -148,15 +156,21 @@ fn show(report: &Report, dry_run: bool, context: &mut Context<'_>) -> Result<(),
         restored,
         skipped,
         impossible,
+        waits,
         made,
     } = &report.summary;
+    let waits = match waits {
+        0 => String::new(),
+        count => format!(" · {count} waiting for people"),
+    };
     let would = if dry_run {
         "dry run, nothing written: "
     } else {
         ""
     };
     context.out.line(format_args!(
-        "{would}{restored} restored · {skipped} skipped · {impossible} impossible, of {entries} entries"
+        "{would}{restored} restored · {skipped} skipped · {impossible} impossible{waits}, of {entries} \
+         entries"
     ))?;
     if !made.is_empty() {
         let made: Vec<String> = made.iter().map(|entry| visible(entry)).collect();

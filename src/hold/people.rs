@@ -15,6 +15,9 @@ pub enum Barred {
     /// The owner of the service account, now or when it asked.
     #[error("{0} owns {1}: somebody else decides")]
     Owner(String, String),
+    /// The operator who asked for the revert.
+    #[error("{0} asked for this revert: somebody else decides")]
+    Asked(String),
     /// The person for whom the agent says it acts.
     #[error("{0} is the person for whom {1} says it acts: somebody else decides")]
     OnBehalf(String, String),
@@ -35,6 +38,9 @@ pub fn may_decide(config: &Config, hold: &Hold, operator: &Operator) -> Result<(
     let account = hold.actor.service_account.clone();
     if owners(config, hold).any(|owner| same_person(owner, &name)) {
         return Err(Barred::Owner(name, account));
+    }
+    if wants(hold, &name) {
+        return Err(Barred::Asked(name));
     }
     if speaks_for(hold, &name) {
         return Err(Barred::OnBehalf(name, account));
@@ -125,7 +131,9 @@ fn is_approver(operator: &Operator) -> bool {
 }
 
 fn is_own(config: &Config, hold: &Hold, name: &str) -> bool {
-    owners(config, hold).any(|owner| same_person(owner, name)) || speaks_for(hold, name)
+    owners(config, hold).any(|owner| same_person(owner, name))
+        || wants(hold, name)
+        || speaks_for(hold, name)
 }
 
 /// The owner of the service account today, and the one when it asked.
@@ -136,6 +144,12 @@ fn owners<'a>(config: &'a Config, hold: &'a Hold) -> impl Iterator<Item = &'a st
         .filter(|account| account.name == hold.actor.service_account)
         .filter_map(|account| account.owner.as_deref());
     today.chain(hold.owner.as_deref())
+}
+
+/// Whether it is a revert that this operator asked for.
+fn wants(hold: &Hold, name: &str) -> bool {
+    let back = hold.takes_back.as_ref();
+    back.is_some_and(|back| same_person(&back.by, name))
 }
 
 /// Claims prove nothing, but they may bar: who is said to be behind a request does not approve it.

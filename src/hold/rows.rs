@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::contents::Moved;
-use super::{Approval, Drifted, End, Hold, Terms};
+use super::{Approval, Drifted, End, Hold, TakesBack, Terms};
 use crate::clock::EntryId;
 use crate::error::RefusalKind;
 use crate::ledger::{NewRow, Row, RowKind};
@@ -22,6 +22,9 @@ pub struct Parked {
     pub content: String,
     /// The person who owns the service account.
     pub owner: Option<String>,
+    /// What it takes back, where it is a revert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_back: Option<TakesBack>,
     /// When it ends by itself.
     pub expires_at: Timestamp,
     /// Seconds that a call is kept open for a decision.
@@ -232,6 +235,7 @@ fn begun(said: Said<'_>) -> Option<Hold> {
         entry: said.entry.clone(),
         actor: part::<Actor>(said.meta, "actor")?,
         owner: parked.owner,
+        takes_back: parked.takes_back,
         route: said.route.unwrap_or_default().to_owned(),
         method: text("method").unwrap_or_default(),
         key: parked.key,

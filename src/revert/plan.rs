@@ -156,6 +156,7 @@ fn item(
         now,
         why: why.map(str::to_owned),
         by: None,
+        hold: None,
     }
 }
 

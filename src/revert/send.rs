@@ -210,7 +210,7 @@ fn request(way: &Way<'_>, ready: &Ready) -> Result<Request<Body>, String> {
 }
 
 /// The entries that a request takes back, in the order of the write.
-fn reverted(turns: &[Turn]) -> Vec<EntryId> {
+pub(super) fn reverted(turns: &[Turn]) -> Vec<EntryId> {
     let mut entries: Vec<EntryId> = Vec::new();
     for finding in turns.iter().flat_map(|turn| &turn.plan.findings) {
         if finding.pending && !entries.contains(&finding.item.entry) {

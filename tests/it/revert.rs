@@ -3,12 +3,14 @@
 
 mod asked;
 mod governed;
+mod held;
 mod many;
 mod records;
 mod values;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -18,6 +20,9 @@ use writegate::sandbox::{Fault, Head};
 
 use super::support::client::{Client, Reply};
 use super::support::house::{APPROVER, Builder, House};
+
+/// Patience for what happens on another thread; it passes only when something is wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A house with its operators' side.
 struct Desk {

@@ -16,7 +16,7 @@ use crate::app::{App, Worker};
 use crate::clock::EntryId;
 use crate::error::{Refusal, StoreError};
 use crate::gate::{self, Decision, Judged, Permit};
-use crate::hold::drift::drift;
+use crate::hold::drift::{drift, touched};
 use crate::hold::rows::{Change, drifted, refused};
 use crate::hold::{self, Contents, Hold, Shown, Slot, State, TRY_AGAIN, Terms, Turn, people};
 use crate::ledger::NewRow;
@@ -97,7 +97,7 @@ async fn claim(
     if hold.state(&app.config) != State::Approved || hold.is_due(app.clock.now()) {
         return None;
     }
-    let configured = hold::credential(&app.config, &hold.route, &hold.actor.service_account);
+    let configured = hold::credential(&app.config, &hold);
     let credential = match configured {
         Some(secret) => Credential::Broker(secret.clone()),
         None => own.cloned()?,
@@ -123,7 +123,7 @@ async fn run(
     let release = match again {
         Ok(again) => Release { slot, hold, again },
         Err(why) => {
-            let message = format!("{why}. Sending it again opens a new hold.");
+            let message = holds::lost(hold, &why);
             record(app, slot, refused(hold, None, &message, app.clock.now())).await?;
             return Err(Stop::Recorded);
         }
@@ -285,6 +285,16 @@ impl Release<'_> {
             return Err(Stop::Recorded);
         }
         let shown = self.again.contents.shown();
+        if hold.takes_back.is_some() {
+            // A revert leaves alone what others changed since, whoever agrees to it (P8).
+            let touched = touched(changes.mutations(), shown, snapshot);
+            if !touched.is_empty() {
+                let message = holds::touched(&touched);
+                let row = refused(hold, Some(verdict), &message, now);
+                record(self.app(), self.slot, row).await?;
+                return Err(Stop::Recorded);
+            }
+        }
         let mut watched = hold.looked.clone();
         watched.resize(changes.mutations().len(), Vec::new());
         let fields = drift(changes.mutations(), &watched, shown, snapshot);

@@ -98,9 +98,7 @@ rules:
     when: { before.AnnualRevenue: { at_least: 500000000 } }
     then: deny
     reason: Books are closed.
-  - name: second-look
-    applies: { origin: revert, object: Lead }
-    then: hold
+  - { name: for-good, applies: { origin: revert, object: Lead }, then: deny }
 ";
     let desk = Desk::of(House::builder().and_rules(rule)).await;
     let record =
@@ -127,8 +125,7 @@ rules:
         .iter()
         .map(|line| line.why.to_string())
         .collect();
-    assert!(why[0].contains("rule second-look"), "{why:?}");
-    assert!(why[0].contains("a revert does not wait"), "{why:?}");
+    assert!(why[0].contains("rule for-good"), "{why:?}");
     assert!(
         why[1].contains("rule frozen (Books are closed.) denies it"),
         "{why:?}"
