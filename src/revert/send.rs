@@ -3,6 +3,7 @@
 
 use http::header::ACCEPT;
 use http::{HeaderValue, Request, StatusCode, Uri};
+use jiff::Timestamp;
 
 use serde_json::{Map, Value};
 
@@ -14,6 +15,7 @@ use super::report::{Action, Finding};
 use super::round::{Reverting, Turn, told};
 use crate::clock::EntryId;
 use crate::gate::{self, Decision, Judged, Permit};
+use crate::journal::sent::Sent;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{Outcome, OutcomeState, Prior, field};
 use crate::upstream::{Answer, Body, SendError};
@@ -95,6 +97,7 @@ impl Reverting {
         request: Request<Body>,
     ) -> (Vec<Outcome>, Option<String>) {
         let app = &self.worker.app;
+        let at = app.clock.now();
         let last_look = |journaled: &Journaled| {
             journaled
                 .permit()
@@ -105,6 +108,7 @@ impl Reverting {
             None => Err(SendError::NotSent("the route has no upstream".into())),
         };
         let all = |state| vec![Outcome::of(state); ready.turns.len()];
+        let entry = journaled.entry().clone();
         let (closing, why) = match &answer {
             Ok(answer) => answered(way, ready, answer),
             Err(error @ (SendError::NotSent(_) | SendError::Stopped)) => {
@@ -115,16 +119,44 @@ impl Reverting {
                 )
             }
             Err(error @ (SendError::Lost(_) | SendError::Timeout)) => {
-                let entry = journaled.entry();
                 let why = format!("may have been written ({error}): entry {entry} is in doubt");
                 let unknown = all(OutcomeState::Unknown);
                 (closing(None, true, unknown, &error.to_string()), Some(why))
             }
         };
-        app.journal
-            .close(journaled, &closing, app.clock.now())
-            .await;
+        let now = app.clock.now();
+        let unknown = |outcome: &Outcome| outcome.state == OutcomeState::Unknown;
+        if closing.outcomes.iter().any(unknown) {
+            let sent = self.sent(way, ready, &closing, (entry, at, now));
+            app.doubts.doubted(sent, now);
+        }
+        app.journal.close(journaled, &closing, now).await;
         (closing.outcomes, why)
+    }
+
+    /// What is known of a request whose outcome is not.
+    fn sent(
+        &self,
+        way: &Way<'_>,
+        ready: &Ready,
+        closing: &Closing,
+        (entry, at, doubted): (EntryId, Timestamp, Timestamp),
+    ) -> Sent {
+        let call = &ready.request.call;
+        Sent {
+            entry,
+            service_account: self.actor.service_account.clone(),
+            route: way.state.route.name.clone(),
+            method: call.method.as_str().to_owned(),
+            path: call.path.as_str().to_owned(),
+            query: call.query.clone(),
+            digest: None,
+            mutations: ready.request.changes.mutations().to_vec(),
+            snapshot: ready.snapshot.clone(),
+            outcomes: closing.outcomes.clone(),
+            at,
+            doubted,
+        }
     }
 
     /// Looks at what was written back: a CRM's own automation may have changed it at once. Records are

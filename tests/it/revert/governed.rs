@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
+use writegate::clock::{Clock, ManualClock, SystemClock};
 use writegate::config::Secret;
 use writegate::control::{Switch, SwitchChange, SwitchScope};
 use writegate::journal::read::EntryState;
@@ -323,7 +324,11 @@ async fn nothing_is_sent_that_cannot_be_recorded() {
 
 #[tokio::test]
 async fn a_lost_answer_is_in_doubt_and_said_so() {
-    let desk = Desk::open().await;
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let builder = House::builder().clock(clock.clone()).configure(|config| {
+        config.routes[0].release_credential = Some(Secret::new(BROKER));
+    });
+    let desk = Desk::of(builder).await;
     let one = written(&desk, seed::ACME).await;
     desk.next(Fault::CloseAfterEffect);
     let report = desk.undo(&[one]).await;
@@ -331,6 +336,11 @@ async fn a_lost_answer_is_in_doubt_and_said_so() {
     let why = lines(&report).remove(0).why;
     assert!(why.as_str().unwrap().contains("in doubt"), "{why}");
     assert_eq!(desk.house.count(EntryState::InDoubt).await, 1);
+    // and read back like any other, without a restart
+    clock.advance_ms(31_000);
+    let settled = writegate::doubt::settle_due(&desk.house.worker(), clock.now()).await;
+    assert_eq!(settled.len(), 1);
+    assert_eq!(desk.house.count(EntryState::Done).await, 2);
     desk.house.finish().await;
 }
 
