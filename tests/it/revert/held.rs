@@ -13,10 +13,11 @@ use writegate::journal::read::EntryState;
 use writegate::ledger::{Ledger, RowFilter, RowKind};
 use writegate::mutation::CrmKind::{HubSpot, Salesforce};
 use writegate::proxy::releases;
-use writegate::sandbox::{Fault, seed};
+use writegate::sandbox::{Fault, Options, Sandbox, Token, seed};
 
 use super::super::support::client::{Client, Reply};
-use super::super::support::house::{APPROVER, BROKER, Builder, House, OPERATOR};
+use super::super::support::house::{APPROVER, BROKER, Builder, House, OPEN_RULES, OPERATOR, TOKEN};
+use super::super::support::program::Program;
 use super::{Desk, account, company, entry, lines, sums};
 
 /// Accounts are looked at twice unless they are cold; what is large is not taken back at all.
@@ -430,4 +431,39 @@ async fn one_that_is_in_doubt_is_settled_like_any_other() {
     assert_eq!(show(&desk, &hold).await["state"], "settled");
     assert_eq!(desk.house.count(EntryState::Done).await, 2);
     desk.house.finish().await;
+}
+
+#[tokio::test]
+async fn the_command_line_tells_what_waits() {
+    let mut options = Options::with_token(TOKEN);
+    options.tokens.push(Token::new(BROKER));
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let crm = Sandbox::start(listen, options).await.unwrap();
+    let starting = Program::before(&crm.base_url())
+        .rules(&[("open.yaml", OPEN_RULES), ("rules.yaml", RULES)])
+        .route(", release_credential: { env: BROKER }");
+    let program = tokio::task::spawn_blocking(|| starting.start());
+    let program = program.await.unwrap();
+    let one = entry(&program.agent().patch(&account(seed::ACME), &hot()).await);
+    let (undo, list, show) = tokio::task::spawn_blocking(move || {
+        let undo = program.verb_as(APPROVER, &["revert", &one]);
+        let list = program.verb(&["holds", "list", "--as", "operator:ann"]);
+        let (_, hold) = undo.out.split_once("[hold ").unwrap();
+        let hold = hold.split(']').next().unwrap().to_owned();
+        let show = program.verb(&["holds", "show", &hold]);
+        assert!(show.out.contains(&one), "{}", show.out);
+        (undo, list, show)
+    })
+    .await
+    .unwrap();
+    assert_eq!(undo.code, Some(1), "{}", undo.err);
+    assert!(
+        undo.out.contains("waits for Sales Ops [hold "),
+        "{}",
+        undo.out
+    );
+    let sum = "0 restored · 0 skipped · 0 impossible · 2 waiting for people, of 1 entries\n";
+    assert!(undo.out.ends_with(sum), "{}", undo.out);
+    assert!(list.out.contains("operator:ann"), "{}", list.out);
+    assert!(show.out.contains("takes back"), "{}", show.out);
 }
