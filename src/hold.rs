@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::clock::EntryId;
 use crate::config::{Config, Fingerprint, Secret};
-use crate::mutation::{Acting, Actor, Charge, Requirement, Verdict};
+use crate::mutation::{Acting, Actor, Charge, Origin, Requirement, Verdict};
 
 pub use book::{Begun, Book, Releasing, Slot, Turn};
 pub use contents::{Answer, Contents, Exact};
@@ -164,6 +164,17 @@ pub struct Drifted {
     pub fields: Vec<String>,
 }
 
+/// What the hold of a revert would take back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakesBack {
+    /// The operator who asked for it.
+    pub by: String,
+    /// The service account whose writes these were: its broker credential may serve.
+    pub wrote: String,
+    /// The entries.
+    pub entries: Vec<EntryId>,
+}
+
 /// One hold.
 #[derive(Clone, Debug)]
 pub struct Hold {
@@ -179,6 +190,8 @@ pub struct Hold {
     pub barred: Vec<Fingerprint>,
     /// The CRM that it was meant for.
     pub upstream: String,
+    /// What it takes back, where it is a revert.
+    pub takes_back: Option<TakesBack>,
     /// Through which route.
     pub route: String,
     /// The method on the request line.
@@ -257,13 +270,24 @@ impl Hold {
         self.end.is_none() && !self.releasing && !self.opened && now >= self.expires_at
     }
 
-    /// Whether a repeat is still answered by this hold; after that the request is a new one.
+    /// Where the write comes from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        match self.takes_back {
+            Some(_) => Origin::Revert,
+            None => Origin::Agent,
+        }
+    }
+
+    /// Whether a repeat is still answered by this hold; after that the request is a new one. Nobody
+    /// collects the answer to a revert.
     #[must_use]
     pub fn attaches(&self, now: Timestamp) -> bool {
         if self.is_forgotten(now) {
             return false;
         }
         match &self.end {
+            Some(end) if self.takes_back.is_some() => *end == End::InDoubt,
             None | Some(End::InDoubt) => true,
             Some(End::Released { .. }) => self
                 .told
@@ -282,8 +306,8 @@ impl Hold {
     #[must_use]
     pub fn is_forgotten(&self, now: Timestamp) -> bool {
         let over = |at: Timestamp| now.duration_since(at) > REMEMBERED_FOR;
-        let undelivered =
-            matches!(self.end, Some(End::Released { .. } | End::InDoubt)) && self.told.is_none();
+        let awaited = matches!(self.end, Some(End::Released { .. })) && self.takes_back.is_none();
+        let undelivered = (awaited || self.end == Some(End::InDoubt)) && self.told.is_none();
         self.ended_at.is_some_and(over) && !undelivered
     }
 
@@ -301,24 +325,25 @@ pub fn gauge_reservation(entry: &EntryId) -> EntryId {
     EntryId::from_text(&format!("{entry} waits"))
 }
 
-/// The credential for releases of this service account's writes: the route's, else the broker's.
-/// Without one only the agent's own next repeat can carry a release.
+/// The credential for the release of a hold: the route's, else the broker's. Without one only the
+/// agent's own next repeat can carry it.
 #[must_use]
-pub fn credential<'a>(
-    config: &'a Config,
-    route: &str,
-    service_account: &str,
-) -> Option<&'a Secret> {
+pub fn credential<'a>(config: &'a Config, hold: &Hold) -> Option<&'a Secret> {
+    let route = &hold.route;
+    let service_account = match &hold.takes_back {
+        Some(back) => &back.wrote,
+        None => &hold.actor.service_account,
+    };
     let of_route = config
         .routes
         .iter()
-        .find(|known| known.name == route)
+        .find(|known| known.name == *route)
         .and_then(|route| route.release_credential.as_ref());
     let of_account = || {
         let account = config
             .service_accounts
             .iter()
-            .find(|account| account.name == service_account)?;
+            .find(|account| account.name == *service_account)?;
         let mut credentials = account.credentials.iter();
         credentials
             .find(|(name, _)| name == route)

@@ -12,6 +12,8 @@ mod told;
 pub mod words;
 mod write;
 
+pub use write::reverts;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -8,7 +8,8 @@
 //! batch       records that share one request
 //! children    what would be deleted along with a record
 //! round       lock → read → plan → rules → gate → journal → send → close → look again
-//! report      restored, skipped, impossible, field by field
+//! wait        what rules hold is parked, for other people to decide
+//! report      restored, skipped, impossible, waits, field by field
 //! ```
 
 mod batch;
@@ -21,6 +22,7 @@ mod plan;
 mod report;
 mod round;
 mod send;
+mod wait;
 
 use std::sync::Arc;
 
@@ -97,6 +99,7 @@ pub async fn revert(
     let underway = app.inflight.enter();
     let reverting = Reverting {
         worker: Arc::clone(worker),
+        operator: operator.to_owned(),
         actor: Actor {
             service_account,
             claims: Claims::default(),
@@ -120,9 +123,12 @@ pub async fn revert(
         already,
         skipped,
         impossible,
+        waits,
         ..
     } = &report.summary;
-    tracing::info!(%operator, dry_run, entries, restored, already, skipped, impossible, "reverted");
+    tracing::info!(
+        %operator, dry_run, entries, restored, already, skipped, impossible, waits, "reverted"
+    );
     Ok(report)
 }
 

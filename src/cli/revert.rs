@@ -66,6 +66,8 @@ struct Summary {
     already: u64,
     skipped: u64,
     impossible: u64,
+    #[serde(default)]
+    waits: u64,
     made: Vec<String>,
 }
 
@@ -88,7 +90,13 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
     } else {
         show(&report, arguments.dry_run, context)?;
     }
-    if report.summary.skipped + report.summary.impossible > 0 {
+    let Summary {
+        skipped,
+        impossible,
+        waits,
+        ..
+    } = report.summary;
+    if skipped + impossible + waits > 0 {
         return Ok(Exit::Found);
     }
     Ok(Exit::Done)
@@ -131,8 +139,13 @@ fn show(report: &Report, dry_run: bool, context: &mut Context<'_>) -> Result<(),
         already,
         skipped,
         impossible,
+        waits,
         made,
     } = &report.summary;
+    let waits = match waits {
+        0 => String::new(),
+        count => format!(" · {count} waiting for people"),
+    };
     let would = if dry_run {
         "dry run, nothing written: "
     } else {
@@ -140,7 +153,7 @@ fn show(report: &Report, dry_run: bool, context: &mut Context<'_>) -> Result<(),
     };
     context.out.line(format_args!(
         "{would}{restored} restored · {already} as before already · {skipped} skipped · \
-         {impossible} impossible, of {entries} entries"
+         {impossible} impossible{waits}, of {entries} entries"
     ))?;
     if !made.is_empty() {
         let made: Vec<String> = made.iter().map(|entry| visible(entry)).collect();

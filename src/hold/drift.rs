@@ -46,6 +46,25 @@ pub fn drift(
     moved
 }
 
+/// What others did since to what a revert would change: another value in a field that it writes back, or
+/// any change at all to a record that it deletes.
+#[must_use]
+pub fn touched(mutations: &[Mutation], shown: &Snapshot, now: &Snapshot) -> Vec<String> {
+    let mut touched = drift(mutations, &[], shown, now);
+    for (place, mutation) in mutations.iter().enumerate() {
+        let stamp = |snapshot: &Snapshot| match snapshot.prior(place) {
+            Prior::Found { stamp, .. } => stamp.clone(),
+            Prior::Absent | Prior::Unknown => None,
+        };
+        if mutation.operation == Operation::Delete && stamp(shown) != stamp(now) {
+            touched.push(mutation.object.clone());
+        }
+    }
+    touched.sort_unstable();
+    touched.dedup();
+    touched
+}
+
 fn of_mutation(
     mutation: &Mutation,
     looked: &[String],

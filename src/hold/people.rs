@@ -18,6 +18,9 @@ pub enum Barred {
     /// The owner of the service account, now or when it asked.
     #[error("{0} owns {1}: somebody else decides")]
     Owner(String, String),
+    /// The operator who asked for the revert.
+    #[error("{0} asked for this revert: somebody else decides")]
+    Asked(String),
     /// The person for whom the agent says it acts.
     #[error("{0} is the person for whom {1} says it acts: somebody else decides")]
     OnBehalf(String, String),
@@ -187,6 +190,11 @@ fn is_approver(operator: &Operator) -> bool {
 
 /// Why a hold is this operator's own request, where it is.
 fn is_own(config: &Config, hold: &Hold, operator: &Operator) -> Option<Barred> {
+    // A revert that this operator asked for.
+    let back = hold.takes_back.as_ref();
+    if back.is_some_and(|back| names(&back.by, &operator.name)) {
+        return Some(Barred::Asked(operator.name.clone()));
+    }
     let owner = hold.owner.as_deref();
     stands_behind(config, &hold.actor, owner, operator).or_else(|| {
         let account = hold.actor.service_account.clone();

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::contents::Moved;
 use super::people::teams_asked;
-use super::{Approval, Drifted, End, Hold, Terms};
+use super::{Approval, Drifted, End, Hold, TakesBack, Terms};
 use crate::clock::EntryId;
 use crate::config::{Fingerprint, Operator};
 use crate::error::RefusalKind;
@@ -28,6 +28,9 @@ pub struct Parked {
     pub barred: Vec<Fingerprint>,
     /// The CRM that it is meant for.
     pub upstream: String,
+    /// What it takes back, where it is a revert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_back: Option<TakesBack>,
     /// When it ends by itself.
     pub expires_at: Timestamp,
     /// Seconds that a call is kept open for a decision.
@@ -242,6 +245,7 @@ fn begun(said: Said<'_>) -> Option<Hold> {
         owner: parked.owner,
         barred: parked.barred,
         upstream: parked.upstream,
+        takes_back: parked.takes_back,
         route: said.route.unwrap_or_default().to_owned(),
         method: text("method").unwrap_or_default(),
         key: parked.key,

@@ -76,5 +76,5 @@ fn goes(app: &App, hold: &Hold) -> bool {
             .behind
             .as_ref()
             .is_some_and(|entry| app.doubts.has(entry))
-        && hold::credential(&app.config, &hold.route, &hold.actor.service_account).is_some()
+        && hold::credential(&app.config, hold).is_some()
 }

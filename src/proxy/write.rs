@@ -9,6 +9,7 @@ mod line;
 mod observe;
 mod park;
 pub(super) mod release;
+pub mod reverts;
 mod through;
 
 use std::borrow::Cow;
@@ -17,11 +18,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use super::actor::Caller;
+use super::actor::{Caller, Credential};
 use super::early::NOBODY;
 use super::words::{self, About};
 use super::{Call, Refused, headers};
@@ -51,6 +52,7 @@ pub(super) struct Write {
     now: Timestamp,
     entry: EntryId,
     actor: Actor,
+    origin: Origin,
     caller: Caller,
     parts: Parts,
     path: CanonicalPath,
@@ -88,6 +90,7 @@ impl Write {
                 service_account,
                 claims,
             },
+            origin: Origin::Agent,
             caller,
             acting: call.state.crm.acting(&parts.headers),
             parts,
@@ -97,6 +100,41 @@ impl Write {
             watch: Arc::new(Stopwatch::start()),
             line: Line::default(),
         }
+    }
+
+    /// A write that no request carries now; `None` where its route is gone or its parts make no request.
+    fn kept(
+        worker: &Arc<Worker>,
+        place: usize,
+        (entry, actor, origin): (&EntryId, &Actor, Origin),
+        (method, path, query): (&str, CanonicalPath, Option<&str>),
+        (headers, credential): (HeaderMap, Credential),
+    ) -> Option<Self> {
+        let app = &worker.app;
+        let uri = super::target(&path, false, query).ok()?;
+        let request = Request::builder().method(method).uri(uri).body(()).ok()?;
+        let (mut parts, ()) = request.into_parts();
+        parts.headers = headers;
+        Some(Self {
+            worker: Arc::clone(worker),
+            place,
+            now: app.clock.now(),
+            entry: entry.clone(),
+            actor: actor.clone(),
+            origin,
+            caller: Caller {
+                service_account: Some(actor.service_account.clone()),
+                fingerprint: None,
+                credential,
+            },
+            acting: app.routes.get(place)?.crm.acting(&parts.headers),
+            parts,
+            path,
+            rules: app.rules.load_full(),
+            digest: String::new(),
+            watch: Arc::new(Stopwatch::start()),
+            line: Line::default(),
+        })
     }
 
     /// A request that cannot be taken apart: `endpoints` rows decide, else it is denied. Its body is
@@ -225,6 +263,7 @@ impl Write {
                     snapshot: judgement.snapshot,
                     charges,
                     over,
+                    takes_back: None,
                 };
                 return self.park(parking).await;
             }
@@ -337,7 +376,7 @@ impl Write {
         Subject {
             entry: &self.entry,
             actor: &self.actor,
-            origin: Origin::Agent,
+            origin: self.origin,
             route: self.route(),
             method: self.parts.method.as_str(),
             path: self.recorded_path(changes),

@@ -25,7 +25,7 @@ pub(super) struct Batch {
     /// The route's place.
     pub(super) place: usize,
     /// Whose broker credential serves, where the route has none of its own.
-    service_account: String,
+    pub(super) service_account: String,
     api: String,
     pub(super) like: CanonicalPath,
     pub(super) object: String,

@@ -44,12 +44,37 @@ enum Heard {
 
 impl Reverting {
     /// The request that does what `turns` plan, or nothing where the rules leave none; lines about what
-    /// is left out go into `findings`.
+    /// is left out, or left to people, go into `findings`.
     pub(super) async fn judge(
         &self,
         way: &Way<'_>,
         batch: &Batch,
+        turns: Vec<Turn>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Ready> {
+        let mut ready: Option<Ready> = None;
+        let mut requests = vec![turns];
+        while let Some(turns) = requests.pop() {
+            match self
+                .passed(way, batch, turns, &mut requests, findings)
+                .await
+            {
+                Some(passed) if ready.is_none() => ready = Some(passed),
+                Some(more) => findings.extend(fail(more.turns, Action::Skipped, MOVED)),
+                None => {}
+            }
+        }
+        ready
+    }
+
+    /// What the rules let pass of one request. Records that they hold become a request of their own,
+    /// which waits once it has no other ones.
+    async fn passed(
+        &self,
+        way: &Way<'_>,
+        batch: &Batch,
         mut turns: Vec<Turn>,
+        held: &mut Vec<Vec<Turn>>,
         findings: &mut Vec<Finding>,
     ) -> Option<Ready> {
         while !turns.is_empty() {
@@ -73,20 +98,27 @@ impl Reverting {
                     return None;
                 }
             };
-            if verdict.effect == Effect::Allow {
-                return Some(Ready {
-                    turns,
-                    request,
-                    verdict,
-                    snapshot,
-                });
-            }
-            let (denied, rest) = parted(turns, |place| objects(&verdict, place));
-            let (denied, rest) = match denied.is_empty() {
-                true => (rest, Vec::new()),
-                false => (denied, rest),
+            let ready = Ready {
+                turns,
+                request,
+                verdict,
+                snapshot,
             };
-            findings.extend(self.refuse(way, batch, denied, &verdict).await);
+            let effect = ready.verdict.effect;
+            if effect == Effect::Allow {
+                return Some(ready);
+            }
+            let places = objected(&ready.verdict, ready.turns.len());
+            if effect == Effect::Hold && places.len() == ready.turns.len() {
+                findings.extend(self.wait(way, batch, ready).await);
+                return None;
+            }
+            let (named, rest) = parted(ready.turns, |place| places.contains(&place));
+            if effect == Effect::Hold {
+                held.push(named);
+            } else {
+                findings.extend(self.refuse(way, batch, named, &ready.verdict).await);
+            }
             turns = rest;
         }
         None
@@ -275,21 +307,24 @@ fn parted(turns: Vec<Turn>, takes: impl Fn(usize) -> bool) -> (Vec<Turn>, Vec<Tu
     (taken, rest)
 }
 
-fn fail(turns: Vec<Turn>, action: Action, why: &str) -> Vec<Finding> {
+pub(super) fn fail(turns: Vec<Turn>, action: Action, why: &str) -> Vec<Finding> {
     turns
         .into_iter()
         .flat_map(|turn| turn.fail(action, why))
         .collect()
 }
 
-/// Whether the rules object to one record; a reason that names none is about all.
-fn objects(verdict: &Verdict, place: usize) -> bool {
-    let about = |named: Option<usize>| named.is_none_or(|named| named == place);
-    verdict.reasons.is_empty()
-        || verdict
-            .reasons
-            .iter()
-            .any(|reason| reason.effect != Effect::Allow && about(reason.mutation))
+/// The records, by their places, that a verdict's own effect is about; all where it names none.
+fn objected(verdict: &Verdict, count: usize) -> Vec<usize> {
+    let about = |place: &usize| {
+        let named = |named: Option<usize>| named.is_none_or(|named| named == *place);
+        verdict.deciding().any(|reason| named(reason.mutation))
+    };
+    let named: Vec<usize> = (0..count).filter(about).collect();
+    match named.is_empty() {
+        true => (0..count).collect(),
+        false => named,
+    }
 }
 
 fn objection(verdict: &Verdict) -> String {
@@ -300,9 +335,5 @@ fn objection(verdict: &Verdict) -> String {
             rules.push(rule);
         }
     }
-    let verb = match verdict.effect {
-        Effect::Hold => "asks another person, and a revert does not wait",
-        Effect::Deny | Effect::Allow => "denies it",
-    };
-    format!("{} {verb}", rules.join("; "))
+    format!("{} denies it", rules.join("; "))
 }

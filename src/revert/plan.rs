@@ -160,6 +160,7 @@ fn item(
         why: why.map(str::to_owned),
         editor: None,
         by: None,
+        hold: None,
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Action {
     Skipped,
     /// It cannot be taken back.
     Impossible,
+    /// It is left to people: rules hold it.
+    Waits,
 }
 
 /// One line of the result. Without `field` it speaks of the whole record.
@@ -42,6 +44,8 @@ pub struct Item {
     pub editor: Option<String>,
     /// The entry that took it back.
     pub by: Option<EntryId>,
+    /// The hold that waits for people.
+    pub hold: Option<String>,
 }
 
 /// The sums.
@@ -59,6 +63,8 @@ pub struct Summary {
     pub skipped: usize,
     /// Lines that say impossible.
     pub impossible: usize,
+    /// Lines that say waits.
+    pub waits: usize,
     /// The entries that this revert made: each can be reverted itself.
     pub made: Vec<EntryId>,
 }
@@ -102,6 +108,7 @@ impl Finding {
             why: Some(why.into()),
             editor: None,
             by: None,
+            hold: None,
         };
         Self {
             place,
@@ -116,6 +123,14 @@ impl Finding {
             self.pending = false;
             self.item.action = action;
             self.item.why = Some(why.to_owned());
+        }
+    }
+
+    /// It is left to people, who have this hold to decide.
+    pub(super) fn wait(&mut self, told: &str, hold: Option<&str>) {
+        if self.pending {
+            self.fail(Action::Waits, told);
+            self.item.hold = hold.map(str::to_owned);
         }
     }
 
@@ -149,6 +164,7 @@ impl Report {
             already: count(Action::Already),
             skipped: count(Action::Skipped),
             impossible: count(Action::Impossible),
+            waits: count(Action::Waits),
             made,
         };
         let items = findings.into_iter().map(|finding| finding.item).collect();

@@ -22,7 +22,9 @@ pub(super) const MOVED: &str = "changed while it was being reverted; try again";
 #[derive(Debug)]
 pub(super) struct Reverting {
     pub(super) worker: Arc<Worker>,
-    /// The operator.
+    /// The operator's name.
+    pub(super) operator: String,
+    /// The same as entries have it.
     pub(super) actor: Actor,
     /// The rules in force when it began; a reload in between does not change them.
     pub(super) rules: Arc<RuleSet>,

@@ -113,6 +113,7 @@ impl Reverting {
             None => Err(SendError::NotSent("the route has no upstream".into())),
         };
         let all = |state| vec![Outcome::of(state); ready.turns.len()];
+        let entry = journaled.entry().clone();
         let (closing, why) = match &answer {
             Ok(answer) => answered(way, ready, answer),
             Err(error @ (SendError::NotSent(_) | SendError::Stopped)) => {
@@ -123,7 +124,6 @@ impl Reverting {
                 )
             }
             Err(error @ (SendError::Lost(_) | SendError::Timeout)) => {
-                let entry = journaled.entry();
                 let why = format!("may have been written ({error}): entry {entry} is in doubt");
                 let unknown = all(OutcomeState::Unknown);
                 (closing(None, true, unknown, &error.to_string()), Some(why))
@@ -132,7 +132,7 @@ impl Reverting {
         let now = app.clock.now();
         let unknown = |outcome: &Outcome| outcome.state == OutcomeState::Unknown;
         if closing.outcomes.iter().any(unknown) {
-            let sent = self.in_doubt(way, ready, journaled.entry(), &closing, at);
+            let sent = self.in_doubt(way, ready, &entry, &closing, at);
             app.doubts.doubted(sent, now);
         }
         app.journal.close(journaled, &closing, now).await;
@@ -248,7 +248,7 @@ fn request(way: &Way<'_>, ready: &Ready) -> Result<Request<Body>, String> {
 }
 
 /// The entries that a request takes back, in the order of the write.
-fn reverted(turns: &[Turn]) -> Vec<EntryId> {
+pub(super) fn reverted(turns: &[Turn]) -> Vec<EntryId> {
     let mut entries: Vec<EntryId> = Vec::new();
     for finding in turns.iter().flat_map(|turn| &turn.plan.findings) {
         if finding.pending && !entries.contains(&finding.item.entry) {

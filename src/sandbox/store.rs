@@ -123,12 +123,11 @@ impl Store {
         true
     }
 
-    /// The latest change of a row was a person's, and is no effect of a request.
+    /// The latest change of a row was a person's.
     pub(super) fn by_hand(&mut self, object: &str, id: &str) {
         if let Some(record) = self.row(object, id) {
             record.by_hand = true;
         }
-        self.effects();
     }
 
     /// Moves a row to the recycle bin. False when there is no such row.
@@ -147,6 +146,19 @@ impl Store {
         let record = self.tables.get_mut(object)?.remove(id)?;
         self.note(object, id, kind);
         Some(record)
+    }
+
+    /// The ids of all rows that are not deleted.
+    pub(super) fn ids(&self, object: &str) -> Vec<String> {
+        let live = self.rows(object).filter(|record| !record.deleted);
+        live.map(|record| record.id.clone()).collect()
+    }
+
+    /// Makes a change that no request makes: it is not told as an effect of one.
+    pub(super) fn aside(&mut self, change: impl FnOnce(&mut Self) -> bool) -> bool {
+        let done = change(self);
+        self.effects();
+        done
     }
 
     /// What was changed since the last call.

@@ -180,6 +180,16 @@ impl Bench {
         self.until(id, State::Released).await;
     }
 
+    /// The path of the first record of an object.
+    pub(crate) fn first(&self, object: &str) -> String {
+        let id = self
+            .house
+            .sandbox
+            .ids(CrmKind::Salesforce, object)
+            .remove(0);
+        format!("/services/data/v61.0/sobjects/{object}/{id}")
+    }
+
     /// The writes that the CRM saw.
     pub(crate) fn writes(&self) -> Vec<Seen> {
         self.house.sandbox.writes()
@@ -209,6 +219,14 @@ impl Bench {
 
 pub(crate) fn opportunity(record: &str) -> String {
     format!("/services/data/v61.0/sobjects/Opportunity/{record}")
+}
+
+/// A house where a stage change of a small deal waits: the deal, and the hold.
+pub(crate) async fn held(builder: Builder, stage: &str) -> (Bench, String, String) {
+    let bench = Bench::of(builder).await;
+    let deal = bench.deals().remove(2);
+    let id = hold_of(&bench.stage(&deal, stage).await);
+    (bench, deal, id)
 }
 
 /// The id in `[hold …]`.

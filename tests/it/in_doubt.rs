@@ -15,14 +15,18 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use writegate::app::Worker;
 use writegate::clock::{Clock, EntryId, ManualClock, SystemClock};
 use writegate::journal::read::EntryState;
-use writegate::sandbox::{Fault, Gate};
+use writegate::mutation::CrmKind;
+use writegate::sandbox::{Fault, Gate, seed};
 
 use super::support::client::Reply;
 use super::support::house::{Builder, House};
+
+const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
 
 /// A house whose clock stands still, and what its clockwork uses.
 struct Scene {
@@ -65,6 +69,29 @@ impl Scene {
             head.method == method && head.path.starts_with(&path) && !head.path.ends_with("/read")
         };
         self.house.sandbox.script(meant, 1, fault);
+    }
+
+    /// The agent's write of an industry to Acme goes wrong so; its entry, which is in doubt.
+    async fn doubt(&self, fault: Fault) -> String {
+        let acme = account(seed::ACME);
+        self.fail(&Method::PATCH, &acme, fault);
+        doubtful(&self.house.agent().patch(&acme, &industry("Software")).await)
+    }
+
+    /// The agent makes an account, the same each time.
+    fn create(&self) -> JoinHandle<Reply> {
+        let agent = self.house.agent();
+        let body = json!({ "Name": "Nakatomi" });
+        tokio::spawn(async move { agent.post(ACCOUNTS, &body).await })
+    }
+
+    /// A field of an account, as the CRM holds it.
+    fn field(&self, id: &str, field: &str) -> Value {
+        let record = self
+            .house
+            .sandbox
+            .record(CrmKind::Salesforce, "Account", id);
+        record.unwrap()[field].clone()
     }
 
     /// The clockwork looks, now.

@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::json;
 use writegate::config::{Config, Mode};
+use writegate::control::Usage;
 use writegate::journal::read::{Entry, EntryState};
 use writegate::ledger::{Ledger, RowFilter, RowKind};
 use writegate::mutation::Would;
@@ -35,6 +36,17 @@ fn observing(config: &mut Config) {
     config.routes[0].mode = Mode::Observe;
 }
 
+/// A house whose first route observes.
+async fn watched(rules: &str) -> House {
+    let builder = House::builder().rules(rules).configure(observing);
+    builder.build().await
+}
+
+async fn used(house: &House) -> Vec<Usage> {
+    let now = house.app.clock.now();
+    house.app.control.usage(now).await.unwrap()
+}
+
 fn account(id: &str) -> String {
     format!("/services/data/v60.0/sobjects/Account/{id}")
 }
@@ -60,11 +72,7 @@ fn limits(entry: &Entry) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_denial_is_recorded_and_the_write_goes_through_with_its_snapshot() {
-    let house = House::builder()
-        .rules(STRICT)
-        .configure(observing)
-        .build()
-        .await;
+    let house = watched(STRICT).await;
     let reply = set(&house.agent(), seed::GLOBEX, "Industry", "Software").await;
     assert_eq!(reply.status, 204, "{}", reply.text());
     assert_eq!(reply.header("x-writegate-verdict"), Some("allow"));
@@ -95,11 +103,7 @@ async fn a_denial_is_recorded_and_the_write_goes_through_with_its_snapshot() {
 
 #[tokio::test]
 async fn a_hold_is_recorded_and_nothing_waits_or_is_conditional() {
-    let house = House::builder()
-        .rules(STRICT)
-        .configure(observing)
-        .build()
-        .await;
+    let house = watched(STRICT).await;
     let reply = set(&house.agent(), seed::ACME, "Phone", "+1 555").await;
     assert_eq!(reply.status, 204, "{}", reply.text());
     // a row that denies because of the value before, and a rule that holds
@@ -120,11 +124,7 @@ async fn a_hold_is_recorded_and_nothing_waits_or_is_conditional() {
 
 #[tokio::test]
 async fn a_limit_is_counted_and_neither_refuses_nor_stops() {
-    let house = House::builder()
-        .rules(STRICT)
-        .configure(observing)
-        .build()
-        .await;
+    let house = watched(STRICT).await;
     let agent = house.agent();
     let mut seen = Vec::new();
     for value in ["a", "b", "c"] {
@@ -139,12 +139,7 @@ async fn a_limit_is_counted_and_neither_refuses_nor_stops() {
     assert_eq!(limits(&entries[1]), ["runaway"]);
     assert_eq!(would(&entries[0]), [Would::WouldLimit]);
     assert!(house.app.control.switches().thrown.is_empty());
-    let used = house
-        .app
-        .control
-        .usage(house.app.clock.now())
-        .await
-        .unwrap();
+    let used = used(&house).await;
     let used: Vec<_> = used
         .iter()
         .map(|usage| (usage.limit.as_str(), usage.used))
@@ -155,11 +150,7 @@ async fn a_limit_is_counted_and_neither_refuses_nor_stops() {
 
 #[tokio::test]
 async fn what_cannot_be_taken_apart_passes_with_an_entry() {
-    let house = House::builder()
-        .rules(STRICT)
-        .configure(observing)
-        .build()
-        .await;
+    let house = watched(STRICT).await;
     let target = "/services/apexrest/renew";
     let reply = house.agent().post(target, &json!({ "all": true })).await;
     // the sandbox has no such path, and it is the sandbox that says so
@@ -175,11 +166,7 @@ async fn what_cannot_be_taken_apart_passes_with_an_entry() {
 
 #[tokio::test]
 async fn all_else_refuses_as_ever() {
-    let house = House::builder()
-        .rules(STRICT)
-        .configure(observing)
-        .build()
-        .await;
+    let house = watched(STRICT).await;
     let agent = house.agent();
     // two readings
     let twice = br#"{"Industry":"a","Industry":"b"}"#.as_slice();
@@ -222,11 +209,7 @@ async fn all_else_refuses_as_ever() {
 
 #[tokio::test]
 async fn a_snapshot_that_cannot_be_taken_refuses_as_ever() {
-    let house = House::builder()
-        .rules(STRICT)
-        .configure(observing)
-        .build()
-        .await;
+    let house = watched(STRICT).await;
     let reply = set(&house.agent(), "001Wg0000000999IAA", "Industry", "a").await;
     assert_eq!(reply.status, 404, "{}", reply.text());
     assert!(house.sandbox.writes().is_empty());
@@ -242,11 +225,7 @@ default: allow
 limits:
   - { name: probing, per: service_account, count: refusals, max: 1, window: 1h, then: stop }
 ";
-    let house = House::builder()
-        .rules(PROBING)
-        .configure(observing)
-        .build()
-        .await;
+    let house = watched(PROBING).await;
     for _ in 0..3 {
         let reply = house
             .agent()
@@ -255,12 +234,7 @@ limits:
         assert_eq!(reply.status, 400);
     }
     assert!(house.app.control.switches().thrown.is_empty());
-    let used = house
-        .app
-        .control
-        .usage(house.app.clock.now())
-        .await
-        .unwrap();
+    let used = used(&house).await;
     assert_eq!((used.len(), used[0].used), (1, 3));
     let entries = house.entries().await;
     for entry in &entries[..2] {
@@ -377,11 +351,7 @@ limits:
 
 #[tokio::test]
 async fn status_and_entries_tell_what_is_observed() {
-    let house = House::builder()
-        .rules(STRICT)
-        .configure(observing)
-        .build()
-        .await;
+    let house = watched(STRICT).await;
     set(&house.agent(), seed::GLOBEX, "Website", "https://x.example").await;
     let dana = Client::new(house.operators().await, OPERATOR);
     let status = dana.get("/api/v1/status").await.json();

@@ -4,20 +4,26 @@
 mod asked;
 mod doubts;
 mod governed;
+mod held;
 mod many;
 mod records;
 mod values;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use writegate::mutation::CrmKind;
+use writegate::sandbox::{Fault, Head};
 
 use super::support::client::{Client, Reply};
 use super::support::house::{APPROVER, Builder, House};
+
+/// Patience for what happens on another thread; it passes only when something is wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A house with its operators' side.
 struct Desk {
@@ -59,6 +65,12 @@ impl Desk {
         let reply = self.ask(body).await;
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
         reply.json()
+    }
+
+    /// The next request of a revert to Salesforce goes so.
+    fn next(&self, fault: Fault) {
+        let ours = |head: &Head<'_>| head.headers.contains_key("sforce-auto-assign");
+        self.house.sandbox.script(ours, 1, fault);
     }
 
     /// A revert of these entries.

@@ -31,8 +31,8 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     (
         "revert",
         &[
-            "app", "config", "crm", "gate", "journal", "ledger", "policy", "proxy", "snapshot",
-            "upstream",
+            "app", "config", "crm", "gate", "hold", "journal", "ledger", "policy", "proxy",
+            "snapshot", "upstream",
         ],
     ),
     (

@@ -33,10 +33,12 @@ pub(super) fn summary(config: &Config, hold: &Hold) -> Value {
         "opaque": hold.opaque,
         "moved": hold.drifted.as_ref().map(|drifted| &drifted.fields),
         "note": hold.note,
-        "release": match credential(config, &hold.route, account) {
-            Some(_) => "now",
-            None => "with the agent's next repeat",
+        "release": match (credential(config, hold), &hold.takes_back) {
+            (Some(_), _) => "now",
+            (None, None) => "with the agent's next repeat",
+            (None, Some(_)) => "not before a credential is configured",
         },
+        "takes_back": hold.takes_back.as_ref().map(|back| &back.entries),
     })
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Hold {
     pub(super) moved: Option<Vec<String>>,
     pub(super) note: Option<String>,
     pub(super) release: String,
+    /// The entries that a revert takes back.
+    pub(super) takes_back: Option<Vec<String>>,
     /// `show` only.
     pub(super) path: Option<String>,
     /// `show` only.

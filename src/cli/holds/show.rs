@@ -50,6 +50,9 @@ fn facts(hold: &Hold, context: &mut Context<'_>) -> Result<(), Failure> {
         fact("but", note);
     }
     fact("service account", &hold.service_account);
+    if let Some(entries) = &hold.takes_back {
+        fact("takes back", &entries.join(" "));
+    }
     fact("route", &hold.route);
     let target = hold.path.as_deref().unwrap_or("?");
     let query = hold.query.as_ref().map(|query| format!("?{query}"));

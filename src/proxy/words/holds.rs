@@ -182,6 +182,24 @@ pub fn denied_now(about: &About<'_>) -> String {
     )
 }
 
+/// Others changed what a revert would take back; the rest of a sentence.
+#[must_use]
+pub fn touched(fields: &[String]) -> String {
+    format!(
+        "{} changed since it was asked for. Ask for the revert again: it leaves that alone.",
+        fields.join(", ")
+    )
+}
+
+/// What was parked cannot be sent any more, and why; the rest of a sentence.
+#[must_use]
+pub fn lost(hold: &Hold, why: &str) -> String {
+    match hold.takes_back {
+        Some(_) => format!("{why}. Ask for the revert again."),
+        None => format!("{why}. Sending it again opens a new hold."),
+    }
+}
+
 /// Too much waits already.
 #[must_use]
 pub fn queue_full(charge: &Charge, used: u64) -> Refusal {

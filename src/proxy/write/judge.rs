@@ -12,7 +12,7 @@ use crate::doubt;
 use crate::error::Refusal;
 use crate::gate;
 use crate::mutation::{
-    ChangeSet, CrmKind, Mutation, Operation, Origin, Prior, RecordKey, Snapshot, Verdict,
+    ChangeSet, CrmKind, Mutation, Operation, Prior, RecordKey, Snapshot, Verdict,
 };
 use crate::policy::{Evaluation, Question};
 use crate::proxy::{Refused, answer_of, words};
@@ -40,7 +40,7 @@ impl Write {
             crm: self.state()?.route.crm,
             route: self.route(),
             actor: &self.actor,
-            origin: Origin::Agent,
+            origin: self.origin,
             method: self.parts.method.as_str(),
             path: self.path.as_str(),
             acting: &self.acting,

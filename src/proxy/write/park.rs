@@ -14,7 +14,9 @@ use crate::control::{Admission, Ask};
 use crate::error::Refusal;
 use crate::gate;
 use crate::hold::rows::{Parked, meta};
-use crate::hold::{Begun, Contents, Exact, Shown, Slot, Terms, Turn, gauge_reservation, people};
+use crate::hold::{
+    Begun, Contents, Exact, Shown, Slot, TakesBack, Terms, Turn, gauge_reservation, people,
+};
 use crate::journal;
 use crate::ledger::NewRow;
 use crate::mutation::{ChangeSet, Charge, Requirement, Snapshot, Verdict};
@@ -40,6 +42,8 @@ pub(super) struct Parking {
     pub(super) charges: Vec<Charge>,
     /// The thresholds that were passed.
     pub(super) over: Vec<Charge>,
+    /// What it takes back, where it is a revert.
+    pub(super) takes_back: Option<TakesBack>,
 }
 
 impl Write {
@@ -148,7 +152,7 @@ impl Write {
         }
     }
 
-    fn held_row(
+    pub(super) fn held_row(
         &self,
         turn: &Turn,
         parking: &Parking,
@@ -162,6 +166,7 @@ impl Write {
             verdict,
             charges,
             over,
+            takes_back,
             ..
         } = parking;
         let requirements = requirements(verdict);
@@ -180,6 +185,7 @@ impl Write {
             owner: self.owner(),
             barred: people::behind(&self.worker.app.config, &self.actor),
             upstream: self.upstream(),
+            takes_back: takes_back.clone(),
             expires_at: self
                 .now
                 .checked_add(SignedDuration::from_secs(verdict.expires_seconds))
@@ -208,7 +214,7 @@ impl Write {
     }
 
     /// Makes the row durable. The write's locks go; what it took from limits stays taken.
-    async fn record_park(&self, turn: &Turn, row: NewRow) -> Result<(), Box<Refused>> {
+    pub(super) async fn record_park(&self, turn: &Turn, row: NewRow) -> Result<(), Box<Refused>> {
         let app = &self.worker.app;
         if let Err(error) = app.journal.park(row.clone()).await {
             app.holds.give_up(turn.slot());

@@ -16,7 +16,7 @@ use crate::app::{App, Worker};
 use crate::clock::EntryId;
 use crate::error::{Refusal, StoreError};
 use crate::gate::{self, Decision, Judged, Permit};
-use crate::hold::drift::drift;
+use crate::hold::drift::{drift, touched};
 use crate::hold::rows::{Change, drifted, refused};
 use crate::hold::{
     self, Contents, Hold, Releasing, Shown, Slot, State, TRY_AGAIN, Terms, Turn, people,
@@ -114,7 +114,7 @@ async fn claim(
     }
     let account = &hold.actor.service_account;
     let mut accounts = app.config.service_accounts.iter();
-    if !accounts.any(|known| known.name == *account) {
+    if hold.takes_back.is_none() && !accounts.any(|known| known.name == *account) {
         let later = app.clock.now().checked_add(TRY_AGAIN).ok();
         turn.note(|hold| {
             hold.note = Some(holds::removed(&hold.actor.service_account));
@@ -122,7 +122,7 @@ async fn claim(
         });
         return None;
     }
-    let configured = hold::credential(&app.config, &hold.route, &hold.actor.service_account);
+    let configured = hold::credential(&app.config, &hold);
     let credential = match configured {
         Some(secret) => Credential::Broker(secret.clone()),
         None => own.cloned()?,
@@ -146,7 +146,7 @@ async fn run(
     let release = match again {
         Ok(again) => Release { slot, hold, again },
         Err(why) => {
-            let message = format!("{why}. Sending it again opens a new hold.");
+            let message = holds::lost(hold, &why);
             record(app, slot, refused(hold, None, &message, app.clock.now())).await?;
             return Err(Stop::Recorded);
         }
@@ -348,6 +348,16 @@ impl Release<'_> {
             return Err(Stop::Recorded);
         }
         let shown = self.again.contents.shown();
+        if hold.takes_back.is_some() {
+            // A revert leaves alone what others changed since, whoever agrees to it (P8).
+            let touched = touched(changes.mutations(), shown, snapshot);
+            if !touched.is_empty() {
+                let message = holds::touched(&touched);
+                let row = refused(hold, Some(verdict), &message, now);
+                record(self.app(), self.slot, row).await?;
+                return Err(Stop::Recorded);
+            }
+        }
         let mut watched = hold.looked.clone();
         watched.resize(changes.mutations().len(), Vec::new());
         let fields = drift(changes.mutations(), &watched, shown, snapshot);

@@ -132,8 +132,7 @@ impl Portal {
 
     pub(in crate::sandbox) fn ids(&self, object: &str) -> Vec<String> {
         let name = schema::of(object).map_or("", |kind| kind.name);
-        let live = self.store.rows(name).filter(|record| !record.deleted);
-        live.map(|record| record.id.clone()).collect()
+        self.store.ids(name)
     }
 
     pub(in crate::sandbox) fn set(
@@ -148,18 +147,16 @@ impl Portal {
             return false;
         };
         let fields = Map::from_iter([(field.to_ascii_lowercase(), value)]);
-        let done = self.store.update(kind.name, &id, fields, now);
-        self.store.by_hand(kind.name, &id);
-        done
+        self.store.aside(|store| {
+            let done = store.update(kind.name, &id, fields, now);
+            store.by_hand(kind.name, &id);
+            done
+        })
     }
 
     pub(in crate::sandbox) fn bin(&mut self, object: &str, id: &str, now: Timestamp) -> bool {
-        let Some((kind, id)) = self.existing(object, id) else {
-            return false;
-        };
-        let done = self.store.delete(kind.name, &id, now);
-        self.store.effects();
-        done
+        self.existing(object, id)
+            .is_some_and(|(kind, id)| self.store.aside(|store| store.delete(kind.name, &id, now)))
     }
 
     /// What the present request changed.

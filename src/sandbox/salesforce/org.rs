@@ -81,8 +81,7 @@ impl Org {
 
     pub(in crate::sandbox) fn ids(&self, object: &str) -> Vec<String> {
         let name = schema::object(object).map_or("", |object| object.name);
-        let live = self.store.rows(name).filter(|record| !record.deleted);
-        live.map(|record| record.id.clone()).collect()
+        self.store.ids(name)
     }
 
     pub(in crate::sandbox) fn set(
@@ -98,18 +97,18 @@ impl Org {
         };
         let name = object.field(field).map_or(field, |field| field.name);
         let fields = Map::from_iter([(name.to_owned(), value)]);
-        let done = self.store.update(object.name, &id, fields, now);
-        self.store.by_hand(object.name, &id);
-        done
+        self.store.aside(|store| {
+            let done = store.update(object.name, &id, fields, now);
+            store.by_hand(object.name, &id);
+            done
+        })
     }
 
     pub(in crate::sandbox) fn bin(&mut self, object: &str, id: &str, now: Timestamp) -> bool {
-        let Some((object, id)) = self.existing(object, id) else {
-            return false;
-        };
-        let done = self.store.delete(object.name, &id, now);
-        self.store.effects();
-        done
+        self.existing(object, id).is_some_and(|(object, id)| {
+            self.store
+                .aside(|store| store.delete(object.name, &id, now))
+        })
     }
 
     /// What the present request changed.

@@ -88,6 +88,15 @@ fn wrong(crm: CrmKind, body: &str, says: Expected) -> Wrong {
     }
 }
 
+/// A body that nothing is wrong with: something else is.
+fn usual(crm: CrmKind, what: &str) -> Wrong {
+    let body = match crm {
+        CrmKind::Salesforce => r#"{"Phone":"1"}"#,
+        CrmKind::HubSpot => r#"{"properties":{"phone":"1"}}"#,
+    };
+    wrong(crm, body, malformed(what))
+}
+
 impl Wrong {
     fn header(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers.push((name, value));
@@ -112,52 +121,38 @@ fn ambiguous() -> Vec<Wrong> {
             ),
         ),
         wrong(sf, "[]", malformed("the JSON body is not an object")),
-        wrong(
+        wrong(sf, "", malformed("the JSON body is refused: it is empty"))
+            .header("content-type", "application/json"),
+        usual(
             sf,
-            "",
-            malformed("the JSON body is refused: it is empty"),
-        )
-        .header("content-type", "application/json"),
-        wrong(
-            sf,
-            r#"{"Phone":"1"}"#,
-            malformed("the header Content-Type is not application/json (UTF-8), given once"),
+            "the header Content-Type is not application/json (UTF-8), given once",
         )
         .header("content-type", "text/plain"),
-        wrong(
+        usual(
             sf,
-            r#"{"Phone":"1"}"#,
-            malformed("the body's Content-Encoding is not one of gzip, deflate, identity: send it without"),
+            "the body's Content-Encoding is not one of gzip, deflate, identity: send it without",
         )
         .header("content-encoding", "br"),
-        wrong(
+        usual(
             sf,
-            r#"{"Phone":"1"}"#,
-            malformed("the body is not what its Content-Encoding says: send it without"),
+            "the body is not what its Content-Encoding says: send it without",
         )
         .header("content-encoding", "gzip"),
-        wrong(
+        usual(
             sf,
-            r#"{"Phone":"1"}"#,
-            malformed("the header x-http-method-override names a second method: send the real one"),
+            "the header x-http-method-override names a second method: send the real one",
         )
         .header("x-http-method-override", "DELETE"),
-        wrong(
+        usual(sf, "segment 5 of the path is a dot segment")
+            .target("/services/data/v60.0/sobjects/../Account"),
+        usual(
             sf,
-            r#"{"Phone":"1"}"#,
-            malformed("segment 5 of the path is a dot segment"),
-        )
-        .target("/services/data/v60.0/sobjects/../Account"),
-        wrong(
-            sf,
-            r#"{"Phone":"1"}"#,
-            malformed("more than one credential is given; send `Authorization` alone"),
+            "more than one credential is given; send `Authorization` alone",
         )
         .header("x-sfdc-session", TOKEN),
-        wrong(
+        usual(
             hs,
-            r#"{"properties":{"phone":"1"}}"#,
-            malformed("a credential in the query is not attributed to anybody; send `Authorization` alone"),
+            "a credential in the query is not attributed to anybody; send `Authorization` alone",
         )
         .target("/crm/v3/objects/companies/52000000001?hapikey=1"),
         wrong(
@@ -173,10 +168,9 @@ fn ambiguous() -> Vec<Wrong> {
             r#"{"inputs":[]}"#,
             malformed("the body has the member \"inputs\", which this write does not take"),
         ),
-        wrong(
+        usual(
             hs,
-            r#"{"properties":{"phone":"1"}}"#,
-            malformed("the Content-Type is not application/json in UTF-8; send the body as JSON"),
+            "the Content-Type is not application/json in UTF-8; send the body as JSON",
         )
         .header("content-type", "application/x-www-form-urlencoded"),
     ]

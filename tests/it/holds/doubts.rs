@@ -8,7 +8,7 @@ use writegate::hold::State;
 use writegate::proxy::releases;
 use writegate::sandbox::Fault;
 
-use super::{Bench, PATIENCE, RULES, SALES_OPS, builder, clock, hold_of, opportunity};
+use super::{Bench, PATIENCE, RULES, SALES_OPS, builder, clock, held, hold_of, opportunity};
 use crate::support::client::Reply;
 
 /// The next write to the CRM is cut off before its effect.
@@ -50,10 +50,8 @@ fn behind(entry: &str) -> String {
 #[tokio::test]
 async fn an_approved_write_waits_until_its_record_is_not_in_doubt_any_more() {
     let clock = clock();
-    let bench = Bench::of(builder(RULES).clock(clock.clone())).await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
-    let entry = doubt(&bench, &deals[2]).await;
+    let (bench, deal, id) = held(builder(RULES).clock(clock.clone()), "Prospecting").await;
+    let entry = doubt(&bench, &deal).await;
     bench.approve(SALES_OPS, &id).await;
     let unsaid = |hold: &writegate::hold::Hold| hold.note.is_none();
     let holds = &bench.house.app.holds;
@@ -72,7 +70,7 @@ async fn an_approved_write_waits_until_its_record_is_not_in_doubt_any_more() {
     bench.until(&id, State::Released).await;
     assert_eq!(bench.show(&id).await["note"], Value::Null);
     assert_eq!(bench.writes().len(), 2);
-    assert_eq!(bench.opportunity(&deals[2], "StageName"), "Prospecting");
+    assert_eq!(bench.opportunity(&deal, "StageName"), "Prospecting");
     bench.finish().await;
 }
 
@@ -80,12 +78,10 @@ async fn an_approved_write_waits_until_its_record_is_not_in_doubt_any_more() {
 async fn the_repeat_that_carries_a_release_reads_back_what_stands_in_its_way() {
     let clock = clock();
     let rules = builder(RULES).clock(clock.clone());
-    let bench = Bench::of(super::without_credentials(rules)).await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
-    let entry = doubt(&bench, &deals[2]).await;
+    let (bench, deal, id) = held(super::without_credentials(rules), "Prospecting").await;
+    let entry = doubt(&bench, &deal).await;
     bench.approve(SALES_OPS, &id).await;
-    let reply = bench.stage(&deals[2], "Prospecting").await;
+    let reply = bench.stage(&deal, "Prospecting").await;
     assert_eq!(reply.code(), "WRITEGATE_HELD");
     assert_eq!(
         reply.message(),
@@ -97,7 +93,7 @@ async fn the_repeat_that_carries_a_release_reads_back_what_stands_in_its_way() {
     );
     assert_eq!(bench.writes().len(), 1);
     clock.advance_ms(601_000);
-    let reply = bench.stage(&deals[2], "Prospecting").await;
+    let reply = bench.stage(&deal, "Prospecting").await;
     assert_eq!(reply.status, StatusCode::NO_CONTENT, "{}", reply.text());
     assert_eq!(bench.writes().len(), 2);
     bench.finish().await;
@@ -107,20 +103,20 @@ async fn the_repeat_that_carries_a_release_reads_back_what_stands_in_its_way() {
 async fn a_release_in_doubt_blocks_its_record_until_it_is_settled() {
     let clock = clock();
     let bench = Bench::of(builder(RULES).clock(clock.clone())).await;
-    let deals = bench.deals();
-    let held = bench.stage(&deals[2], "Prospecting").await;
+    let deal = bench.deals().remove(2);
+    let held = bench.stage(&deal, "Prospecting").await;
     let id = hold_of(&held);
     let entry = held.header("x-writegate-entry").unwrap();
     cut_off(&bench);
     bench.approve(SALES_OPS, &id).await;
     bench.until(&id, State::InDoubt).await;
-    let reply = next_step(&bench, &deals[2], "call").await;
+    let reply = next_step(&bench, &deal, "call").await;
     assert_eq!(reply.code(), "WRITEGATE_IN_DOUBT", "{}", reply.text());
     let message = reply.message();
     assert!(message.ends_with(&format!("[entry {entry}]")), "{message}");
     assert_eq!(bench.writes().len(), 1);
     assert_eq!(settle(&bench, &clock).await, [EntryId::from_text(entry)]);
-    assert_eq!(next_step(&bench, &deals[2], "call").await.status, 204);
+    assert_eq!(next_step(&bench, &deal, "call").await.status, 204);
     // People are told too, before any repeat asks.
     releases::tick(&bench.house.app).await;
     assert_eq!(bench.state(&id).await, "settled");

@@ -11,7 +11,8 @@ use writegate::proxy::releases;
 use writegate::sandbox::{Fault, Gate};
 
 use super::{
-    Bench, DEAL_DESK, RULES, SALES_OPS, builder, clock, hold_of, opportunity, without_credentials,
+    Bench, DEAL_DESK, RULES, SALES_OPS, builder, clock, held, hold_of, opportunity,
+    without_credentials,
 };
 use crate::support::client::Client;
 use crate::support::house::{OPERATOR, TOKEN};
@@ -76,9 +77,7 @@ async fn held_approved_released_and_collected() {
 
 #[tokio::test]
 async fn the_answer_is_the_crms_byte_for_byte() {
-    let bench = Bench::new().await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let (bench, deal, id) = held(builder(RULES), "Prospecting").await;
     bench.house.sandbox.script(
         |head| head.method == http::Method::PATCH,
         1,
@@ -93,7 +92,7 @@ async fn the_answer_is_the_crms_byte_for_byte() {
         },
     );
     bench.release(SALES_OPS, &id).await;
-    let answer = bench.stage(&deals[2], "Prospecting").await;
+    let answer = bench.stage(&deal, "Prospecting").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(
         answer.text(),
@@ -107,13 +106,11 @@ async fn the_answer_is_the_crms_byte_for_byte() {
 #[tokio::test]
 async fn a_rejected_write_gets_the_reason_until_it_would_have_expired() {
     let clock = clock();
-    let bench = Bench::of(builder(RULES).clock(clock.clone())).await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Closed Won").await);
+    let (bench, deal, id) = held(builder(RULES).clock(clock.clone()), "Closed Won").await;
     let rejected = bench.reject(SALES_OPS, &id, "  no contract yet ").await;
     assert_eq!(rejected.status, StatusCode::OK, "{}", rejected.text());
     for _ in 0..3 {
-        let answer = bench.stage(&deals[2], "Closed Won").await;
+        let answer = bench.stage(&deal, "Closed Won").await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN);
         assert_eq!(answer.code(), "WRITEGATE_REJECTED");
         assert_eq!(
@@ -126,7 +123,7 @@ async fn a_rejected_write_gets_the_reason_until_it_would_have_expired() {
         clock.advance_ms(2 * 24 * 3_600_000);
     }
     clock.advance_ms(2 * 24 * 3_600_000);
-    assert_ne!(hold_of(&bench.stage(&deals[2], "Closed Won").await), id);
+    assert_ne!(hold_of(&bench.stage(&deal, "Closed Won").await), id);
     assert_eq!(bench.house.count(EntryState::Rejected).await, 1);
     bench.finish().await;
 }
@@ -134,19 +131,17 @@ async fn a_rejected_write_gets_the_reason_until_it_would_have_expired() {
 #[tokio::test]
 async fn an_expired_write_is_told_once() {
     let clock = clock();
-    let bench = Bench::of(builder(RULES).clock(clock.clone())).await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Closed Won").await);
+    let (bench, deal, id) = held(builder(RULES).clock(clock.clone()), "Closed Won").await;
     clock.advance_ms(7 * 24 * 3_600_000);
     let late = bench.approve(SALES_OPS, &id).await;
     assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.text());
-    let answer = bench.stage(&deals[2], "Closed Won").await;
+    let answer = bench.stage(&deal, "Closed Won").await;
     assert_eq!(answer.code(), "WRITEGATE_EXPIRED");
     assert_eq!(
         answer.message(),
         "Not written: nobody decided within 7 days. Sending it again opens a new hold."
     );
-    assert_ne!(hold_of(&bench.stage(&deals[2], "Closed Won").await), id);
+    assert_ne!(hold_of(&bench.stage(&deal, "Closed Won").await), id);
     assert!(bench.writes().is_empty());
     bench.finish().await;
 }
@@ -178,13 +173,11 @@ async fn without_a_credential_the_agents_repeat_carries_the_release() {
 
 #[tokio::test]
 async fn drift_voids_approvals_and_shows_what_moved() {
-    let bench = Bench::of(without_credentials(builder(RULES))).await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Closed Won").await);
+    let (bench, deal, id) = held(without_credentials(builder(RULES)), "Closed Won").await;
     let first = bench.digest(&id).await;
     bench.approve(SALES_OPS, &id).await;
-    bench.moves(&deals[2], "StageName", json!("Closed Lost"));
-    let answer = bench.stage(&deals[2], "Closed Won").await;
+    bench.moves(&deal, "StageName", json!("Closed Lost"));
+    let answer = bench.stage(&deal, "Closed Won").await;
     assert_eq!(hold_of(&answer), id);
     let shown = bench.show(&id).await;
     assert_eq!(shown["state"], "parked");
@@ -201,30 +194,26 @@ async fn drift_voids_approvals_and_shows_what_moved() {
     assert_eq!(stale.status, StatusCode::CONFLICT);
     assert_eq!(stale.json()["error"]["code"], "digest_differs");
     bench.approve(SALES_OPS, &id).await;
-    let answer = bench.stage(&deals[2], "Closed Won").await;
+    let answer = bench.stage(&deal, "Closed Won").await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text());
-    assert_eq!(bench.opportunity(&deals[2], "StageName"), "Closed Won");
+    assert_eq!(bench.opportunity(&deal, "StageName"), "Closed Won");
     bench.finish().await;
 }
 
 #[tokio::test]
 async fn a_field_that_nobody_looked_at_is_no_drift_and_one_in_another_form_is_none() {
-    let bench = Bench::of(without_credentials(builder(RULES))).await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let (bench, deal, id) = held(without_credentials(builder(RULES)), "Prospecting").await;
     bench.approve(SALES_OPS, &id).await;
-    bench.moves(&deals[2], "NextStep", json!("call them"));
-    bench.moves(&deals[2], "Amount", json!(18000));
-    let answer = bench.stage(&deals[2], "Prospecting").await;
+    bench.moves(&deal, "NextStep", json!("call them"));
+    bench.moves(&deal, "Amount", json!(18000));
+    let answer = bench.stage(&deal, "Prospecting").await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text());
     bench.finish().await;
 }
 
 #[tokio::test]
 async fn a_switch_keeps_an_approved_hold_where_it_is() {
-    let bench = Bench::new().await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let (bench, deal, id) = held(builder(RULES), "Prospecting").await;
     let app = &bench.house.app;
     let switch = Switch {
         service_account: "enrichment-agent".into(),
@@ -254,7 +243,7 @@ async fn a_switch_keeps_an_approved_hold_where_it_is() {
         "{shown}"
     );
     assert_eq!(
-        bench.stage(&deals[2], "Prospecting").await.code(),
+        bench.stage(&deal, "Prospecting").await.code(),
         "WRITEGATE_STOPPED"
     );
     app.control
@@ -262,7 +251,7 @@ async fn a_switch_keeps_an_approved_hold_where_it_is() {
         .await
         .unwrap();
     assert!(bench.writes().is_empty());
-    let answer = bench.stage(&deals[2], "Prospecting").await;
+    let answer = bench.stage(&deal, "Prospecting").await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     bench.finish().await;
 }
@@ -270,9 +259,7 @@ async fn a_switch_keeps_an_approved_hold_where_it_is() {
 #[tokio::test]
 async fn while_it_is_being_released_nothing_else_becomes_of_it() {
     let clock = clock();
-    let bench = Bench::of(builder(RULES).clock(clock.clone())).await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let (bench, deal, id) = held(builder(RULES).clock(clock.clone()), "Prospecting").await;
     let gate = Gate::new();
     let look = |head: &writegate::sandbox::Head<'_>| head.method == http::Method::GET;
     bench
@@ -290,7 +277,7 @@ async fn while_it_is_being_released_nothing_else_becomes_of_it() {
     );
     clock.advance_ms(7 * 24 * 3_600_000);
     releases::tick(&bench.house.app).await;
-    let repeat = bench.stage(&deals[2], "Prospecting").await;
+    let repeat = bench.stage(&deal, "Prospecting").await;
     assert_eq!(
         repeat.message(),
         format!(
@@ -329,9 +316,7 @@ async fn a_kill_counts_a_release_that_is_at_the_crm() {
 
 #[tokio::test]
 async fn an_outcome_that_nobody_knows_is_in_doubt_and_never_sent_again() {
-    let bench = Bench::new().await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let (bench, deal, id) = held(builder(RULES), "Prospecting").await;
     let patch = |head: &writegate::sandbox::Head<'_>| head.method == http::Method::PATCH;
     bench
         .house
@@ -340,7 +325,7 @@ async fn an_outcome_that_nobody_knows_is_in_doubt_and_never_sent_again() {
     bench.approve(SALES_OPS, &id).await;
     bench.until(&id, State::InDoubt).await;
     for _ in 0..2 {
-        let answer = bench.stage(&deals[2], "Prospecting").await;
+        let answer = bench.stage(&deal, "Prospecting").await;
         assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
         assert_eq!(answer.code(), "WRITEGATE_UNKNOWN_OUTCOME");
         assert!(answer.message().starts_with("May have been written: "));
@@ -403,10 +388,8 @@ async fn what_cannot_be_taken_apart_can_be_held_too() {
     assert!(shown["opaque"].is_string());
     bench.approve(OPERATOR, &id).await;
     let slot = bench.slot(&id);
-    bench
-        .house
-        .app
-        .holds
+    let holds = &bench.house.app.holds;
+    holds
         .wait(&slot, super::PATIENCE, |hold| hold.end.is_none())
         .await;
     let writes = bench.writes();
@@ -472,12 +455,7 @@ objects:
 #[tokio::test]
 async fn a_call_is_kept_open_for_a_decision() {
     let bench = Bench::new().await;
-    let case = bench
-        .house
-        .sandbox
-        .ids(CrmKind::Salesforce, "Case")
-        .remove(0);
-    let target = format!("/services/data/v61.0/sobjects/Case/{case}");
+    let target = bench.first("Case");
     let agent = bench.house.agent();
     let dam = bench.house.ledger.hold_all(RowKind::Held);
     let call =
@@ -501,12 +479,7 @@ async fn a_call_is_kept_open_for_a_decision() {
 #[tokio::test]
 async fn a_call_that_nobody_decides_ends_when_its_wait_is_over() {
     let bench = Bench::new().await;
-    let contact = bench
-        .house
-        .sandbox
-        .ids(CrmKind::Salesforce, "Contact")
-        .remove(0);
-    let target = format!("/services/data/v61.0/sobjects/Contact/{contact}");
+    let target = bench.first("Contact");
     let began = std::time::Instant::now();
     let held = bench
         .house
@@ -526,12 +499,7 @@ async fn a_call_that_nobody_decides_ends_when_its_wait_is_over() {
 #[tokio::test]
 async fn a_call_that_is_kept_open_ends_with_the_process() {
     let bench = Bench::new().await;
-    let case = bench
-        .house
-        .sandbox
-        .ids(CrmKind::Salesforce, "Case")
-        .remove(0);
-    let target = format!("/services/data/v61.0/sobjects/Case/{case}");
+    let target = bench.first("Case");
     bench.house.app.holds.drain();
     let held = bench
         .house
@@ -544,9 +512,7 @@ async fn a_call_that_is_kept_open_ends_with_the_process() {
 
 #[tokio::test]
 async fn the_route_tells_its_owner_how_a_hold_stands_and_nobody_else() {
-    let bench = Bench::new().await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let (bench, _, id) = held(builder(RULES), "Prospecting").await;
     let before = bench.house.sandbox.requests();
     let target = format!("/_writegate/holds/{}", id.to_lowercase());
     let told = bench.house.agent().get(&target).await;
@@ -650,11 +616,9 @@ async fn a_park_that_cannot_be_recorded_takes_nothing() {
 
 #[tokio::test]
 async fn no_credential_is_kept_with_a_hold() {
-    let bench = Bench::new().await;
-    let deals = bench.deals();
-    let id = hold_of(&bench.stage(&deals[2], "Prospecting").await);
+    let (bench, deal, id) = held(builder(RULES), "Prospecting").await;
     bench.release(SALES_OPS, &id).await;
-    bench.stage(&deals[2], "Prospecting").await;
+    bench.stage(&deal, "Prospecting").await;
     let rows = bench.house.ledger.rows(RowFilter::default()).await.unwrap();
     let all = serde_json::to_string(&rows).unwrap();
     assert!(!all.contains("canary"), "a token is in the ledger");

@@ -1,7 +1,6 @@
 //! What a doubtful write blocks, and what goes on.
 
 use serde_json::json;
-use writegate::mutation::CrmKind;
 use writegate::sandbox::seed;
 
 use super::*;
@@ -12,8 +11,7 @@ async fn any_key_of_the_record_is_blocked_and_all_else_goes_on() {
     let scene = Scene::new().await;
     let agent = scene.house.agent();
     let acme = account(seed::ACME);
-    scene.fail(&Method::PATCH, &acme, Fault::CloseBeforeEffect);
-    let doubt = doubtful(&agent.patch(&acme, &industry("Software")).await);
+    let doubt = scene.doubt(Fault::CloseBeforeEffect).await;
     // another field, another key, a delete, a batch
     is_blocked_by(
         &agent.patch(&acme, &json!({ "Rating": "Hot" })).await,
@@ -95,8 +93,7 @@ objects:
     let scene = Scene::of(House::builder().rules(rules)).await;
     let agent = scene.house.agent();
     let acme = account(seed::ACME);
-    scene.fail(&Method::PATCH, &acme, Fault::CloseBeforeEffect);
-    let doubt = doubtful(&agent.patch(&acme, &industry("Software")).await);
+    let doubt = scene.doubt(Fault::CloseBeforeEffect).await;
     let held = agent.patch(&acme, &json!({ "Rating": "Hot" })).await;
     is_blocked_by(&held, &doubt);
     scene.house.finish().await;
@@ -172,24 +169,12 @@ async fn what_was_never_sent_is_not_in_doubt() {
 #[tokio::test]
 async fn what_is_in_doubt_is_counted_until_it_is_settled() {
     let scene = Scene::new().await;
-    let acme = account(seed::ACME);
-    scene.fail(&Method::PATCH, &acme, Fault::CloseAfterEffect);
-    let doubt = doubtful(
-        &scene
-            .house
-            .agent()
-            .patch(&acme, &industry("Software"))
-            .await,
-    );
+    let doubt = scene.doubt(Fault::CloseAfterEffect).await;
     assert_eq!(scene.house.app.in_doubt().await.unwrap(), 1);
     assert_eq!(scene.state(&doubt).await, EntryState::InDoubt);
     assert_eq!(scene.look().await.len(), 1);
     assert_eq!(scene.house.app.in_doubt().await.unwrap(), 0);
     assert_eq!(scene.state(&doubt).await, EntryState::Done);
-    let record = scene
-        .house
-        .sandbox
-        .record(CrmKind::Salesforce, "Account", seed::ACME);
-    assert_eq!(record.unwrap()["Industry"], "Software");
+    assert_eq!(scene.field(seed::ACME, "Industry"), "Software");
     scene.house.finish().await;
 }

@@ -10,8 +10,6 @@ use crate::support::client::Client;
 use crate::support::house::{APPROVER, OPERATOR, VIEWER};
 use crate::support::program::verb;
 
-const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
-
 /// A create that nothing can tell of.
 async fn lost_create(scene: &Scene) -> String {
     scene.fail(&Method::POST, ACCOUNTS, Fault::CloseBeforeEffect);

@@ -10,7 +10,6 @@ use super::*;
 use crate::support::client::Client;
 use crate::support::house::TOKEN;
 
-const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
 const CONTACTS: &str = "/crm/v3/objects/contacts";
 
 #[tokio::test]
@@ -19,13 +18,9 @@ async fn identical_requests_in_flight_are_one_dispatch_with_one_answer() {
         let scene = Scene::new().await;
         let (gate, wait) = gated(after);
         scene.fail(&Method::POST, ACCOUNTS, wait);
-        let send = || {
-            let agent = scene.house.agent();
-            tokio::spawn(async move { agent.post(ACCOUNTS, &json!({ "Name": "Nakatomi" })).await })
-        };
-        let first = send();
+        let first = scene.create();
         gate.arrived(1).await;
-        let others = [send(), send(), send()];
+        let others = [scene.create(), scene.create(), scene.create()];
         scene.repeats_wait(3).await;
         gate.open();
         let first = first.await.unwrap();
@@ -132,14 +127,9 @@ async fn a_repeat_of_a_lost_send_is_told_the_same() {
     let (gate, wait) = gated(false);
     scene.fail(&Method::POST, ACCOUNTS, wait);
     scene.fail(&Method::POST, ACCOUNTS, Fault::CloseAfterEffect);
-    let agent = scene.house.agent();
-    let send = || {
-        let agent = agent.clone();
-        tokio::spawn(async move { agent.post(ACCOUNTS, &json!({ "Name": "Nakatomi" })).await })
-    };
-    let first = send();
+    let first = scene.create();
     gate.arrived(1).await;
-    let second = send();
+    let second = scene.create();
     scene.repeats_wait(1).await;
     gate.open();
     let doubt = doubtful(&first.await.unwrap());
@@ -153,8 +143,7 @@ async fn what_was_done_answers_its_repeats_for_a_day() {
     let scene = Scene::new().await;
     let agent = scene.house.agent();
     let acme = account(seed::ACME);
-    scene.fail(&Method::PATCH, &acme, Fault::CloseAfterEffect);
-    let doubt = doubtful(&agent.patch(&acme, &industry("Software")).await);
+    let doubt = scene.doubt(Fault::CloseAfterEffect).await;
     scene.look().await;
     let reply = agent.patch(&acme, &industry("Software")).await;
     assert_eq!((reply.status.as_u16(), reply.body.len()), (204, 0));
@@ -174,19 +163,14 @@ async fn after_another_write_to_the_record_the_same_request_is_no_repeat() {
     let (agent, other) = (scene.house.agent(), scene.house.other_agent());
     let acme = account(seed::ACME);
     for between in [&agent, &other] {
-        scene.fail(&Method::PATCH, &acme, Fault::CloseAfterEffect);
-        doubtful(&agent.patch(&acme, &industry("Software")).await);
+        scene.doubt(Fault::CloseAfterEffect).await;
         assert_eq!(scene.look().await.len(), 1);
         let by_key = "/services/data/v60.0/sobjects/Account/Ext_Id__c/A-1001";
         let reply = between.patch(by_key, &industry("Retail")).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         let reply = agent.patch(&acme, &industry("Software")).await;
         assert_eq!(reply.header("x-writegate-replayed"), None);
-        let record = scene
-            .house
-            .sandbox
-            .record(CrmKind::Salesforce, "Account", seed::ACME);
-        assert_eq!(record.unwrap()["Industry"], "Software");
+        assert_eq!(scene.field(seed::ACME, "Industry"), "Software");
         assert_eq!(agent.patch(&acme, &industry("Media")).await.status, 204);
     }
     scene.house.finish().await;
@@ -203,14 +187,9 @@ async fn who_waits_is_sent_itself_where_the_first_one_was_not() {
         body: "[]".into(),
     };
     scene.fail(&Method::POST, ACCOUNTS, refused);
-    let agent = scene.house.agent();
-    let send = || {
-        let agent = agent.clone();
-        tokio::spawn(async move { agent.post(ACCOUNTS, &json!({ "Name": "Nakatomi" })).await })
-    };
-    let first = send();
+    let first = scene.create();
     gate.arrived(1).await;
-    let second = send();
+    let second = scene.create();
     scene.repeats_wait(1).await;
     gate.open();
     assert_eq!(first.await.unwrap().status, 401);
@@ -224,8 +203,7 @@ async fn what_was_not_done_is_a_new_write() {
     let scene = Scene::new().await;
     let agent = scene.house.agent();
     let acme = account(seed::ACME);
-    scene.fail(&Method::PATCH, &acme, Fault::CloseBeforeEffect);
-    let doubt = doubtful(&agent.patch(&acme, &industry("Software")).await);
+    let doubt = scene.doubt(Fault::CloseBeforeEffect).await;
     // the CRM may still be at work
     assert!(scene.look().await.is_empty());
     is_blocked_by(&agent.patch(&acme, &industry("Software")).await, &doubt);
@@ -242,15 +220,7 @@ async fn what_was_not_done_is_a_new_write() {
 #[tokio::test]
 async fn a_write_that_the_crm_does_late_is_not_taken_for_undone() {
     let scene = Scene::new().await;
-    let acme = account(seed::ACME);
-    scene.fail(&Method::PATCH, &acme, Fault::CloseBeforeEffect);
-    let doubt = doubtful(
-        &scene
-            .house
-            .agent()
-            .patch(&acme, &industry("Software"))
-            .await,
-    );
+    let doubt = scene.doubt(Fault::CloseBeforeEffect).await;
     assert!(scene.look().await.is_empty());
     // what the connection's end hid: it is done a moment later
     let sandbox = &scene.house.sandbox;
@@ -439,8 +409,7 @@ async fn a_stopped_account_gets_no_settled_answer() {
     let scene = Scene::new().await;
     let agent = scene.house.agent();
     let acme = account(seed::ACME);
-    scene.fail(&Method::PATCH, &acme, Fault::CloseAfterEffect);
-    doubtful(&agent.patch(&acme, &industry("Software")).await);
+    scene.doubt(Fault::CloseAfterEffect).await;
     scene.look().await;
     let switch = writegate::control::Switch {
         service_account: "enrichment-agent".into(),

@@ -12,8 +12,6 @@ use crate::support::client::Client;
 use crate::support::house::{BROKER, KEY, TOKEN};
 use crate::support::program::Program;
 
-const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
-
 /// A CRM that outlives the proxies before it.
 struct Lasting {
     sandbox: Running,
@@ -119,8 +117,7 @@ async fn the_next_requests_token_reads_back_where_nothing_else_can() {
     let scene = Scene::without_credentials().await;
     let (acme, globex) = (account(seed::ACME), account(seed::GLOBEX));
     let agent = scene.house.agent();
-    scene.fail(&Method::PATCH, &acme, Fault::CloseAfterEffect);
-    let doubt = doubtful(&agent.patch(&acme, &industry("Software")).await);
+    let doubt = scene.doubt(Fault::CloseAfterEffect).await;
     scene.wait_out();
     // nobody has a credential, and another account's token does not count
     assert!(scene.look().await.is_empty());
@@ -151,15 +148,7 @@ async fn a_release_credential_reads_back_too() {
         }
     }))
     .await;
-    let acme = account(seed::ACME);
-    scene.fail(&Method::PATCH, &acme, Fault::CloseAfterEffect);
-    let doubt = doubtful(
-        &scene
-            .house
-            .agent()
-            .patch(&acme, &industry("Software"))
-            .await,
-    );
+    let doubt = scene.doubt(Fault::CloseAfterEffect).await;
     assert_eq!(scene.look().await.len(), 1);
     assert_eq!(scene.state(&doubt).await, EntryState::Done);
     let read = scene.house.sandbox.seen().pop().unwrap();

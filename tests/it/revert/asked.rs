@@ -10,15 +10,16 @@ use super::super::support::house::{APPROVER, BROKER, TOKEN, VIEWER};
 use super::super::support::program::Program;
 use super::{Desk, account, company, entry, sums};
 
+/// The agent gives a row another phone: the entry.
+async fn phoned(desk: &Desk) -> String {
+    let body = json!({ "Phone": "1" });
+    entry(&desk.house.agent().patch(&account(seed::ACME), &body).await)
+}
+
 #[tokio::test]
 async fn what_is_asked_has_one_reading() {
     let desk = Desk::open().await;
-    let agent = desk.house.agent();
-    let one = entry(
-        &agent
-            .patch(&account(seed::ACME), &json!({ "Phone": "1" }))
-            .await,
-    );
+    let one = phoned(&desk).await;
     let which = "give `entries`, or `as` and one of `last`, `since` and `run`";
     for (body, status, said) in [
         (json!({}), 422, which),
@@ -94,12 +95,7 @@ async fn what_is_asked_has_one_reading() {
 #[tokio::test]
 async fn a_viewer_does_not_revert() {
     let desk = Desk::open().await;
-    let agent = desk.house.agent();
-    let one = entry(
-        &agent
-            .patch(&account(seed::ACME), &json!({ "Phone": "1" }))
-            .await,
-    );
+    let one = phoned(&desk).await;
     let viewer = Client::new(desk.admin, VIEWER);
     let reply = viewer
         .post("/api/v1/reverts", &json!({ "entries": [one] }))
@@ -219,12 +215,7 @@ async fn entries_are_chosen_by_number_time_run_and_route() {
 #[tokio::test]
 async fn one_entry_has_an_address_of_its_own() {
     let desk = Desk::open().await;
-    let agent = desk.house.agent();
-    let one = entry(
-        &agent
-            .patch(&account(seed::ACME), &json!({ "Phone": "1" }))
-            .await,
-    );
+    let one = phoned(&desk).await;
     let client = Client::new(desk.admin, APPROVER);
     let path = format!("/api/v1/entries/{one}/revert");
     let dry = client.post(&path, &json!({ "dry_run": true })).await.json();

@@ -4,18 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Request;
 
 use crate::app::Worker;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Class, Shape};
 use crate::hold::{Contents, Hold, Shown};
-use crate::metrics::Stopwatch;
 use crate::mutation::{ChangeSet, Opaque};
-use crate::proxy::actor::{Caller, Credential};
-use crate::proxy::target;
+use crate::proxy::actor::Credential;
 use crate::proxy::write::Write;
-use crate::proxy::write::line::Line;
 
 /// A parked write, and what it comes to today.
 #[derive(Debug)]
@@ -131,31 +127,11 @@ fn write(
         .iter()
         .position(|state| state.route.name == hold.route)?;
     let path = CanonicalPath::parse(&contents.path).ok()?;
-    let uri = target(&path, false, contents.query.as_deref()).ok()?;
-    let request = Request::builder()
-        .method(hold.method.as_str())
-        .uri(uri)
-        .body(())
-        .ok()?;
-    let (mut parts, ()) = request.into_parts();
-    parts.headers = contents.headers()?;
-    Some(Write {
-        worker: Arc::clone(worker),
+    Write::kept(
+        worker,
         place,
-        now: app.clock.now(),
-        entry: hold.entry.clone(),
-        actor: hold.actor.clone(),
-        caller: Caller {
-            service_account: Some(hold.actor.service_account.clone()),
-            fingerprint: None,
-            credential,
-        },
-        acting: app.routes.get(place)?.crm.acting(&parts.headers),
-        parts,
-        path,
-        rules: app.rules.load_full(),
-        digest: String::new(),
-        watch: Arc::new(Stopwatch::start()),
-        line: Line::default(),
-    })
+        (&hold.entry, &hold.actor, hold.origin()),
+        (&hold.method, path, contents.query.as_deref()),
+        (contents.headers()?, credential),
+    )
 }

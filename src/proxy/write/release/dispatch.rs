@@ -79,7 +79,16 @@ impl Release<'_> {
             return Err(Stop::Recorded);
         }
         let subject = write.subject(Some(&self.again.changes), Some(verdict));
-        match app.journal.open(permit, &subject, snapshot, &[]).await {
+        let reverts = self.hold.takes_back.as_ref().map(|back| &*back.entries);
+        let opened = match reverts {
+            Some(entries) => {
+                app.journal
+                    .open_revert(permit, &subject, snapshot, entries)
+                    .await
+            }
+            None => app.journal.open(permit, &subject, snapshot, &[]).await,
+        };
+        match opened {
             Ok(journaled) => {
                 turn.note(|hold| hold.opened = true);
                 let mutations = self.again.changes.mutations();
