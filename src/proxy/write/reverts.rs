@@ -92,9 +92,11 @@ async fn standing(app: &App, slot: &Arc<Slot>) -> Option<Arc<Hold>> {
 }
 
 fn waiting(app: &App, hold: &Hold) -> Waiting {
-    let stands = match hold.state(&app.config) {
-        State::Parked => format!("waits for {}", waits_for(&hold.terms.requirements)),
-        other => format!("is {}", other.word().replace('_', " ")),
+    let state = hold.state(&app.config);
+    let stands = if state == State::Parked {
+        format!("waits for {}", waits_for(&hold.terms.requirements))
+    } else {
+        format!("is {}", state.word().replace('_', " "))
     };
     Waiting {
         hold: hold.id.clone(),
