@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{About, Clause, batch, clause, clauses, clock_time, sentence};
+use crate::clock::EntryId;
 use crate::error::{Refusal, RefusalKind};
 use crate::hold::people::waits_for;
 use crate::hold::{End, Hold, STOPPED};
@@ -184,6 +185,16 @@ pub fn queue_full(charge: &Charge, used: u64) -> Refusal {
     );
     refusal.rule = Some(format!("limit {name}"));
     refusal
+}
+
+/// What a path may hold is not written down, so that it could be sent later.
+#[must_use]
+pub fn not_kept(entry: &EntryId) -> Refusal {
+    let message = format!(
+        "Not written: the path may hold a secret, so this cannot be kept for a person to decide. \
+         Repeating this will not help. [entry {entry}]"
+    );
+    Refusal::new(RefusalKind::Denied, message)
 }
 
 /// An `Idempotency-Key` that stands for another request.
