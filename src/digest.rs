@@ -1,5 +1,7 @@
 //! What makes two requests the same: who asks what of which route, not how the JSON is laid out.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::Value;
 
@@ -22,7 +24,8 @@ pub struct Sameness<'a> {
     pub acting: &'a [(String, String)],
     /// What would change.
     pub changes: &'a ChangeSet,
-    /// The inspected bytes; they count only where the request could not be taken apart.
+    /// The inspected bytes: as they are where the request could not be taken apart, else as the JSON
+    /// that they are.
     pub bytes: &'a [u8],
 }
 
@@ -50,6 +53,8 @@ pub fn of(same: &Sameness<'_>) -> String {
             for mutation in mutations {
                 part(sorted(mutation).to_string().as_bytes());
             }
+            // What no mutation tells counts too, such as `allOrNone`.
+            part(&body(same.bytes));
         }
     }
     let digest = context.finish();
@@ -58,6 +63,19 @@ pub fn of(same: &Sameness<'_>) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+/// A body with the members of every object in order, where it is JSON. Names that stand there twice
+/// were refused before.
+#[expect(clippy::disallowed_methods, reason = "the strict parser has read it")]
+fn body(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(mut value) => {
+            value.sort_all_objects();
+            Cow::Owned(value.to_string().into_bytes())
+        }
+        Err(_no_json) => Cow::Borrowed(bytes),
+    }
 }
 
 /// A mutation with the members of every object in order.
@@ -75,6 +93,10 @@ mod tests {
     use crate::mutation::{Operation, RecordKey, Undo};
 
     fn digest(fields: &Value, path: &str) -> String {
+        with_body(fields, path, "")
+    }
+
+    fn with_body(fields: &Value, path: &str, body: &str) -> String {
         let fields: Map<String, Value> = fields.as_object().unwrap().clone();
         let changes = ChangeSet::Mutations(vec![Mutation {
             object: "Account".into(),
@@ -93,8 +115,20 @@ mod tests {
             query: None,
             acting: &[],
             changes: &changes,
-            bytes: b"",
+            bytes: body.as_bytes(),
         })
+    }
+
+    #[test]
+    fn what_no_mutation_tells_counts_and_white_space_does_not() {
+        let of = |body: &str| with_body(&json!({ "A": 1 }), "/p", body);
+        let one = of(r#"{"allOrNone":false,"records":[{"A":1,"B":2}]}"#);
+        assert_eq!(
+            one,
+            of("{ \"records\": [{\"B\":2,\"A\":1}],\n\"allOrNone\":false }")
+        );
+        assert_ne!(one, of(r#"{"allOrNone":true,"records":[{"A":1,"B":2}]}"#));
+        assert_ne!(of("a,b\n"), of("a,b"));
     }
 
     #[test]

@@ -219,6 +219,16 @@ pub fn queue_full(charge: &Charge, used: u64) -> Refusal {
     refusal
 }
 
+/// What a path may hold is not written down, so that it could be sent later.
+#[must_use]
+pub fn not_kept(entry: &EntryId) -> Refusal {
+    let message = format!(
+        "Not written: the path may hold a secret, so this cannot be kept for a person to decide. \
+         Repeating this will not help. [entry {entry}]"
+    );
+    Refusal::new(RefusalKind::Denied, message)
+}
+
 /// An `Idempotency-Key` that stands for another request.
 #[must_use]
 pub fn another_request(hold: &Hold, now: Timestamp) -> Refusal {

@@ -51,6 +51,10 @@ impl Write {
     pub(super) async fn park(&self, mut parking: Parking) -> Result<Response<Body>, Box<Refused>> {
         let app = &self.worker.app;
         let (changes, verdict) = (&parking.changes, &parking.verdict);
+        if parking.opaque && self.path.may_hold_secret() {
+            let refusal = holds::not_kept(&self.entry);
+            return Err(self.give_back(refusal, changes, verdict).await);
+        }
         let snapshot = parking.snapshot.take();
         let snapshot = self.complete(snapshot, changes, verdict).await?;
         let same = match self.same(parking.opaque, &parking.bytes, changes) {
@@ -203,6 +207,9 @@ impl Write {
             Err(_no_route) => http::HeaderMap::new(),
         };
         let mut contents = Contents::of(bytes, &passed, snapshot);
+        // In full, as they are to be sent; of what is not taken apart an entry has less.
+        self.path.as_str().clone_into(&mut contents.path);
+        contents.query = self.parts.uri.query().map(str::to_owned);
         contents.charges.clone_from(charges);
         contents.gauge = gauge;
         contents.exact = parking.opaque.then(|| Exact {
@@ -275,13 +282,11 @@ pub(super) fn requirements(verdict: &Verdict) -> Vec<Requirement> {
     verdict.requirements.clone()
 }
 
-/// What every governed request has already is left out.
+/// Mutations are in the row of every governed request.
 fn values(contents: &Contents) -> Map<String, Value> {
     let Value::Object(mut values) = json!(contents) else {
         return Map::new();
     };
-    for there in ["path", "query", "mutations"] {
-        values.shift_remove(there);
-    }
+    values.shift_remove("mutations");
     values
 }

@@ -5,6 +5,9 @@
     reason = "any other state fails the test"
 )]
 
+mod requests;
+mod vary;
+
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
