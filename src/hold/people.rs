@@ -120,7 +120,7 @@ fn people<'a>(
         };
         let (same, others): (Vec<_>, Vec<_>) = people
             .into_iter()
-            .partition(|person| person.0.iter().any(|other| known(other)));
+            .partition(|person| person.0.iter().any(known));
         let mut person: Vec<_> = same.into_iter().flat_map(|person| person.0).collect();
         person.push(operator);
         people = others;

@@ -204,7 +204,7 @@ fn refusals() -> Vec<Raised> {
         )
         .raised(&format!("amount {deal}"), 0),
         Told::held(
-            "Not written yet: waits for Deal Desk and Sales Ops until 2026-11-23 14:02 UTC. Repeat \
+            "Not written yet: waits for Sales Ops and Deal Desk until 2026-11-23 14:02 UTC. Repeat \
              exactly this request later to get the CRM's answer; do not vary it. Why: \
              deals.dealstage is decided by Sales Ops; Stage changes on enterprise deals need two \
              people (rule hubspot-enterprise-stage). [hold {hold}]",

@@ -219,7 +219,7 @@ fn refusals() -> Vec<Raised> {
         ),
         of_423(
             &format!("stage {deal}"),
-            "{'message': \"Not written yet: waits for Deal Desk and Sales Ops until 2026-11-23 14:02 \
+            "{'message': \"Not written yet: waits for Sales Ops and Deal Desk until 2026-11-23 14:02 \
              UTC. Repeat exactly this request later to get the CRM's answer; do not vary it. Why: \
              Opportunity.StageName is decided by Sales Ops; Stage changes on enterprise deals need \
              two people (rule enterprise-stage). [hold {hold}]\", 'errorCode': 'WRITEGATE_HELD', 'fields': ['StageName']}",

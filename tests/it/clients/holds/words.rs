@@ -70,7 +70,7 @@ impl Words {
         Self::held(
             sdk,
             &format!(
-                "Not written yet: waits for Deal Desk and Sales Ops until 2026-11-23 14:02 UTC. \
+                "Not written yet: waits for Sales Ops and Deal Desk until 2026-11-23 14:02 UTC. \
                  {REPEAT} Why: {} is decided by Sales Ops; Stage changes on enterprise deals need \
                  two people (rule {rule}). [hold {{hold}}]",
                 sdk.stage()
