@@ -146,14 +146,18 @@ fn show(report: &Report, dry_run: bool, context: &mut Context<'_>) -> Result<(),
         0 => String::new(),
         count => format!(" · {count} waiting for people"),
     };
+    let already = match already {
+        0 => String::new(),
+        count => format!(" · {count} as before already"),
+    };
     let would = if dry_run {
         "dry run, nothing written: "
     } else {
         ""
     };
     context.out.line(format_args!(
-        "{would}{restored} restored · {already} as before already · {skipped} skipped · \
-         {impossible} impossible{waits}, of {entries} entries"
+        "{would}{restored} restored{already} · {skipped} skipped · {impossible} impossible{waits}, of \
+         {entries} entries"
     ))?;
     if !made.is_empty() {
         let made: Vec<String> = made.iter().map(|entry| visible(entry)).collect();

@@ -5,6 +5,7 @@ mod again;
 mod attach;
 mod count;
 mod judge;
+mod kept;
 mod line;
 mod observe;
 mod park;
@@ -18,11 +19,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use super::actor::{Caller, Credential};
+use super::actor::Caller;
 use super::early::NOBODY;
 use super::words::{self, About};
 use super::{Call, Refused, headers};
@@ -100,41 +101,6 @@ impl Write {
             watch: Arc::new(Stopwatch::start()),
             line: Line::default(),
         }
-    }
-
-    /// A write that no request carries now; `None` where its route is gone or its parts make no request.
-    fn kept(
-        worker: &Arc<Worker>,
-        place: usize,
-        (entry, actor, origin): (&EntryId, &Actor, Origin),
-        (method, path, query): (&str, CanonicalPath, Option<&str>),
-        (headers, credential): (HeaderMap, Credential),
-    ) -> Option<Self> {
-        let app = &worker.app;
-        let uri = super::target(&path, false, query).ok()?;
-        let request = Request::builder().method(method).uri(uri).body(()).ok()?;
-        let (mut parts, ()) = request.into_parts();
-        parts.headers = headers;
-        Some(Self {
-            worker: Arc::clone(worker),
-            place,
-            now: app.clock.now(),
-            entry: entry.clone(),
-            actor: actor.clone(),
-            origin,
-            caller: Caller {
-                service_account: Some(actor.service_account.clone()),
-                fingerprint: None,
-                credential,
-            },
-            acting: app.routes.get(place)?.crm.acting(&parts.headers),
-            parts,
-            path,
-            rules: app.rules.load_full(),
-            digest: String::new(),
-            watch: Arc::new(Stopwatch::start()),
-            line: Line::default(),
-        })
     }
 
     /// A request that cannot be taken apart: `endpoints` rows decide, else it is denied. Its body is

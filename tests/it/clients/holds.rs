@@ -227,6 +227,7 @@ impl Story<'_> {
         self.drifted().await;
         self.doubted().await;
         self.expired().await;
+        self.unknown().await;
     }
 
     /// Two people say yes, one after the other; the program's own repeat gets the CRM's answer.
@@ -366,7 +367,7 @@ impl Story<'_> {
     /// The CRM makes the record and does not answer.
     async fn doubted(&self) {
         let step = "lead Hopper";
-        let held = Sees::Raises(Words::new_record(self.sdk));
+        let held = Sees::Raises(Words::new_record(self.sdk, "2026-11-27"));
         let hold = self.call("held", step, held, 0).await;
         let post = |head: &Head<'_>| head.method == http::Method::POST;
         self.bench
@@ -376,18 +377,29 @@ impl Story<'_> {
         self.bench.approve(SALES_OPS, &hold).await;
         self.bench.until(&hold, State::InDoubt).await;
         self.one_more();
-        for case in ["in doubt", "still in doubt"] {
-            let doubt = Sees::Raises(Words::in_doubt(self.sdk));
-            assert_eq!(self.call(case, step, doubt, 0).await, hold);
-        }
-        self.clock.advance_ms(31_000);
-        let worker = self.bench.house.worker();
-        let settled = writegate::doubt::settle_due(&worker, self.clock.now()).await;
-        assert_eq!(settled.len(), 1);
-        // HubSpot's answer is the record, so it is read once more.
-        let (made, reads) = self.sdk.of((json!(true), 0), (json!("Hopper"), 1));
+        // Its own repeat reads it back; HubSpot's answer is the record, so that is read once more.
+        let (made, reads) = self.sdk.of((json!(true), 1), (json!("Hopper"), 2));
         self.call("read back, collected", step, Sees::Returns(made), reads)
             .await;
+    }
+
+    /// Nobody can tell whether the CRM made the record.
+    async fn unknown(&self) {
+        let step = "lead Lamarr";
+        let held = Sees::Raises(Words::new_record(self.sdk, "2026-12-04"));
+        let hold = self.call("held", step, held, 0).await;
+        let post = |head: &Head<'_>| head.method == http::Method::POST;
+        self.bench
+            .house
+            .sandbox
+            .script(post, 1, Fault::CloseBeforeEffect);
+        self.bench.approve(SALES_OPS, &hold).await;
+        self.bench.until(&hold, State::InDoubt).await;
+        self.one_more();
+        for (case, reads) in [("in doubt", 1), ("still in doubt", 0)] {
+            let doubt = Sees::Raises(Words::in_doubt(self.sdk));
+            assert_eq!(self.call(case, step, doubt, reads).await, hold);
+        }
     }
 
     /// Nobody decides for a week.

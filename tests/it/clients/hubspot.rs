@@ -31,9 +31,9 @@ async fn an_unmodified_hubspot_client_session() {
     session.refused(&limited()).await;
     pass(&clock, 1);
     session.writes("notes 1", &json!(1)).await;
-    for _ in 0..4 {
-        pass(&clock, 180);
-        session.writes("notes 40", &json!(40)).await;
+    for _ in 0..8 {
+        pass(&clock, 90);
+        session.writes("notes 20", &json!(20)).await;
     }
     pass(&clock, 180);
     session.writes("notes 19", &json!(19)).await;
@@ -140,6 +140,7 @@ impl Told<'_> {
         let (class, reason) = match self.status {
             403 => ("ForbiddenException", "Forbidden"),
             423 => ("ApiException", "Locked"),
+            502 => ("ServiceException", "Bad Gateway"),
             _ => ("ApiException", "Too Many Requests"),
         };
         let mut context = self.context;

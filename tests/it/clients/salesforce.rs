@@ -41,12 +41,12 @@ async fn an_unmodified_simple_salesforce_session() {
     pass(&clock, 1);
     let score = format!("score {} 4", seed::INITECH);
     session.writes(&score, &json!(204)).await;
-    for _ in 0..4 {
-        pass(&clock, 180);
-        session.writes("tasks 40", &json!(40)).await;
+    for _ in 0..9 {
+        pass(&clock, 90);
+        session.writes("tasks 20", &json!(20)).await;
     }
-    pass(&clock, 180);
-    session.writes("tasks 39", &json!(39)).await;
+    pass(&clock, 90);
+    session.writes("tasks 19", &json!(19)).await;
     session.refused(&budget()).await;
     kill(&house, pass(&clock, 60)).await;
     session

@@ -69,7 +69,10 @@ async fn a_yes_sends_it_and_a_revert_takes_it_back() {
         (423, &json!("WRITEGATE_HELD"))
     );
 
-    let approve = format!("{} --yes", demo.printed(" holds approve "));
+    let digest = demo.asks(&["holds", "show", &id])["digest"].clone();
+    let decided = format!("{id}@{}", digest.as_str().unwrap());
+    let approve = demo.printed(" holds approve ").replace(&id, &decided);
+    let approve = format!("{approve} --yes");
     let approved = said(&demo.shell(&approve));
     assert!(
         approved.contains(&format!("{id}   approved; being sent")),

@@ -272,7 +272,7 @@ async fn the_command_line_shows_a_table_and_json() {
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
-    let sum = "1 restored · 0 as before already · 1 skipped · 0 impossible, of 1 entries";
+    let sum = "1 restored · 1 skipped · 0 impossible, of 1 entries";
     let expected = [
         "RECORD, FIELD RESULT THEN WRITTEN NOW WHY".to_owned(),
         format!("entry {one}"),
@@ -301,7 +301,7 @@ async fn the_command_line_shows_a_table_and_json() {
         (json.code, json.out.as_str()),
         (
             Some(0),
-            "nothing to take back\n0 restored · 0 as before already · 0 skipped · 0 impossible, of 0 entries\n"
+            "nothing to take back\n0 restored · 0 skipped · 0 impossible, of 0 entries\n"
         )
     );
     assert_eq!(usage.code, Some(2));

@@ -145,13 +145,13 @@ impl Words {
     }
 
     /// A new lead or contact.
-    pub(super) fn new_record(sdk: Sdk) -> Self {
+    pub(super) fn new_record(sdk: Sdk, until: &str) -> Self {
         let why = sdk.of(
             "Lead.Company is decided by Sales Ops; create of Lead is decided by Sales Ops",
             "create of contacts is decided by Sales Ops",
         );
         let message = format!(
-            "Not written yet: waits for Sales Ops until 2026-11-27 14:02 UTC. {REPEAT} Why: {why}. \
+            "Not written yet: waits for Sales Ops until {until} 14:02 UTC. {REPEAT} Why: {why}. \
              [hold {{hold}}]"
         );
         Self {
@@ -164,12 +164,13 @@ impl Words {
     /// It was sent, and the CRM did not answer.
     pub(super) fn in_doubt(sdk: Sdk) -> Self {
         Self {
-            code: "WRITEGATE_IN_DOUBT",
+            status: 502,
+            code: "WRITEGATE_UNKNOWN_OUTCOME",
             message:
                 "May have been written: this was approved and sent, and the CRM did not answer. \
-                      Read the record first; it is not sent again until settled. [hold {hold}]"
+                      Read the record first; it is not sent again until settled. [entry {entry}] [hold {hold}]"
                     .to_owned(),
-            ..Self::new_record(sdk)
+            ..Self::new_record(sdk, "")
         }
     }
 
@@ -221,13 +222,17 @@ impl Words {
         if let Some(field) = self.field {
             context["fields"] = json!([field]);
         }
-        let waits = self.code == "WRITEGATE_HELD";
+        let verdict = match self.code {
+            "WRITEGATE_HELD" => "hold",
+            "WRITEGATE_UNKNOWN_OUTCOME" => "allow",
+            _ => "deny",
+        };
         Told {
             status: self.status,
             message: &self.message,
             category: self.code,
             context,
-            verdict: Some(if waits { "hold" } else { "deny" }),
+            verdict: Some(verdict),
             retry: None,
         }
         .raised(step, reads)
