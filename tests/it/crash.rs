@@ -3,9 +3,11 @@
 
 mod crowd;
 mod doubts;
+mod figures;
 mod holds;
 mod judge;
 mod line;
+mod point;
 mod reverts;
 mod scene;
 mod steps;
