@@ -163,7 +163,7 @@ pub(super) async fn at_each_failure<S: Script>(what: &str, script: &S, releases:
             for at in SOME_WRITES {
                 one(script, &Point::error(WRITES, at), 0, &mut figures).await;
             }
-            continue;
+            break;
         }
         for calls in [SYNCS, WRITES] {
             let mut point = Point::error(calls, 1);
