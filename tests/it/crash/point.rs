@@ -4,15 +4,11 @@
 use std::fmt;
 
 /// Kinds of calls: what is made durable and written to disk, what is sent and read.
-pub(super) const CALLS: [&str; 5] = [
-    SYNCS,
-    WRITES,
-    "sendto,writev,sendmsg",
-    "recvfrom,readv,recvmsg",
-    "connect,accept4",
-];
+pub(super) const CALLS: [&str; 5] = [SYNCS, WRITES, SENDS, READS, "connect,accept4"];
 pub(super) const SYNCS: &str = "fsync,fdatasync";
 pub(super) const WRITES: &str = "pwrite64";
+const READS: &str = "recvfrom,readv,recvmsg";
+const SENDS: &str = "sendto,writev,sendmsg";
 
 /// The calls of each thread are counted apart, and the first one that comes to the number is hit. For
 /// the calls of a thread not to be hidden by those of another one, it gets so many more before.
@@ -25,8 +21,22 @@ pub(super) enum Ahead {
     Agents,
 }
 
-/// So many requests.
-pub(super) const AHEAD: usize = 40;
+/// So many requests; no other thread makes as many calls.
+pub(super) const AHEAD: usize = 25;
+
+impl Ahead {
+    /// The first call that can be of interest: a request takes three reads, of which one finds nothing,
+    /// and one send; an agent's one more to the CRM.
+    pub(super) fn first(self, calls: &str) -> usize {
+        let each = match (self, calls) {
+            (Self::Nobody, _) => return 1,
+            (_, READS) => 3,
+            (Self::Agents, SENDS) => 2,
+            (Self::Desk | Self::Agents, _) => 1,
+        };
+        AHEAD * each
+    }
+}
 
 /// What comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

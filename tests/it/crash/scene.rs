@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -73,6 +74,8 @@ pub(super) struct World {
     pub(super) notes: Mutex<Notes>,
     /// How often anybody was answered.
     pub(super) answers: watch::Sender<usize>,
+    /// Whether the disk broke.
+    pub(super) broken: AtomicBool,
     /// What is done, and has to hold, once all doubts are settled.
     pub(super) finish: OnceLock<Finish>,
 }
@@ -172,6 +175,7 @@ impl World {
             release,
             notes: Mutex::default(),
             answers: watch::Sender::default(),
+            broken: AtomicBool::new(false),
             finish: OnceLock::new(),
         })
     }

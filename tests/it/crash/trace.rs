@@ -2,6 +2,7 @@
 //! more.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
@@ -45,6 +46,7 @@ async fn lived<S: Script>(world: &Arc<World>, point: &Point, script: &S) -> bool
         What::Kill => life.kill().await,
         What::Error => {
             let broken = life.program.log().iter().any(refuses);
+            world.broken.fetch_or(broken, Ordering::SeqCst);
             life.kill().await;
             return !broken;
         }
@@ -135,11 +137,10 @@ async fn every_point<S: Script>(script: (&S, Release), calls: &'static str, figu
     let everybody = [Ahead::Nobody, Ahead::Desk, Ahead::Agents];
     let disk = [SYNCS, WRITES].contains(&calls);
     for ahead in everybody.into_iter().take(if disk { 1 } else { 3 }) {
-        for (seed, step) in [(0, 1), (1, 5), (2, 5)] {
-            let first = if ahead == Ahead::Nobody { 1 } else { AHEAD };
+        for (seed, step) in [(0, step(calls)), (1, 5), (2, 7)] {
             let mut point = Point {
                 ahead,
-                ..Point::kill(calls, first + seed)
+                ..Point::kill(calls, ahead.first(calls) + seed)
             };
             while !one(script, &point, seed, figures).await {
                 point.at += step;
@@ -147,6 +148,11 @@ async fn every_point<S: Script>(script: (&S, Release), calls: &'static str, figu
             println!("{:?}, seed {seed}: over {point}", script.1);
         }
     }
+}
+
+/// A commit writes a dozen pages.
+fn step(calls: &str) -> usize {
+    if calls == WRITES { 3 } else { 1 }
 }
 
 /// The disk breaks at each write and each sync of the ledger, then kill -9: all of them where the full
@@ -168,7 +174,7 @@ pub(super) async fn at_each_failure<S: Script>(what: &str, script: &S, releases:
         for calls in [SYNCS, WRITES] {
             let mut point = Point::error(calls, 1);
             while !one(script, &point, 0, &mut figures).await {
-                point.at += 1;
+                point.at += step(calls);
             }
             println!("{release:?}: over {point}");
         }
