@@ -12,6 +12,7 @@ mod reverts;
 mod scene;
 mod steps;
 mod trace;
+mod truth;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -288,12 +288,15 @@ impl Life {
 
     /// The same until it is not being sent any more.
     pub(super) async fn collect(&self, errand: &Errand) -> Option<Reply> {
-        loop {
-            let reply = self.ask(errand).await?;
-            if !being_sent(&reply) {
-                return Some(reply);
+        let collected = async {
+            loop {
+                let reply = self.ask(errand).await?;
+                if !being_sent(&reply) {
+                    return Some(reply);
+                }
             }
-        }
+        };
+        timeout(PATIENCE, collected).await.unwrap()
     }
 
     /// The hold that an errand waits in; `None` also where it could not be parked.
