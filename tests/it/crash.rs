@@ -3,13 +3,16 @@
 
 mod crowd;
 mod doubts;
+mod figures;
 mod holds;
 mod judge;
 mod line;
+mod point;
 mod reverts;
 mod scene;
 mod steps;
 mod trace;
+mod truth;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

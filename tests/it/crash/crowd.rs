@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use writegate::sandbox::seed;
 
+use super::figures::{Figures, mixed};
 use super::judge;
 use super::scene::{ANN, DANA, Errand, Life, Release, World};
 use super::steps::{after, before, writes};
-use super::trace::{Figures, mixed};
 use crate::support::long;
 
 const AGENTS: usize = 4;

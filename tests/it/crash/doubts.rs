@@ -9,7 +9,7 @@ use writegate::sandbox::{Head, seed};
 
 use super::scene::{ANN, DANA, Errand, Life, Release, World};
 use super::steps::{Step, after, at_each_step, before, reads};
-use super::trace::{Script, at_each_call};
+use super::trace::{Script, at_each_call, at_each_failure};
 use Release::{Credential, Repeat};
 
 /// What the CRM did, and nobody heard of.
@@ -173,4 +173,9 @@ async fn at_each_step_of_a_settlement() {
 #[tokio::test]
 async fn while_doubts_are_settled() {
     at_each_call("doubts that are settled", &Settled, &[Repeat, Credential]).await;
+}
+
+#[tokio::test]
+async fn while_the_disk_breaks() {
+    at_each_failure("doubts on a broken disk", &Settled, &[Repeat, Credential]).await;
 }

@@ -8,7 +8,7 @@ use writegate::sandbox::{Fault, seed};
 
 use super::scene::{ANN, DANA, Errand, Life, Release, World};
 use super::steps::{Step, after, at_each_step, before, reads, writes};
-use super::trace::{Script, at_each_call};
+use super::trace::{Script, at_each_call, at_each_failure};
 use Release::{Credential, Repeat};
 
 /// Two people have to agree.
@@ -326,6 +326,11 @@ async fn at_each_step_of_a_hold() {
 #[tokio::test]
 async fn from_the_park_to_the_answer() {
     at_each_call("holds that are approved", &Approved, &[Repeat, Credential]).await;
+}
+
+#[tokio::test]
+async fn while_the_disk_breaks() {
+    at_each_failure("holds on a broken disk", &Approved, &[Repeat, Credential]).await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use writegate::sandbox::{Gate, Head, seed};
 
 use super::scene::{Errand, Life, Release, World};
 use super::steps::{Step, after, at_each_step, before, reads};
-use super::trace::{Script, at_each_call};
+use super::trace::{Script, at_each_call, at_each_failure};
 use Release::Credential;
 
 /// What the agent wrote: the record, the field, and the value.
@@ -195,4 +195,9 @@ async fn at_each_step_of_a_revert() {
 #[tokio::test]
 async fn while_it_is_taken_back() {
     at_each_call("reverts", &Reverted, &[Credential]).await;
+}
+
+#[tokio::test]
+async fn while_the_disk_breaks() {
+    at_each_failure("reverts on a broken disk", &Reverted, &[Credential]).await;
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -73,6 +74,8 @@ pub(super) struct World {
     pub(super) notes: Mutex<Notes>,
     /// How often anybody was answered.
     pub(super) answers: watch::Sender<usize>,
+    /// Whether the disk broke.
+    pub(super) broken: AtomicBool,
     /// What is done, and has to hold, once all doubts are settled.
     pub(super) finish: OnceLock<Finish>,
 }
@@ -172,6 +175,7 @@ impl World {
             release,
             notes: Mutex::default(),
             answers: watch::Sender::default(),
+            broken: AtomicBool::new(false),
             finish: OnceLock::new(),
         })
     }
@@ -284,20 +288,21 @@ impl Life {
 
     /// The same until it is not being sent any more.
     pub(super) async fn collect(&self, errand: &Errand) -> Option<Reply> {
-        loop {
-            let reply = self.ask(errand).await?;
-            if !being_sent(&reply) {
-                return Some(reply);
+        let collected = async {
+            loop {
+                let reply = self.ask(errand).await?;
+                if !being_sent(&reply) {
+                    return Some(reply);
+                }
             }
-        }
+        };
+        timeout(PATIENCE, collected).await.unwrap()
     }
 
-    /// The hold that an errand waits in.
+    /// The hold that an errand waits in; `None` also where it could not be parked.
     pub(super) async fn park(&self, errand: &Errand) -> Option<String> {
         let reply = self.ask(errand).await?;
-        let held = told_hold(&reply);
-        let (id, _) = held.unwrap_or_else(|| panic!("{}: {}", errand.name(), reply.text()));
-        Some(id)
+        told_hold(&reply).map(|(id, _)| id)
     }
 
     /// An agent reads a record.
@@ -376,11 +381,13 @@ impl Life {
         assert!(crm.set_field(CrmKind::Salesforce, object, record, field, json!(value)));
     }
 
-    /// A revert that is carried out.
+    /// A revert that is carried out; `None` also where none could be.
     pub(super) async fn revert(&self, wish: &Value) -> Option<Value> {
         let reply = self.operator(APPROVER, "/api/v1/reverts", Some(wish));
         let reply = reply.await?;
-        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+        if reply.status != StatusCode::OK {
+            return None;
+        }
         let report = reply.json();
         judge::reported(&self.world, &report);
         let made = report["summary"]["made"].as_array().unwrap().iter();

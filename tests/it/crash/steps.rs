@@ -8,9 +8,9 @@ use http::Method;
 use tokio::time::{Instant, timeout};
 use writegate::sandbox::{Fault, Gate, Head};
 
+use super::figures::Figures;
 use super::judge;
 use super::scene::{PATIENCE, Release, World};
-use super::trace::Figures;
 
 /// Begins a life, and returns when it was ended at its step.
 pub(super) type Strike = for<'a> fn(&'a Arc<World>) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
