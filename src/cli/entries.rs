@@ -76,22 +76,23 @@ impl Since {
             Self::Moment(moment) => Ok(moment),
             Self::Ago(ago) => now.checked_sub(ago),
         };
-        moment.map_err(|error| Failure::Usage(format!("--since: {error}")))
+        moment.map_err(|error| Failure::Usage(format!("so far back is no moment: {error}")))
     }
 }
 
-/// Reads what stands behind `--since`.
+/// Reads what stands behind `--since` and `--older-than`.
 pub(super) fn since(text: &str) -> Result<Since, String> {
     if let Ok(moment) = text.parse() {
         return Ok(Since::Moment(moment));
     }
     let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
-    if let Some(ago) = days.and_then(|days: i64| days.checked_mul(24)) {
-        return Ok(Since::Ago(SignedDuration::from_hours(ago)));
-    }
-    match text.parse::<SignedDuration>() {
-        Ok(ago) if !ago.is_negative() => Ok(Since::Ago(ago)),
-        Ok(_) | Err(_) => Err("write 2026-11-20T14:00Z, or 2h, 30m, 7d".into()),
+    let days = days.and_then(|days: i64| days.checked_mul(86_400));
+    let ago = days
+        .map(SignedDuration::from_secs)
+        .or_else(|| text.parse().ok());
+    match ago {
+        Some(ago) if !ago.is_negative() => Ok(Since::Ago(ago)),
+        Some(_) | None => Err("write 2026-11-20T14:00Z, or 2h, 30m, 7d".into()),
     }
 }
 

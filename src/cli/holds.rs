@@ -7,12 +7,15 @@ mod show;
 
 use clap::{Args, Subcommand};
 use form_urlencoded::Serializer;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::admin_client::{AdminArguments, AdminClient};
+use super::entries::{Since, since};
 use super::table::Table;
 use super::visible::visible;
 use super::{Context, Exit, Failure};
+use crate::clock::{Clock, SystemClock};
 use hold::{Hold, by_rule, what};
 
 /// Look at writes that wait for a person, and decide them
@@ -36,6 +39,22 @@ pub(super) struct Filters {
     /// On this route
     #[arg(long, value_name = "ROUTE")]
     route: Option<String>,
+}
+
+/// How long they have waited. Nobody says yes to what is old: it is listed, and rejected.
+#[derive(Args, Debug)]
+pub(super) struct Age {
+    /// Waiting since before this moment, or for longer than this (72h, 3d)
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    older_than: Option<Since>,
+}
+
+impl Age {
+    /// The moment before which they began.
+    fn before(&self) -> Result<Option<Timestamp>, Failure> {
+        let moment = self.older_than.map(|since| since.moment(SystemClock.now()));
+        moment.transpose()
+    }
 }
 
 impl Filters {
@@ -65,6 +84,8 @@ pub(super) struct ListArguments {
     state: String,
     #[command(flatten)]
     filters: Filters,
+    #[command(flatten)]
+    age: Age,
     #[command(flatten)]
     admin: AdminArguments,
     /// Print one line of JSON: {"items": […], "next": null}
@@ -98,7 +119,8 @@ pub(super) fn run(verb: &Verb, context: &mut Context<'_>) -> Result<Exit, Failur
 
 fn list(arguments: &ListArguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let client = AdminClient::new(&arguments.admin, context)?;
-    let items = all(&client, &arguments.state, &arguments.filters)?;
+    let before = arguments.age.before()?;
+    let items = all(&client, &arguments.state, &arguments.filters, before)?;
     if arguments.json {
         let raw: Vec<Value> = items.into_iter().map(|(_, raw)| raw).collect();
         context.out.json(&json!({ "items": raw, "next": null }))?;
@@ -164,11 +186,13 @@ fn title(rule: &str, count: usize, context: &mut Context<'_>) -> Result<(), Fail
     Ok(())
 }
 
-/// All holds in a state that the filters choose, with the API's own words.
+/// All holds in a state that the filters choose, of those that began before a moment where one is given;
+/// with the API's own words.
 fn all(
     client: &AdminClient,
     state: &str,
     filters: &Filters,
+    before: Option<Timestamp>,
 ) -> Result<Vec<(Hold, Value)>, Failure> {
     let mut found = Vec::new();
     let mut next: Option<String> = None;
@@ -187,7 +211,7 @@ fn all(
         let items = page.get_mut("items").and_then(Value::as_array_mut);
         for item in items.into_iter().flat_map(std::mem::take) {
             let hold = hold::read(item.clone())?;
-            if filters.fit(&hold) {
+            if filters.fit(&hold) && before.is_none_or(|moment| hold.began_before(moment)) {
                 found.push((hold, item));
             }
         }

@@ -4,10 +4,11 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::hold::{Hold, by_rule, minute, read, what};
-use super::{Filters, all, title};
+use super::{Age, Filters, all, title};
 use crate::cli::admin_client::{AdminArguments, AdminClient, segment};
 use crate::cli::output::tell;
 use crate::cli::table::Table;
@@ -41,6 +42,8 @@ pub(in crate::cli) struct RejectArguments {
     ids: Vec<String>,
     #[command(flatten)]
     filters: Filters,
+    #[command(flatten)]
+    age: Age,
     /// Why; the agent reads it
     #[arg(long)]
     reason: String,
@@ -66,6 +69,7 @@ struct Job<'a> {
     verb: &'static str,
     ids: &'a [String],
     filters: &'a Filters,
+    before: Option<Timestamp>,
     reason: Option<&'a str>,
     how: &'a How,
 }
@@ -78,6 +82,7 @@ pub(super) fn approve(
         verb: "approve",
         ids: &arguments.ids,
         filters: &arguments.filters,
+        before: None,
         reason: arguments.reason.as_deref(),
         how: &arguments.how,
     };
@@ -92,6 +97,7 @@ pub(super) fn reject(
         verb: "reject",
         ids: &arguments.ids,
         filters: &arguments.filters,
+        before: arguments.age.before()?,
         reason: Some(&arguments.reason),
         how: &arguments.how,
     };
@@ -115,10 +121,14 @@ enum Not {
 
 impl Job<'_> {
     fn run(&self, context: &mut Context<'_>) -> Result<Exit, Failure> {
-        if self.ids.is_empty() && !self.filters.are_given() {
-            return Err(Failure::Usage(
-                "say which: ids, or --as, --rule, --route".into(),
-            ));
+        if self.ids.is_empty() && !self.filters.are_given() && self.before.is_none() {
+            let age = if self.verb == "reject" {
+                ", --older-than"
+            } else {
+                ""
+            };
+            let which = format!("say which: ids, or --as, --rule, --route{age}");
+            return Err(Failure::Usage(which));
         }
         self.looked_at()?;
         let client = AdminClient::new(&self.how.admin, context)?;
@@ -167,7 +177,7 @@ impl Job<'_> {
     fn choose(&self, client: &AdminClient) -> Result<(Vec<Hold>, Vec<Told>), Failure> {
         let (mut chosen, mut told) = (Vec::new(), Vec::new());
         if self.ids.is_empty() {
-            for (hold, _) in all(client, "open", self.filters)? {
+            for (hold, _) in all(client, "open", self.filters, self.before)? {
                 let decidable = match self.verb {
                     "approve" => hold.state == "parked",
                     _ => hold.state != "releasing",
@@ -186,7 +196,7 @@ impl Job<'_> {
             let (id, digest) = given.split_once('@').unwrap_or((given, ""));
             match look(client, id) {
                 Ok(hold) => match mismatch(&hold, digest) {
-                    None if !self.filters.fit(&hold) => {
+                    None if !self.fits(&hold) => {
                         told.push(not(id, digest, "the filters do not choose it"));
                     }
                     None => chosen.push(hold),
@@ -196,6 +206,10 @@ impl Job<'_> {
             }
         }
         Ok((chosen, told))
+    }
+
+    fn fits(&self, hold: &Hold) -> bool {
+        self.filters.fit(hold) && self.before.is_none_or(|moment| hold.began_before(moment))
     }
 
     fn preview(&self, chosen: &[Hold], context: &mut Context<'_>) -> Result<(), Failure> {

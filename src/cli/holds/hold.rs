@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -53,6 +54,13 @@ pub(super) struct Hold {
     pub(super) changes: Vec<Change>,
     /// `show` only.
     pub(super) ended: Option<Map<String, Value>>,
+}
+
+impl Hold {
+    /// Whether it began before this moment; what tells no moment did not.
+    pub(super) fn began_before(&self, moment: Timestamp) -> bool {
+        self.at.parse().is_ok_and(|at: Timestamp| at < moment)
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -187,7 +195,7 @@ pub(super) fn record(record: &Value) -> Option<String> {
 
 /// `2026-11-24 14:00 UTC`; what is no moment stays as it is.
 pub(super) fn minute(moment: &str) -> String {
-    let read: Result<jiff::Timestamp, _> = moment.parse();
+    let read: Result<Timestamp, _> = moment.parse();
     match read {
         Ok(moment) => moment.strftime("%F %H:%M UTC").to_string(),
         Err(_other) => visible(moment),

@@ -130,6 +130,31 @@ async fn the_whole_batch_waits_and_goes_as_one() {
     bench.finish().await;
 }
 
+/// All or none is part of what is asked: with it turned round it is another request.
+#[tokio::test]
+async fn all_or_none_turned_round_is_another_request() {
+    let bench = Bench::of(builder(RULES)).await;
+    let deals = bench.deals();
+    let send = |more: &'static str| {
+        let body = format!(
+            "{{{more}\"records\":[{{\"attributes\":{{\"type\":\"Opportunity\"}},\"id\":\"{}\",\
+             \"StageName\":\"x\"}}]}}",
+            deals[0]
+        );
+        let agent = bench.house.agent();
+        async move {
+            let reply = agent
+                .raw(Method::PATCH, COLLECTIONS, Some(body.into()))
+                .await;
+            hold_of(&reply)
+        }
+    };
+    let one = send("\"allOrNone\":false,").await;
+    assert_eq!(send("\"allOrNone\" : false , ").await, one);
+    assert_ne!(send("\"allOrNone\":true,").await, one);
+    bench.finish().await;
+}
+
 #[tokio::test]
 async fn hubspot_callers_get_the_rows_apart_too() {
     let bench = Bench::of(builder(HUBSPOT)).await;

@@ -398,6 +398,37 @@ async fn what_cannot_be_taken_apart_can_be_held_too() {
     bench.finish().await;
 }
 
+/// What was not taken apart goes with its whole query; what may hold a secret in its path is not kept.
+#[tokio::test]
+async fn what_cannot_be_taken_apart_is_kept_whole_or_not_at_all() {
+    let rules = format!("{RULES}  POST /services/apexrest/oauth/**: {{ agents: hold }}\n");
+    let bench = Bench::of(builder(&rules)).await;
+    let agent = bench.house.agent();
+    let target = "/services/apexrest/scoring?dry=false&who=a%20b";
+    let body = json!({ "score": 1 });
+    let id = hold_of(&agent.post(target, &body).await);
+    assert_eq!(bench.show(&id).await["query"], "dry=false&who=a%20b");
+    bench.release(OPERATOR, &id).await;
+    assert_eq!(bench.writes()[0].target, target);
+    let refused = agent
+        .post("/services/apexrest/oauth/check/s3cret", &body)
+        .await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let entry = refused.header("x-writegate-entry").unwrap();
+    assert_eq!(
+        refused.message(),
+        format!(
+            "Not written: the path may hold a secret, so this cannot be kept for a person to decide. \
+             Repeating this will not help. [entry {entry}]"
+        )
+    );
+    let rows = bench.house.ledger.rows(RowFilter::default()).await.unwrap();
+    let all = serde_json::to_string(&rows).unwrap();
+    assert!(!all.contains("s3cret"), "{all}");
+    assert_eq!(bench.writes().len(), 1);
+    bench.finish().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_taken_apart_is_shown_and_sent_with_its_path_and_query() {
     let bench = Bench::of(builder(RULES)).await;

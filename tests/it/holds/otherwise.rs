@@ -5,6 +5,7 @@
     reason = "any other state fails the test"
 )]
 
+mod kept;
 mod requests;
 mod vary;
 

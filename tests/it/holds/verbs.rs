@@ -298,3 +298,62 @@ async fn what_was_decided_is_told_when_the_proxy_goes_away() {
         assert!(ran.out.contains(line), "{line}\n{}", ran.out);
     }
 }
+
+/// What has waited too long is listed and rejected by its age; nobody says yes to it by its age.
+#[tokio::test]
+async fn what_is_old_is_listed_and_rejected() {
+    let monday = Monday::new().await;
+    let old = monday.held(2, "Closed Won").await;
+    let new = monday.held(3, "Closed Won").await;
+    let moment = monday.show(&new).await["at"].as_str().unwrap().to_owned();
+    let at = moment.as_str();
+    let listed = monday
+        .verb(&["holds", "list", "--older-than", at, "--json"])
+        .await;
+    assert_eq!(listed.code, Some(0), "{}", listed.err);
+    assert!(
+        listed.out.contains(&old) && !listed.out.contains(&new),
+        "{}",
+        listed.out
+    );
+    let none = monday.verb(&["holds", "list", "--older-than", "3d"]).await;
+    assert_eq!((none.code, none.out.as_str()), (Some(0), "no holds\n"));
+    let why = ["--reason", "nobody looked at it", "--yes"];
+    let too_old = [&["holds", "reject", "--older-than", "72h"][..], &why].concat();
+    let none = monday.verb(&too_old).await;
+    assert_eq!((none.code, none.out.as_str()), (Some(1), "no holds\n"));
+    // Beside other filters and ids, all have to fit.
+    let elsewhere = [
+        &["holds", "reject", "--older-than", at, "--as", "sdr-agent"][..],
+        &why,
+    ]
+    .concat();
+    assert_eq!(monday.verb(&elsewhere).await.out, "no holds\n");
+    let younger = [&["holds", "reject", &new, "--older-than", at][..], &why].concat();
+    let younger = monday.verb(&younger).await.out;
+    assert!(
+        younger.contains("the filters do not choose it"),
+        "{younger}"
+    );
+    let rejected = [&["holds", "reject", "--older-than", at][..], &why].concat();
+    let rejected = monday.verb(&rejected).await;
+    assert_eq!(rejected.code, Some(0), "{}", rejected.err);
+    assert!(
+        rejected.out.contains(&format!("{old}   rejected")),
+        "{}",
+        rejected.out
+    );
+    assert!(rejected.out.contains("1 of 1 decided"), "{}", rejected.out);
+    assert_eq!(
+        monday.show(&old).await["ended"]["reason"],
+        "nobody looked at it"
+    );
+    assert_eq!(monday.show(&new).await["state"], "parked");
+    for usage in [
+        &["holds", "approve", "--older-than", "3d", "--yes"][..],
+        &["holds", "list", "--older-than", "old"],
+        &["holds", "list", "--older-than", "999999999999999999d"],
+    ] {
+        assert_eq!(monday.verb(usage).await.code, Some(2), "{usage:?}");
+    }
+}
