@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use writegate::clock::{Clock, ManualClock};
+use writegate::clock::ManualClock;
 use writegate::hold::{Hold, State};
 use writegate::mutation::CrmKind;
 use writegate::sandbox::{Fault, Head, seed};
