@@ -64,5 +64,7 @@ fn row(now: Timestamp) -> NewRow {
         values: Some(
             json!([{ "before": { "Industry": null }, "after": { "Industry": "Software" } }]),
         ),
+        nth: None,
+        epoch: None,
     }
 }

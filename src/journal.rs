@@ -347,17 +347,13 @@ impl Journal {
             ..RowFilter::default()
         };
         let since = now.checked_sub(longest).unwrap_or(Timestamp::UNIX_EPOCH);
-        let starts = RowFilter {
-            kinds: vec![RowKind::Started],
-            ..RowFilter::default()
-        };
         let switches = self.ledger.rows(switches).await?;
         Ok(Rebuild {
             thrown: rows::thrown(&switches),
             charges: self.charged(since, &switches).await?,
             // Nothing waits for a person yet, so no gauge counts.
             waiting: Vec::new(),
-            epoch: self.ledger.rows(starts).await?.len() as u64 + 1,
+            epoch: self.ledger.epoch().await?,
         })
     }
 

@@ -25,6 +25,7 @@ pub(super) fn opened(
     charges: &[Charge],
 ) -> NewRow {
     let mut row = governed(subject, RowKind::Opened);
+    row.epoch = Some(permit.epoch());
     if let Value::Object(meta) = &mut row.meta {
         meta.insert("epoch".into(), permit.epoch().into());
         meta.insert("switch_version".into(), permit.switch_version().into());
@@ -108,6 +109,8 @@ pub(super) fn closed(
             "note": closing.note,
         }),
         values: None,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -127,6 +130,8 @@ pub(super) fn reconciled(reconciling: &Reconciling<'_>, now: Timestamp) -> NewRo
             "note": format!("settled by {}: {}", reconciling.by, reconciling.reason),
         }),
         values: None,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -152,6 +157,8 @@ pub(super) fn switch(
         route: None,
         meta: json!({ "change": change, "by": by, "reason": reason }),
         values: None,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -170,6 +177,8 @@ pub(super) fn setting(
         route: None,
         meta,
         values: None,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -183,6 +192,8 @@ pub(super) fn started(entry: &EntryId, now: Timestamp) -> NewRow {
         route: None,
         meta: json!({ "version": env!("CARGO_PKG_VERSION") }),
         values: None,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -216,6 +227,8 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
             "query": subject.query,
             "mutations": mutations,
         })),
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -267,6 +280,7 @@ pub(super) fn thrown(rows: &[Row]) -> Vec<Switch> {
 /// A limit that a resume emptied: charges in rows before it do not count any more.
 #[derive(Debug)]
 pub(super) struct Emptied {
+    /// A place.
     before: u64,
     limit: String,
     service_account: String,
@@ -276,7 +290,7 @@ impl Emptied {
     fn covers(&self, row: &Row, charge: &Charge) -> bool {
         let theirs = !charge.limit.per.contains(&Per::ServiceAccount)
             || charge.key.split('/').next() == Some(self.service_account.as_str());
-        row.seq < self.before && charge.limit.name == self.limit && theirs
+        row.place < self.before && charge.limit.name == self.limit && theirs
     }
 }
 
@@ -297,7 +311,7 @@ pub(super) fn emptied(rows: &[Row]) -> Vec<Emptied> {
             }) => {
                 if let Some(limit) = tripped.remove(&service_account) {
                     emptied.push(Emptied {
-                        before: row.seq,
+                        before: row.place,
                         limit,
                         service_account,
                     });

@@ -101,7 +101,7 @@ async fn named(
             }
         }
     }
-    chosen.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.seq));
+    chosen.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.place));
     Ok(chosen)
 }
 

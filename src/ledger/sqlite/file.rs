@@ -185,22 +185,12 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn io_error(what: String, error: std::io::Error) -> StoreError {
-    StoreError {
-        store: "ledger",
-        what,
-        transient: false,
-        source: Some(Box::new(error)),
-    }
+    StoreError::caused("ledger", what, false, error)
 }
 
 /// An error of SQLite as the store's.
 pub(super) fn failed(what: impl Into<String>, error: rusqlite::Error) -> StoreError {
-    StoreError {
-        store: "ledger",
-        what: what.into(),
-        transient: passes(&error),
-        source: Some(Box::new(error)),
-    }
+    StoreError::caused("ledger", what, passes(&error), error)
 }
 
 /// Whether the cause may pass by itself. What was lost after a failed sync does not come back by
