@@ -3,6 +3,7 @@
 
 pub mod chain;
 mod inbox;
+pub mod postgres;
 pub mod sqlite;
 mod verify;
 

@@ -67,6 +67,16 @@ impl Prepared {
         self.meta.len() + self.values.as_ref().map_or(0, |values| values.text.len())
     }
 
+    /// Whether all its texts are such as a store of text takes. Those of JSON are: it has no zero byte.
+    pub(super) fn is_text(&self) -> bool {
+        let bare = [
+            Some(self.entry.as_str()),
+            self.service_account.as_deref(),
+            self.route.as_deref(),
+        ];
+        !bare.iter().flatten().any(|text| text.contains('\0'))
+    }
+
     /// What its hash covers, at a place of its own.
     pub(super) fn parts<'r>(&'r self, writer: &'r str, seq: i64, nth: u32) -> Parts<'r> {
         Parts {
@@ -92,35 +102,17 @@ fn seal(values: &Value, entropy: &dyn Entropy) -> Values {
     Values { text, salt, digest }
 }
 
-/// What the writer is asked to do.
+/// Rows that are durable together or not at all.
 #[derive(Debug)]
-pub(super) enum Job {
-    /// Rows that are durable together or not at all.
-    Append {
-        rows: Vec<Prepared>,
-        done: oneshot::Sender<Result<(), StoreError>>,
-    },
-    /// Another epoch, where it is `from`.
-    Raise {
-        from: u64,
-        done: oneshot::Sender<Result<u64, StoreError>>,
-    },
+pub(super) struct Append {
+    pub(super) rows: Vec<Prepared>,
+    pub(super) done: oneshot::Sender<Result<(), StoreError>>,
 }
 
-impl Job {
-    pub(super) fn rows(&self) -> &[Prepared] {
-        match self {
-            Self::Append { rows, .. } => rows,
-            Self::Raise { .. } => &[],
-        }
-    }
-
-    /// Tells the caller, `Ok` with the epoch; one that hung up does not want to know.
-    pub(super) fn answer(self, result: Result<u64, StoreError>) {
-        match self {
-            Self::Append { done, .. } => drop(done.send(result.map(|_| ()))),
-            Self::Raise { done, .. } => drop(done.send(result)),
-        }
+impl Append {
+    /// Tells the caller; one that hung up does not want to know.
+    pub(super) fn answer(self, result: Result<(), StoreError>) {
+        drop(self.done.send(result));
     }
 }
 

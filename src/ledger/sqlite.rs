@@ -2,6 +2,7 @@
 //! processes may read one file; one writes.
 
 mod file;
+mod job;
 mod query;
 mod readers;
 mod verify;
@@ -17,9 +18,10 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use self::file::FileLock;
+use self::job::Job;
 use self::readers::Readers;
 use self::writer::Writer;
-use super::inbox::{Job, Prepared, Status, read_only, stopped};
+use super::inbox::{Append, Prepared, Status, read_only, stopped};
 use super::{Cursor, Head, Ledger, NewRow, Row, RowFilter, Verified};
 use crate::clock::{Entropy, entry_id};
 use crate::error::StoreError;
@@ -112,7 +114,7 @@ impl Pen {
             .collect();
         self.status.reserve(&rows)?;
         let (done, result) = oneshot::channel();
-        self.send(Job::Append { rows, done })?;
+        self.send(Job::Append(Append { rows, done }))?;
         Ok(result)
     }
 

@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use crate::error::StoreError;
 
 /// One script for each version, in order; `user_version` says how many a file has had.
-const VERSIONS: [&str; 1] = [include_str!("../schema/1.sql")];
+const VERSIONS: [&str; 1] = [include_str!("schema/1.sql")];
 
 /// `user_version` of a file that is up to date.
 const CURRENT: i64 = 1;

@@ -13,12 +13,13 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::file::{failed, passes};
+use super::job::Job;
 use super::query;
 use crate::clock::EntryId;
 use crate::error::{Conflict, StoreError};
 use crate::ledger::RowKind;
 use crate::ledger::chain::{GENESIS, Hash, hash};
-use crate::ledger::inbox::{Job, Prepared, Status, Trouble};
+use crate::ledger::inbox::{Prepared, Status, Trouble};
 
 /// Rows in one transaction.
 const BATCH: usize = 512;
@@ -182,7 +183,7 @@ impl Writer {
         self.execute("BEGIN IMMEDIATE")?;
         for job in batch {
             results.push(match job {
-                Job::Append { rows, .. } => self.add_all(rows, &mut end)?,
+                Job::Append(append) => self.add_all(&append.rows, &mut end)?,
                 Job::Raise { from, .. } => self.raise(*from, &mut end)?,
             });
         }
