@@ -17,7 +17,7 @@ use crate::clock::EntryId;
 use crate::control::{Rebuild, SwitchChange};
 use crate::error::StoreError;
 use crate::gate::Permit;
-use crate::ledger::{Ledger, NewRow, Row, RowFilter, RowKind};
+use crate::ledger::{Head, Ledger, NewRow, Row, RowFilter, RowKind};
 use crate::mutation::{
     Acting, Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict,
 };
@@ -426,6 +426,22 @@ impl Journal {
     pub async fn started(&self, entry: &EntryId, now: Timestamp) -> Result<(), StoreError> {
         self.clock_holds(now)?;
         self.ledger.append(vec![rows::started(entry, now)]).await
+    }
+
+    /// Writes down the heads of the other writers' chains, as they are now.
+    ///
+    /// # Errors
+    /// The store's, or a clock that is behind the ledger.
+    pub async fn heads(
+        &self,
+        entry: &EntryId,
+        heads: &[Head],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.clock_holds(now)?;
+        self.ledger
+            .append(vec![rows::heads(entry, heads, now)])
+            .await
     }
 
     /// Whether a write could be recorded at `now`.

@@ -11,7 +11,7 @@ use crate::clock::EntryId;
 use crate::control::{Switch, SwitchChange};
 use crate::error::RefusalKind;
 use crate::gate::Permit;
-use crate::ledger::{NewRow, Row, RowKind};
+use crate::ledger::{Head, NewRow, Row, RowKind};
 use crate::mutation::{
     ChangeSet, Charge, Mutation, Outcome, OutcomeState, Per, RecordKey, Snapshot,
 };
@@ -191,6 +191,21 @@ pub(super) fn started(entry: &EntryId, now: Timestamp) -> NewRow {
         service_account: None,
         route: None,
         meta: json!({ "version": env!("CARGO_PKG_VERSION") }),
+        values: None,
+        nth: None,
+        epoch: None,
+    }
+}
+
+/// The heads of the other writers' chains.
+pub(super) fn heads(entry: &EntryId, heads: &[Head], now: Timestamp) -> NewRow {
+    NewRow {
+        entry: entry.clone(),
+        kind: RowKind::Heads,
+        at: now,
+        service_account: None,
+        route: None,
+        meta: json!({ "heads": heads }),
         values: None,
         nth: None,
         epoch: None,

@@ -1,5 +1,6 @@
 //! What every ledger promises, run for each backend; below, what is SQLite's alone.
 
+mod postgres;
 mod sqlite;
 mod tamper;
 
@@ -11,8 +12,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use writegate::clock::{EntryId, SystemEntropy};
 use writegate::error::{Conflict, StoreError};
+use writegate::ledger::postgres::PostgresLedger;
 use writegate::ledger::sqlite::SqliteLedger;
 use writegate::ledger::{Cursor, Head, Ledger, NewRow, Row, RowFilter, RowKind};
+
+use super::support::postgres::{Database, postgres as postgres_server};
 
 /// Expands each case for one backend; `$make` gives a fresh ledger, and what it needs to be there.
 macro_rules! contract {
@@ -66,6 +70,12 @@ macro_rules! all_cases {
 }
 
 all_cases!(on_sqlite, super::fresh_file);
+all_cases!(on_postgres, super::fresh_database);
+
+fn fresh_database(case: &str) -> Option<(PostgresLedger, Database)> {
+    let database = postgres_server(case)?.database(case);
+    Some((postgres::open(&database.url(), "one"), database))
+}
 
 fn fresh_file(_: &str) -> Option<(SqliteLedger, TempDir)> {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,54 @@
+//! Opens the stores that a configuration names.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{ServeError, heads};
+use crate::clock::Entropy;
+use crate::config::{Config, ControlStore, LedgerStore};
+use crate::ledger::Ledger;
+use crate::ledger::postgres::{Address, PostgresLedger};
+use crate::ledger::sqlite::SqliteLedger;
+
+/// A ledger, and the file that its heads are published in.
+pub(super) struct Opened {
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) heads: PathBuf,
+}
+
+/// What this version cannot serve is said, not served in another way.
+pub(super) fn served(config: &Config) -> Result<(), ServeError> {
+    if matches!(config.control, ControlStore::Redis(_)) {
+        return Err(ServeError::Config(
+            "control: Redis is not served by this version; use `control: memory`".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// Opens the ledger to write: the file, or this replica's chain in a database.
+pub(super) fn ledger(
+    config: &Config,
+    now: Timestamp,
+    entropy: Arc<dyn Entropy>,
+) -> Result<Opened, ServeError> {
+    match &config.ledger {
+        LedgerStore::Sqlite(file) => Ok(Opened {
+            ledger: Arc::new(SqliteLedger::open(file, now, entropy)?),
+            heads: heads::beside(file),
+        }),
+        LedgerStore::Postgres(url) => {
+            let address = Address::parse(url.expose());
+            let address =
+                address.map_err(|wrong| ServeError::Config(format!("`ledger` {wrong}")))?;
+            let replica = &config.replica;
+            let folder = config.file.with_file_name("");
+            Ok(Opened {
+                ledger: Arc::new(PostgresLedger::open(address, replica, entropy)?),
+                heads: heads::beside(&folder.join(format!("writegate.{replica}"))),
+            })
+        }
+    }
+}
