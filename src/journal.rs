@@ -22,7 +22,8 @@ use crate::mutation::{
     Acting, Actor, ChangeSet, Charge, Origin, Outcome, OutcomeState, Snapshot, Verdict,
 };
 
-/// A clock this far behind the newest row is not to be trusted; less is two cores reading it at once.
+/// A clock this far behind the newest row, or from the store's, is not to be trusted; less is two cores
+/// reading it at once.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(5);
 /// A row about what happened already, which cannot be written, is tried again after this, doubling up to a minute.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -453,8 +454,15 @@ impl Journal {
         self.clock_holds(now)
     }
 
-    /// A clock behind the ledger would put rows into the past (P9).
+    /// A clock behind the ledger would put rows into the past; one that is far from the store's is wrong
+    /// for some replica (P9).
     fn clock_holds(&self, now: Timestamp) -> Result<(), StoreError> {
+        if let Some(clock) = self.ledger.clock()
+            && now.duration_since(clock).abs() > CLOCK_SLACK
+        {
+            let what = format!("the clock shows {now}, the ledger's shows {clock}: set the clock");
+            return Err(StoreError::new("ledger", what, true));
+        }
         match self.ledger.newest() {
             Some(newest) if newest.duration_since(now) > CLOCK_SLACK => Err(StoreError::new(
                 "ledger",

@@ -286,4 +286,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// The time of the newest row, without waiting; a clock behind it is not to be trusted.
     fn newest(&self) -> Option<Timestamp>;
+
+    /// What the store's own clock shows, without waiting; `None`: it has none, or it is not known.
+    fn clock(&self) -> Option<Timestamp> {
+        None
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
@@ -134,6 +135,8 @@ pub(super) struct Status {
     queued_bytes: AtomicUsize,
     /// Microseconds since 1970.
     newest: AtomicI64,
+    /// What the store's clock showed, and when it did.
+    clock: ArcSwapOption<(Timestamp, Instant)>,
 }
 
 impl Status {
@@ -143,7 +146,22 @@ impl Status {
             queued: AtomicUsize::new(0),
             queued_bytes: AtomicUsize::new(0),
             newest: AtomicI64::new(newest.unwrap_or(NEVER)),
+            clock: ArcSwapOption::empty(),
         }
+    }
+
+    /// The store's clock shows this now.
+    pub(super) fn saw_clock(&self, micros: i64) {
+        let seen = Timestamp::from_microsecond(micros).ok();
+        let seen = seen.map(|shown| Arc::new((shown, Instant::now())));
+        self.clock.store(seen);
+    }
+
+    /// What the store's clock shows, if it was seen.
+    pub(super) fn clock(&self) -> Option<Timestamp> {
+        let seen = self.clock.load();
+        let (shown, at) = seen.as_deref()?;
+        shown.checked_add(at.elapsed()).ok()
     }
 
     /// A row of this time was written.

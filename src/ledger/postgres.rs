@@ -172,6 +172,7 @@ async fn live(
         };
         let (session, found) = Session::begin(&server, &name, None).await?;
         let status = Arc::new(Status::new(found.newest));
+        status.saw_clock(found.clock);
         let news = Arc::new(News::default());
         let appended = Arc::clone(&news.appended);
         let writer = Writer::new(server.clone(), &name, Arc::clone(&status), appended, &found);
@@ -321,5 +322,9 @@ impl Ledger for PostgresLedger {
 
     fn newest(&self) -> Option<Timestamp> {
         self.pen.as_ref()?.status.newest()
+    }
+
+    fn clock(&self) -> Option<Timestamp> {
+        self.pen.as_ref()?.status.clock()
     }
 }

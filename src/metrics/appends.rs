@@ -91,6 +91,10 @@ impl Ledger for Measured {
         self.inner.newest()
     }
 
+    fn clock(&self) -> Option<Timestamp> {
+        self.inner.clock()
+    }
+
     fn queued(&self) -> Option<usize> {
         self.inner.queued()
     }

@@ -92,18 +92,18 @@ async fn tell(link: &Link, channel: &str, own: &str) -> Result<(), StoreError> {
     told.map(|_| ()).map_err(|error| failed(WHAT, &error))
 }
 
-/// Learns the time of the newest row: a clock that is behind it is not to be trusted.
+/// Learns the time of the newest row, and what the server's clock shows: a clock that is behind the
+/// one, or far from the other, is not to be trusted.
 async fn look(link: &Link, status: &Status) -> Result<(), StoreError> {
     const WHAT: &str = "cannot look for the newest row";
-    let newest = link
-        .client
-        .query_one("SELECT max(at) FROM ledger_rows", &[]);
-    let row = in_time(WRITE, WHAT, newest).await?;
-    let newest: Option<i64> = row
-        .and_then(|row| row.try_get(0))
-        .map_err(|error| failed(WHAT, &error))?;
+    let times = "SELECT (SELECT max(at) FROM ledger_rows), \
+                 (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    let row = in_time(WRITE, WHAT, link.client.query_one(times, &[])).await?;
+    let times = row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    let (newest, clock): (Option<i64>, i64) = times.map_err(|error| failed(WHAT, &error))?;
     if let Some(newest) = newest {
         status.wrote(newest);
     }
+    status.saw_clock(clock);
     Ok(())
 }

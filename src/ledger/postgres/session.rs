@@ -32,6 +32,8 @@ pub(super) struct Found {
     pub(super) epoch: u64,
     /// Microseconds; the newest row of any chain.
     pub(super) newest: Option<i64>,
+    /// Microseconds; what the server's clock shows.
+    pub(super) clock: i64,
 }
 
 #[derive(Debug)]
@@ -259,7 +261,8 @@ async fn found(link: &Link, writer: &str) -> Result<Found, StoreError> {
     let cannot = |error: tokio_postgres::Error| failed(CANNOT_BEGIN, &error);
     let client = &link.client;
     let last = "SELECT seq, hash FROM ledger_rows WHERE writer = $1 ORDER BY seq DESC LIMIT 1";
-    let all = "SELECT (SELECT epoch FROM ledger_epoch), (SELECT max(at) FROM ledger_rows)";
+    let all = "SELECT (SELECT epoch FROM ledger_epoch), (SELECT max(at) FROM ledger_rows), \
+               (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let read = async {
         let last = client.query_opt(last, &[&writer]).await?;
         let all = client.query_one(all, &[]).await?;
@@ -288,5 +291,6 @@ async fn found(link: &Link, writer: &str) -> Result<Found, StoreError> {
         end,
         epoch: u64::try_from(epoch).unwrap_or(0),
         newest: all.try_get(1).map_err(cannot)?,
+        clock: all.try_get(2).map_err(cannot)?,
     })
 }

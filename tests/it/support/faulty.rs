@@ -10,7 +10,8 @@ use tokio::sync::{Notify, watch};
 use writegate::error::StoreError;
 use writegate::ledger::{Cursor, Head, Ledger, NewRow, Row, RowFilter, RowKind, Verified};
 
-/// A ledger that refuses to write while it is told to, and that can be made to wait.
+/// A ledger that refuses to write while it is told to, and that can be made to wait. It has no clock:
+/// that of a house may show anything.
 #[derive(Debug)]
 pub(crate) struct FaultyLedger {
     inner: Arc<dyn Ledger>,

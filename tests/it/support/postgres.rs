@@ -297,6 +297,11 @@ impl Postgres {
 
     /// A new database.
     pub(crate) fn database(&self, test: &str) -> Database {
+        self.database_with(test, "")
+    }
+
+    /// A new database with options of its own.
+    pub(crate) fn database_with(&self, test: &str, options: &str) -> Database {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let short: String = test.chars().take(40).collect();
@@ -308,7 +313,7 @@ impl Postgres {
             name: "postgres".into(),
             port: self.port,
         };
-        let make = format!("CREATE DATABASE \"{}\"", database.name);
+        let make = format!("CREATE DATABASE \"{}\" {options}", database.name);
         all.by_hand().run(&make).unwrap();
         database
     }
