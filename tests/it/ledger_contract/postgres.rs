@@ -1,6 +1,8 @@
 //! PostgreSQL: replicas that share a ledger, and which servers are taken.
 
+mod broken;
 mod shared;
+mod tamper;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -23,9 +23,9 @@ pub(crate) enum Cut {
     Before,
     /// Both ends are closed once so many of the bytes that were just read went on.
     After(usize),
-    /// The client's end is closed once what was just read went on; the server is left to believe that
-    /// it is still there, and what it answers goes nowhere.
-    Client,
+    /// The client's end is closed when the server answers to it, and the answer goes nowhere; the server
+    /// is left to believe that the client is still there.
+    Answer,
 }
 
 #[derive(Default)]
@@ -46,6 +46,8 @@ struct State {
 struct Pair {
     client: TcpStream,
     server: TcpStream,
+    /// The client hears nothing any more.
+    deaf: bool,
 }
 
 /// The proxy. Its connections end with it.
@@ -92,6 +94,12 @@ impl Cutter {
     /// The connection that passes so many more bytes this way is cut there.
     pub(crate) fn after(&self, way: Way, bytes: usize) {
         self.shared.state.lock().budget = Some((way, bytes));
+    }
+
+    /// Cuts nothing that it was told to and did not come to.
+    pub(crate) fn let_be(&self) {
+        let mut state = self.shared.state.lock();
+        (state.at, state.budget) = (None, None);
     }
 
     /// Cuts every connection.
@@ -144,6 +152,7 @@ fn join(shared: &Arc<Shared>, client: TcpStream, server: TcpStream) {
         let pair = Pair {
             client: client.try_clone().unwrap(),
             server: server.try_clone().unwrap(),
+            deaf: false,
         };
         let number = state.next;
         state.open.insert(number, pair);
@@ -164,6 +173,10 @@ fn pass(shared: &Shared, number: u64, way: Way, mut from: TcpStream, mut to: Tcp
             break;
         }
         match shared.fate(way, bytes) {
+            None if way == Way::ToClient && shared.is_deaf(number) => {
+                hang_up(&to);
+                return;
+            }
             None => {
                 if to.write_all(bytes).is_err() {
                     break;
@@ -174,23 +187,33 @@ fn pass(shared: &Shared, number: u64, way: Way, mut from: TcpStream, mut to: Tcp
                 drop(to.write_all(&bytes[..first.min(count)]));
                 break;
             }
-            Some(Cut::Client) => {
+            Some(Cut::Answer) => {
+                shared.deafen(number);
                 drop(to.write_all(bytes));
-                let client = if way == Way::ToServer { &from } else { &to };
-                hang_up(client);
-                // the server's end stays open until the proxy ends
-                return;
             }
         }
     }
-    let pair = shared.state.lock().open.remove(&number);
-    if let Some(pair) = pair {
+    // the server's end of a deaf client stays open until the proxy ends
+    if !shared.is_deaf(number)
+        && let Some(pair) = shared.state.lock().open.remove(&number)
+    {
         hang_up(&pair.client);
         hang_up(&pair.server);
     }
 }
 
 impl Shared {
+    fn is_deaf(&self, number: u64) -> bool {
+        let state = self.state.lock();
+        state.open.get(&number).is_some_and(|pair| pair.deaf)
+    }
+
+    fn deafen(&self, number: u64) {
+        if let Some(pair) = self.state.lock().open.get_mut(&number) {
+            pair.deaf = true;
+        }
+    }
+
     /// Whether these bytes are the last.
     fn fate(&self, way: Way, bytes: &[u8]) -> Option<Cut> {
         let mut state = self.state.lock();

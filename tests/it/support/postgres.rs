@@ -2,6 +2,7 @@
 //! loopback, as a user without rights. It syncs as in earnest. One for all tests of the binary, with a
 //! database for each; tests that harm a server have one of their own.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt, chown};
@@ -42,6 +43,8 @@ pub(crate) struct Postgres {
     user: Option<(u32, u32)>,
     folder: PathBuf,
     settings: Vec<String>,
+    /// A command that runs the server: `strace …`.
+    under: Vec<String>,
     running: Option<Running>,
     port: u16,
     pub(crate) certificates: DevCerts,
@@ -156,15 +159,33 @@ impl Postgres {
         Self::start_in(folder.keep(), settings)
     }
 
+    /// A server that a command runs: `strace …`.
+    pub(crate) fn start_under(command: &[&str]) -> Option<Self> {
+        let folder = TempDir::with_prefix_in("wg-pg-", "/tmp").unwrap();
+        let mut server = Self::new(folder.keep(), &[])?;
+        server.under = command.iter().map(|word| (*word).to_owned()).collect();
+        server.prepare();
+        server.run_at_a_free_port();
+        Some(server)
+    }
+
     /// A server in a folder that is there, and that goes with it.
     pub(crate) fn start_in(folder: PathBuf, settings: &[&str]) -> Option<Self> {
+        let mut server = Self::new(folder, settings)?;
+        server.prepare();
+        server.run_at_a_free_port();
+        Some(server)
+    }
+
+    fn new(folder: PathBuf, settings: &[&str]) -> Option<Self> {
         let programs = programs()?;
         let user = user_for(&folder);
         let certificates = tls::dev_ca(SystemClock.now()).unwrap();
-        let mut server = Self {
+        let server = Self {
             programs,
             user,
             folder,
+            under: Vec::new(),
             settings: settings
                 .iter()
                 .map(|setting| (*setting).to_owned())
@@ -173,15 +194,17 @@ impl Postgres {
             port: 0,
             certificates,
         };
-        server.prepare();
-        while server.running.is_none() {
+        Some(server)
+    }
+
+    fn run_at_a_free_port(&mut self) {
+        while self.running.is_none() {
             // another process may take the port first
             let free = TcpListener::bind("127.0.0.1:0").unwrap();
-            server.port = free.local_addr().unwrap().port();
+            self.port = free.local_addr().unwrap().port();
             drop(free);
-            server.run();
+            self.run();
         }
-        Some(server)
     }
 
     fn as_user(&self, program: &str) -> Command {
@@ -237,7 +260,8 @@ impl Postgres {
     fn run(&mut self) {
         let folder = self.folder.display().to_string();
         let server = self.as_user("postgres");
-        let mut words = vec![server.get_program().to_owned()];
+        let mut words: Vec<OsString> = self.under.iter().map(OsString::from).collect();
+        words.push(server.get_program().to_owned());
         words.extend(server.get_args().map(ToOwned::to_owned));
         let port = format!("port={}", self.port);
         let sockets = format!("unix_socket_directories={folder}");
@@ -277,7 +301,7 @@ impl Postgres {
             .unwrap();
         let (write, log) = watch::channel(Vec::new());
         let lines = BufReader::new(shell.stderr.take().unwrap()).lines();
-        let (ready, begun) = std::sync::mpsc::channel();
+        let (ready, begun) = channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if line.contains("ready to accept connections") {
@@ -329,8 +353,22 @@ impl Postgres {
         end(running.shell, true);
     }
 
-    /// Starts a server that was killed, however long its last processes take to end.
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.said("the server has ended") > 0
+    }
+
+    /// How many lines of its log hold this, since it was run.
+    pub(crate) fn said(&self, text: &str) -> usize {
+        let log = self.running.as_ref().unwrap().log.borrow();
+        log.iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Starts a server that ended, however long its last processes take to end.
     pub(crate) fn start_again(&mut self) {
+        if let Some(running) = self.running.take() {
+            end(running.shell, true);
+        }
         while self.running.is_none() {
             self.run();
         }
