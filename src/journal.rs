@@ -297,14 +297,16 @@ impl Journal {
         self.append_in_the_end(row).await
     }
 
-    /// Marks what a crash left open as in doubt; returns the entries. Call once, before serving.
+    /// Marks what a crash of this writer left open as in doubt; returns the entries. Call once, before
+    /// serving. What other writers opened may be under way.
     ///
     /// # Errors
     /// The store's.
     pub async fn sweep(&self, now: Timestamp) -> Result<Vec<EntryId>, StoreError> {
         let mut open = self.ledger.unclosed().await?;
         let doubted = read::doubted(&*self.ledger).await?;
-        open.retain(|row| !doubted.contains(&row.entry));
+        let own = self.ledger.writer();
+        open.retain(|row| own == Some(row.writer.as_str()) && !doubted.contains(&row.entry));
         let rows: Vec<NewRow> = open
             .iter()
             .map(|row| {

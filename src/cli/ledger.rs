@@ -22,7 +22,7 @@ pub(super) enum Verb {
 /// to it
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// The ledger's file; without it, the ledger of the configuration, or of WRITEGATE_LEDGER
+    /// The ledger's file; without it, the ledger of the configuration, or of `WRITEGATE_LEDGER`
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     ledger: Option<PathBuf>,
     #[command(flatten)]
@@ -75,11 +75,11 @@ fn open(
             }
         }
         LedgerStore::Postgres(url) => {
-            let address = Address::parse(url.expose()).map_err(|_| {
-                Failure::Usage(
-                    "the URL of the ledger is not there: set it, as `serve` needs it".into(),
-                )
-            })?;
+            // what is there was looked at when it was loaded
+            let Ok(address) = Address::parse(url.expose()) else {
+                let what = "the URL of the ledger is not there: set it, as `serve` needs it";
+                return Err(Failure::Usage(what.into()));
+            };
             let name = address.to_string();
             match PostgresLedger::read_only(address) {
                 Ok(ledger) => Ok((name, Box::new(ledger))),

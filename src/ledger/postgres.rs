@@ -225,7 +225,10 @@ impl Pen {
         self.status.reserve(&rows)?;
         let (done, result) = oneshot::channel();
         let sent = self.inbox.send(Append { rows, done });
-        sent.map(|()| result).map_err(|_| stopped())
+        match sent {
+            Ok(()) => Ok(result),
+            Err(_) => Err(stopped()),
+        }
     }
 }
 

@@ -155,9 +155,10 @@ pub(super) async fn in_time<T>(
     what: &str,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<Result<T, Error>, StoreError> {
-    timeout(limit + GRACE, work)
-        .await
-        .map_err(|_| too_slow(what))
+    match timeout(limit + GRACE, work).await {
+        Ok(done) => Ok(done),
+        Err(_) => Err(too_slow(what)),
+    }
 }
 
 /// Works a connection until it ends.

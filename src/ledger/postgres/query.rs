@@ -213,19 +213,16 @@ fn read(row: &SqlRow) -> Result<Row, StoreError> {
             format!("row {seq} of {writer} is damaged: {what}; run `writegate ledger verify`");
         StoreError::new("ledger", what, false)
     };
-    let texts = || -> Result<(&str, &str, &str, Option<&str>, &[u8]), Error> {
-        Ok((
-            row.try_get(2)?,
-            row.try_get(3)?,
-            row.try_get(7)?,
-            row.try_get(8)?,
-            row.try_get(9)?,
-        ))
+    let text = |place: usize| {
+        row.try_get::<_, &str>(place)
+            .map_err(|error| damaged(&error))
     };
+    let (entry, kind, meta) = (text(2)?, text(3)?, text(7)?);
+    let values: Option<&str> = row.try_get(8).map_err(|error| damaged(&error))?;
+    let hash: &[u8] = row.try_get(9).map_err(|error| damaged(&error))?;
     let numbers = || -> Result<(i64, i32, i64), Error> {
         Ok((row.try_get(4)?, row.try_get(10)?, row.try_get(11)?))
     };
-    let (entry, kind, meta, values, hash) = texts().map_err(|error| damaged(&error))?;
     let (at, nth, place) = numbers().map_err(|error| damaged(&error))?;
     Ok(Row {
         place: u64::try_from(place)

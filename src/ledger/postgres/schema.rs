@@ -117,17 +117,17 @@ async fn trusted(client: &Client) -> Result<(), StoreError> {
     let (encoding, fsync, pages, commit) = (text(1)?, text(2)?, text(3)?, text(4)?);
     let standby: bool = row.try_get(5).map_err(wrong)?;
     if version < OLDEST_SERVER {
-        return Err(no(format!(
+        return Err(no(&format!(
             "is PostgreSQL {version}, and {OLDEST_SERVER} is needed"
         )));
     }
     if encoding != "UTF8" {
-        return Err(no(format!(
+        return Err(no(&format!(
             "has a database in {encoding}, and UTF8 is needed"
         )));
     }
     if fsync != "on" || !["on", "remote_apply"].contains(&commit) {
-        return Err(no(format!(
+        return Err(no(&format!(
             "would lose what it acknowledged in a crash (fsync = {fsync}, synchronous_commit = \
              {commit}): set both to on"
         )));
@@ -154,10 +154,10 @@ async fn kept(client: &Client) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(no(
-        "has an unlogged table of rows, which a crash would empty".into(),
+        "has an unlogged table of rows, which a crash would empty",
     ))
 }
 
-fn no(what: String) -> StoreError {
+fn no(what: &str) -> StoreError {
     StoreError::new("ledger", format!("the server {what}"), false)
 }

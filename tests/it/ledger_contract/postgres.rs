@@ -285,7 +285,11 @@ async fn no_question_reads_the_whole_table() {
     let ledger = open(&database.url(), "one");
     for start in (0..20_000).step_by(500) {
         let of = |number: i64| {
-            let kind = [RowKind::Refused, RowKind::Opened, RowKind::Held][number as usize % 3];
+            let kind = match number % 3 {
+                0 => RowKind::Refused,
+                1 => RowKind::Opened,
+                _ => RowKind::Held,
+            };
             let mut row = row(&number.to_string(), kind, number);
             row.service_account = Some(format!("agent-{}", number % 100));
             row.values = None;

@@ -81,12 +81,15 @@ impl Database {
 
 /// Statements by hand, over a connection on a thread of its own: a test may run on a runtime, in which
 /// no other can be waited for. Blocks.
-pub(crate) struct ByHand(Sender<(String, Sender<Result<Vec<String>, String>>)>);
+pub(crate) struct ByHand(Sender<Asked>);
+
+/// A statement, and where its answer goes.
+type Asked = (String, Sender<Result<Vec<String>, String>>);
 
 impl ByHand {
     fn connect(url: &str) -> Self {
         let url = url.to_owned();
-        let (jobs, asked) = channel::<(String, Sender<Result<Vec<String>, String>>)>();
+        let (jobs, asked) = channel::<Asked>();
         std::thread::spawn(move || {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             runtime.enable_all().build().unwrap().block_on(async {
@@ -97,7 +100,7 @@ impl ByHand {
                 while let Ok((sql, answer)) = asked.recv() {
                     let answered = client.simple_query(&sql).await;
                     let texts = answered.map(|rows| rows.iter().filter_map(text).collect());
-                    drop(answer.send(texts.map_err(said)));
+                    drop(answer.send(texts.map_err(|error| said(&error))));
                 }
             });
         });
@@ -122,13 +125,13 @@ impl ByHand {
 }
 
 fn text(answer: &SimpleQueryMessage) -> Option<String> {
-    match answer {
-        SimpleQueryMessage::Row(row) => row.get(0).map(ToOwned::to_owned),
-        _ => None,
-    }
+    let SimpleQueryMessage::Row(row) = answer else {
+        return None;
+    };
+    row.get(0).map(ToOwned::to_owned)
 }
 
-fn said(error: tokio_postgres::Error) -> String {
+fn said(error: &tokio_postgres::Error) -> String {
     let text = error.as_db_error().map(|error| error.message().to_owned());
     text.unwrap_or_else(|| error.to_string())
 }
@@ -302,12 +305,14 @@ impl Postgres {
         let (write, log) = watch::channel(Vec::new());
         let lines = BufReader::new(shell.stderr.take().unwrap()).lines();
         let (ready, begun) = channel();
+        let mut ready = Some(ready);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                if line.contains("ready to accept connections") {
-                    ready.send(true).ok();
-                } else if line.contains("the server has ended") {
-                    ready.send(false).ok();
+                let begun = line.contains("ready to accept connections");
+                if (begun || line.contains("the server has ended"))
+                    && let Some(ready) = ready.take()
+                {
+                    ready.send(begun).unwrap();
                 }
                 write.send_modify(|log: &mut Vec<String>| log.push(line));
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::SignedDuration;
-use writegate::clock::{Clock, SystemClock};
+use writegate::clock::{Clock, EntryId, SystemClock};
 use writegate::error::Conflict;
 use writegate::journal::Journal;
 use writegate::ledger::postgres::PostgresLedger;
@@ -273,6 +273,22 @@ async fn an_epoch_that_one_raises_ends_the_grants_of_all() {
     );
     let lost = raised.into_iter().find(Result::is_err).unwrap();
     assert_eq!(why_not(lost), Conflict::Epoch);
+}
+
+#[tokio::test]
+async fn a_start_takes_nothing_for_in_doubt_that_another_may_be_sending() {
+    let Some((one, two, database)) = two("a_start_takes_nothing") else {
+        return;
+    };
+    append(&one, vec![row("A", RowKind::Opened, 0)]).await;
+    append(&two, vec![row("B", RowKind::Opened, 0)]).await;
+    drop(two);
+    let two = Journal::new(Arc::new(open(&database.url(), "two")));
+    let found = two.sweep(SystemClock.now()).await.unwrap();
+    assert_eq!(found, [EntryId::from_text("B")]);
+    assert!(two.sweep(SystemClock.now()).await.unwrap().is_empty());
+    append(&one, vec![row("A", RowKind::Closed, 1)]).await;
+    assert_eq!(entries(&one.unclosed().await.unwrap()), ["B"]);
 }
 
 #[tokio::test]
