@@ -16,7 +16,9 @@ use super::demand::{Demand, Taken, demands};
 use super::locks::{Locks, Place};
 use super::moment::{millis, nanos};
 use super::trip::{Refused, judge, switch_for_limit};
-use super::{Admission, Ask, ControlState, Rebuild, Switch, SwitchChange, Switches, Usage};
+use super::{
+    Admission, Ask, ControlState, Rebuild, Replica, Switch, SwitchChange, Switches, Usage,
+};
 use crate::clock::EntryId;
 use crate::error::StoreError;
 use crate::mutation::{Charge, Limit, LimitKind, Then};
@@ -394,5 +396,14 @@ impl ControlState for MemoryControl {
         state.locks.clear();
         self.change(state, |thrown| *thrown = from.thrown);
         Ok(())
+    }
+
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        Ok(vec![Replica {
+            name: "this process".into(),
+            version: self.switches.load().version,
+            confirmed_at: None,
+            live: true,
+        }])
     }
 }

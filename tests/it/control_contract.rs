@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use writegate::clock::EntryId;
 use writegate::control::memory::MemoryControl;
 use writegate::control::{
-    Admission, Ask, ControlState, Rebuild, Switch, SwitchChange, SwitchScope, Usage,
+    Admission, Ask, ControlState, Health, Rebuild, Switch, SwitchChange, SwitchScope, Usage,
 };
 use writegate::mutation::{Charge, Count, Limit, LimitKind, Per, Then};
 
@@ -54,6 +54,7 @@ contract!(
         a_longer_window_knows_the_records_that_were_forgotten,
         refusals_are_counted_and_trip,
         switches_stop_their_account_or_all,
+        a_replica_confirms_the_version_it_acts_on,
         a_lock_is_had_by_one,
         a_lock_is_waited_for,
         a_kill_ends_the_waiting,
@@ -804,6 +805,22 @@ async fn switches_stop_their_account_or_all(store: &dyn ControlState) {
     assert!(
         matches!(admission, Admission::Granted { switch_version, .. } if switch_version == start + 4)
     );
+}
+
+async fn a_replica_confirms_the_version_it_acts_on(store: &dyn ControlState) {
+    let all = switch("agent", SwitchScope::All);
+    let view = store.set_switch(SwitchChange::Throw(all)).await.unwrap();
+    loop {
+        let replicas = store.replicas().await.unwrap();
+        let [only] = replicas.as_slice() else {
+            panic!("{replicas:?}");
+        };
+        assert!(only.live && only.version <= view.version);
+        if only.version == view.version {
+            break;
+        }
+    }
+    assert_eq!(store.health(), Health::Good);
 }
 
 async fn a_lock_is_had_by_one(store: &dyn ControlState) {
