@@ -9,7 +9,7 @@ use super::Usage;
 use super::demand::{Demand, Taken, counts_records, room};
 use super::gcra::{Bucket, Rate};
 use super::history::Event;
-use super::moment::millis;
+use super::moment::{MOST, millis};
 use super::records::Records;
 use super::window::Window;
 use crate::mutation::{Limit, LimitKind, Per, Then};
@@ -53,7 +53,7 @@ pub(super) struct Counters {
     /// Every counter once, in the order in which they are looked at for being idle.
     round: VecDeque<(Arc<str>, Arc<str>)>,
     made: u64,
-    /// Windows, in nanoseconds, that a reload put in force, by limit: nothing that lies within one is
+    /// Windows, in microseconds, that a reload put in force, by limit: nothing that lies within one is
     /// forgotten, also not for an ask that began before the reload.
     floors: HashMap<Arc<str>, i64>,
 }
@@ -342,10 +342,10 @@ fn rate(kind: LimitKind) -> Rate {
     }
 }
 
-/// A budget's maximum and window in nanoseconds; the counter's kind says that it is one.
+/// A budget's maximum and window in microseconds; the counter's kind says that it is one.
 fn budget(kind: LimitKind) -> (u64, i64) {
     match kind {
-        LimitKind::Budget { max, window_ms } => (max, millis(window_ms)),
+        LimitKind::Budget { max, window_ms } => (max.min(MOST), millis(window_ms)),
         LimitKind::Rate {
             period_ms, burst, ..
         } => (burst, millis(period_ms)),

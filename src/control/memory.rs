@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::counters::Counters;
 use super::demand::{Demand, Taken, demands};
 use super::locks::{Locks, Place};
-use super::moment::{millis, nanos};
+use super::moment::{micros, millis};
 use super::trip::{Refused, judge, switch_for_limit};
 use super::{
     Admission, Ask, ControlState, Rebuild, Replica, Switch, SwitchChange, Switches, Usage,
@@ -108,7 +108,7 @@ impl MemoryControl {
             self.throw(state, switch)
         });
         Admission::Limited {
-            retry_ms: refused.retry_ms(nanos(ask.now)),
+            retry_ms: refused.retry_ms(micros(ask.now)),
             used: refused.fit.used,
             fits: refused.fit.fits,
             charge: refused.charge,
@@ -199,7 +199,7 @@ impl MemoryControl {
 impl State {
     /// The moment to compute with.
     fn moment(&mut self, now: Timestamp) -> i64 {
-        self.latest = self.latest.max(nanos(now));
+        self.latest = self.latest.max(micros(now));
         self.latest
     }
 
@@ -260,7 +260,7 @@ fn passed(demands: Vec<Demand>, over: &[bool]) -> Vec<Charge> {
 fn forgotten(limit: &Limit, charges: Vec<(Timestamp, Charge)>, through: i64) -> Vec<(i64, Demand)> {
     let mut older: Vec<(i64, Charge)> = charges
         .into_iter()
-        .map(|(at, charge)| (nanos(at), charge))
+        .map(|(at, charge)| (micros(at), charge))
         .filter(|(at, charge)| *at <= through && charge.limit.name == limit.name)
         .collect();
     older.sort_by_key(|(at, _)| *at);
@@ -364,7 +364,7 @@ impl ControlState for MemoryControl {
 
     async fn usage(&self, now: Timestamp) -> Result<Vec<Usage>, StoreError> {
         let state = self.state.lock();
-        Ok(state.counters.usage(state.latest.max(nanos(now))))
+        Ok(state.counters.usage(state.latest.max(micros(now))))
     }
 
     async fn lengthen(
