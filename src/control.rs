@@ -9,6 +9,8 @@ mod locks;
 pub mod memory;
 mod moment;
 mod records;
+pub mod redis;
+mod replay;
 mod trip;
 mod window;
 

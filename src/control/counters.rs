@@ -18,7 +18,7 @@ use crate::mutation::{Limit, LimitKind, Per, Then};
 const SWEEP: usize = 4;
 
 #[derive(Clone, Debug)]
-enum Arithmetic {
+pub(super) enum Arithmetic {
     Rate(Bucket),
     Window(Window),
     Records(Records),
@@ -26,11 +26,12 @@ enum Arithmetic {
 
 /// What is used of one limit for one key.
 #[derive(Clone, Debug)]
-struct Counter {
-    id: u64,
+pub(super) struct Counter {
+    /// One that was emptied and made anew has another.
+    pub(super) id: u64,
     /// As it was charged last.
-    limit: Limit,
-    used: Arithmetic,
+    pub(super) limit: Limit,
+    pub(super) used: Arithmetic,
 }
 
 /// Whether a demand fits.
@@ -222,6 +223,19 @@ impl Counters {
         }
     }
 
+    /// Every counter that is not idle at this moment, with its key.
+    pub(super) fn busy(&self, now: i64) -> impl Iterator<Item = (&str, &Counter)> {
+        let keys = self.by_limit.values().flatten();
+        let floor = |counter: &Counter| self.floor(&counter.limit.name);
+        keys.filter(move |(_, counter)| !counter.idle(now, floor(counter)))
+            .map(|(key, counter)| (&**key, counter))
+    }
+
+    /// How many counters were ever made.
+    pub(super) fn made(&self) -> u64 {
+        self.made
+    }
+
     /// What is used of every limit at this moment, by limit and key.
     pub(super) fn usage(&self, now: i64) -> Vec<Usage> {
         let keys = self.by_limit.values().flatten();
@@ -328,6 +342,37 @@ impl Arithmetic {
             LimitKind::Budget { .. } => ArithmeticKind::Window,
         }
     }
+}
+
+/// A limit's arithmetic in numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    /// `r` rate, `w` window or gauge, `s` set of records.
+    pub(super) kind: &'static str,
+    /// The microseconds of a rate's unit, or of the window; 0 for a gauge.
+    pub(super) size: u64,
+    /// The burst, or the maximum.
+    pub(super) most: u64,
+}
+
+/// A limit's arithmetic in numbers.
+pub(super) fn in_numbers(limit: &Limit) -> Numbers {
+    let (kind, size, most) = match Arithmetic::kind(limit) {
+        ArithmeticKind::Rate => {
+            let rate = rate(limit.kind);
+            ("r", rate.unit(), rate.burst())
+        }
+        other => {
+            let (max, window) = budget(limit.kind);
+            let kind = if other == ArithmeticKind::Records {
+                "s"
+            } else {
+                "w"
+            };
+            (kind, window.unsigned_abs(), max)
+        }
+    };
+    Numbers { kind, size, most }
 }
 
 /// A rate's arithmetic; the counter's kind says that it is one.

@@ -33,6 +33,10 @@ impl Rate {
         self.burst
     }
 
+    pub(super) fn unit(self) -> u64 {
+        self.unit
+    }
+
     fn cost(self, amount: u64) -> u64 {
         amount.saturating_mul(self.unit).min(MOST)
     }
@@ -51,6 +55,11 @@ impl Bucket {
             tat: i64::MIN,
             busy: History::new(ROOM, i64::MIN),
         }
+    }
+
+    /// The moment at which it is full again, and the charges of its busy time.
+    pub(super) fn parts(&self) -> (i64, &History) {
+        (self.tat, &self.busy)
     }
 
     /// How far the bucket is from full, in microseconds.

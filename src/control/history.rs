@@ -39,6 +39,11 @@ impl History {
         self.total
     }
 
+    /// Everything up to this moment has left.
+    pub(super) fn gone(&self) -> i64 {
+        self.gone
+    }
+
     pub(super) fn events(&self) -> impl Iterator<Item = Event> + '_ {
         self.events.iter().copied()
     }

@@ -15,6 +15,7 @@ use super::counters::Counters;
 use super::demand::{Demand, Taken, demands};
 use super::locks::{Locks, Place};
 use super::moment::{micros, millis};
+use super::replay::{forgotten, replay};
 use super::trip::{Refused, judge, switch_for_limit};
 use super::{
     Admission, Ask, ControlState, Rebuild, Replica, Switch, SwitchChange, Switches, Usage,
@@ -210,26 +211,6 @@ impl State {
             .newest_place(held.is_some_and(|held| !held.locks.is_empty()))
     }
 
-    /// Takes again what the ledger says was taken, in the order in which it was.
-    fn replay(&mut self, mut charges: Vec<(Timestamp, Charge)>, waiting: Vec<(EntryId, Charge)>) {
-        charges.sort_by_key(|(at, _)| *at);
-        for (number, (at, charge)) in charges.into_iter().enumerate() {
-            let now = self.moment(at);
-            let nobody = EntryId::from_text(&format!("rebuilt {number}"));
-            for demand in demands(&[charge], &nobody, &[]) {
-                self.counters.take(now, &demand, false);
-            }
-        }
-        for (reservation, charge) in waiting {
-            let held = self.reservations.entry(reservation).or_default();
-            let nobody = EntryId::from_text("");
-            for demand in demands(&[charge], &nobody, &[]) {
-                let taken = self.counters.take(self.latest, &demand, false);
-                held.taken.push(taken);
-            }
-        }
-    }
-
     /// Takes everything for an ask that fits.
     fn take(&mut self, ask: &Ask, now: i64, demands: &[Demand], over: &[bool]) {
         let locks = self.locks.take(&ask.locks, &ask.reservation);
@@ -253,25 +234,6 @@ fn passed(demands: Vec<Demand>, over: &[bool]) -> Vec<Charge> {
         .into_iter()
         .zip(over)
         .filter_map(|(demand, over)| over.then_some(demand.charge))
-        .collect()
-}
-
-/// The charges of a limit through a moment as demands, oldest first.
-fn forgotten(limit: &Limit, charges: Vec<(Timestamp, Charge)>, through: i64) -> Vec<(i64, Demand)> {
-    let mut older: Vec<(i64, Charge)> = charges
-        .into_iter()
-        .map(|(at, charge)| (micros(at), charge))
-        .filter(|(at, charge)| *at <= through && charge.limit.name == limit.name)
-        .collect();
-    older.sort_by_key(|(at, _)| *at);
-    let numbered = older.into_iter().enumerate();
-    numbered
-        .flat_map(|(number, (at, mut charge))| {
-            charge.limit.clone_from(limit);
-            let nobody = EntryId::from_text(&format!("recalled {number}"));
-            let demands = demands(&[charge], &nobody, &[]);
-            demands.into_iter().map(move |demand| (at, demand))
-        })
         .collect()
 }
 
@@ -392,7 +354,18 @@ impl ControlState for MemoryControl {
         state.counters = Counters::default();
         state.reservations.clear();
         state.epoch = from.epoch;
-        state.replay(from.charges, from.waiting);
+        let held = replay(
+            &mut state.counters,
+            &mut state.latest,
+            from.charges,
+            from.waiting,
+        );
+        for (reservation, taken) in held {
+            let locks = Vec::new();
+            state
+                .reservations
+                .insert(reservation, Reservation { taken, locks });
+        }
         state.locks.clear();
         self.change(state, |thrown| *thrown = from.thrown);
         Ok(())

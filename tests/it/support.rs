@@ -11,6 +11,7 @@ pub(crate) mod faulty;
 pub(crate) mod front;
 pub(crate) mod house;
 pub(crate) mod program;
+pub(crate) mod redis;
 pub(crate) mod shapes;
 pub(crate) mod study;
 pub(crate) mod wire;
