@@ -958,7 +958,7 @@ async fn the_ledger_rebuilds_everything(store: &dyn ControlState) {
     assert_eq!(room(store, &queue, 10_000).await, 0);
     store.settle(&id("held")).await.unwrap();
     assert_eq!(room(store, &queue, 10_000).await, 1);
-    let admission = admit(store, lock("1", &["a"], Duration::ZERO)).await;
+    let admission = admit(store, lock("1", &["b"], Duration::ZERO)).await;
     assert!(matches!(admission, Admission::Granted { epoch: 7, .. }));
     // a grant from before gives nothing back
     store.refund(&id("before")).await.unwrap();

@@ -15,6 +15,7 @@ mod cli;
 mod clients;
 mod config;
 mod control_contract;
+mod control_twin;
 mod corpora;
 mod crash;
 mod demo;

@@ -1,5 +1,8 @@
 -- Giving back what a reservation took from a counter: the twin of the `give_back` of each arithmetic.
--- `find` reads, `give_back` writes. Nothing is given back where the counter was emptied since.
+-- `find` reads, `give_back` writes. Nothing is given back where the counter was emptied since. What a
+-- reservation took from one counter in several steps is given back to one and the same.
+
+local counters = {}
 
 local function find(t)
   t.key = base .. t.counter
@@ -9,7 +12,6 @@ local function find(t)
   if not t.found then
     return
   end
-  t.h, t.tat = { total = tonumber(f[3]), gone = tonumber(f[4]) }, tonumber(f[5])
   if t.kind == 's' then
     redis.call('ZCARD', t.key .. ':o')
     in_chunks(t.names, function(from, to)
@@ -19,7 +21,13 @@ local function find(t)
       end
     end)
   else
-    t.events = read_events(t.key .. ':e')
+    counters[t.key] = counters[t.key] or {
+      total = tonumber(f[3]),
+      gone = tonumber(f[4]),
+      tat = tonumber(f[5]),
+      events = read_events(t.key .. ':e'),
+    }
+    t.of = counters[t.key]
   end
 end
 
@@ -52,16 +60,17 @@ local function give_back(t)
     end
     return
   end
-  if give_back_of(t.events, t.h, t.at, t.cost) == 0 then
+  local c = t.of
+  if give_back_of(c.events, c, t.at, t.cost) == 0 then
     return
   end
   if t.kind == 'r' then
     local tat = 0
-    for i = 1, #t.events, 2 do
-      tat = math.max(tat, t.events[i]) + t.events[i + 1]
+    for i = 1, #c.events, 2 do
+      tat = math.max(tat, c.events[i]) + c.events[i + 1]
     end
-    t.tat = math.min(t.tat, tat)
+    c.tat = math.min(c.tat, tat)
   end
-  write_events(t.key .. ':e', t.events)
-  redis.call('HSET', t.key, 'total', text(t.h.total), 'tat', text(t.tat))
+  write_events(t.key .. ':e', c.events)
+  redis.call('HSET', t.key, 'total', text(c.total), 'tat', text(c.tat))
 end
