@@ -332,6 +332,33 @@ impl Journal {
         Ok(open.into_iter().map(|row| row.entry).collect())
     }
 
+    /// Begins another epoch, durably: what was granted before is fenced out of a state that is rebuilt
+    /// under it. `why` says what happened. Returns the epoch.
+    ///
+    /// # Errors
+    /// The store's, or a clock that is behind the ledger.
+    pub async fn raise_epoch(
+        &self,
+        entry: &EntryId,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.clock_holds(now)?;
+        self.ledger
+            .append(vec![rows::raised(entry, why, now)])
+            .await?;
+        self.starts().await
+    }
+
+    /// How many epochs have begun: one with each start, one with each loss of control state.
+    async fn starts(&self) -> Result<u64, StoreError> {
+        let starts = RowFilter {
+            kinds: vec![RowKind::Started],
+            ..RowFilter::default()
+        };
+        Ok(self.ledger.rows(starts).await?.len() as u64)
+    }
+
     /// What control state has to know after a restart: thrown switches, and charges not older than
     /// `longest` (the longest window of any limit).
     ///
@@ -347,17 +374,13 @@ impl Journal {
             ..RowFilter::default()
         };
         let since = now.checked_sub(longest).unwrap_or(Timestamp::UNIX_EPOCH);
-        let starts = RowFilter {
-            kinds: vec![RowKind::Started],
-            ..RowFilter::default()
-        };
         let switches = self.ledger.rows(switches).await?;
         Ok(Rebuild {
             thrown: rows::thrown(&switches),
             charges: self.charged(since, &switches).await?,
             // Nothing waits for a person yet, so no gauge counts.
             waiting: Vec::new(),
-            epoch: self.ledger.rows(starts).await?.len() as u64 + 1,
+            epoch: self.starts().await? + 1,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Opens everything that a configuration names, and serves it until told to stop: the routes on a
 //! worker for each core, the operators' side and the clockwork on a thread of its own.
 
+mod control;
 mod heads;
 
 use std::io;
@@ -14,8 +15,7 @@ use tokio::runtime;
 use crate::admin;
 use crate::app::{App, Parts, Worker};
 use crate::clock::{Clock, SystemClock, SystemEntropy};
-use crate::config::{Config, ControlStore, LedgerStore};
-use crate::control::memory::MemoryControl;
+use crate::config::{Config, LedgerStore};
 use crate::doubt;
 use crate::error::StoreError;
 use crate::ledger::sqlite::SqliteLedger;
@@ -84,10 +84,11 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Arc::new(SystemEntropy::default());
     let store = SqliteLedger::open(&ledger, clock.now(), entropy.clone())?;
+    let state = control::open(&config, &store, &clock, &*entropy)?;
     let parts = Parts {
         config,
         rules,
-        control: Arc::new(MemoryControl::new()),
+        control: state,
         ledger: Arc::new(store),
         clock,
         entropy,
@@ -96,8 +97,10 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     for entry in &app.found_open {
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }
+    let app = Arc::new(app);
+    control::confirm(&app);
     Ok(Opened {
-        app: Arc::new(app),
+        app,
         bound,
         admin,
         destinations,
@@ -109,11 +112,6 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
 
 /// What this version cannot serve is said, not served in another way.
 fn ledger_file(config: &Config) -> Result<PathBuf, ServeError> {
-    if matches!(config.control, ControlStore::Redis(_)) {
-        return Err(ServeError::Config(
-            "control: Redis is not served by this version; use `control: memory`".into(),
-        ));
-    }
     match &config.ledger {
         LedgerStore::Sqlite(path) => Ok(path.clone()),
         LedgerStore::Postgres(_) => Err(ServeError::Config(
@@ -215,6 +213,7 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     };
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
     let holding = tokio::spawn(tick_holds(Arc::clone(&app)));
+    let rebuilding = tokio::spawn(control::rebuild(Arc::clone(&app)));
     let (mut ending, waited) = (shutdown.clone(), Arc::clone(&app));
     drop(tokio::spawn(async move {
         // Calls that are kept open for a decision must not keep the process.
@@ -234,6 +233,7 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     app.inflight.counter().none().await;
     publishing.abort();
     holding.abort();
+    rebuilding.abort();
     if let Some(reloading) = reloading {
         reloading.abort();
     }

@@ -45,6 +45,7 @@ pub struct SqliteLedger {
 #[derive(Debug)]
 struct Pen {
     inbox: Option<Sender<Append>>,
+    writer: String,
     thread: Option<JoinHandle<()>>,
     status: Arc<Status>,
     entropy: Arc<dyn Entropy>,
@@ -68,6 +69,7 @@ impl SqliteLedger {
         let writer = Writer::new(file::writer(path)?, &entry_id(now, &*entropy))?;
         let readers = Readers::start(path)?;
         let status = writer.status();
+        let name = writer.name().to_owned();
         let (inbox, appends) = channel();
         let thread = Builder::new()
             .name("ledger-writer".into())
@@ -80,6 +82,7 @@ impl SqliteLedger {
             })?;
         let pen = Pen {
             inbox: Some(inbox),
+            writer: name,
             thread: Some(thread),
             status,
             entropy,
@@ -100,6 +103,12 @@ impl SqliteLedger {
             readers: Readers::start(path)?,
             pen: None,
         })
+    }
+
+    /// The writer whose chain this process goes on with; `None` when it was opened for reading only.
+    #[must_use]
+    pub fn writer(&self) -> Option<&str> {
+        self.pen.as_ref().map(|pen| pen.writer.as_str())
     }
 
     /// Why nothing can be written now; `transient` tells whether it passes by itself or takes a

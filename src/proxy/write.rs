@@ -12,6 +12,7 @@ mod through;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -61,6 +62,8 @@ pub(super) struct Write {
     digest: String,
     /// How long it takes, and how much of that is somebody else's.
     watch: Arc<Stopwatch>,
+    /// Whether control state was asked for anything, so that there may be something to give back.
+    asked: AtomicBool,
 }
 
 impl Write {
@@ -92,6 +95,7 @@ impl Write {
             rules: call.worker.app.rules.load_full(),
             digest: String::new(),
             watch: Arc::new(Stopwatch::start()),
+            asked: AtomicBool::new(false),
         }
     }
 
@@ -200,6 +204,7 @@ impl Write {
             locks: self.locks(&changes, judgement.snapshot.as_ref()),
             now: self.now,
         };
+        self.asks();
         let permit = match gate::decide(&*self.worker.app.control, judged).await {
             Decision::Permit(permit) => permit,
             Decision::Hold(over) => {
@@ -385,7 +390,15 @@ impl Write {
         self.refuse(refusal, Some(changes), Some(verdict)).await
     }
 
+    /// From now on there may be something to give back.
+    fn asks(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
     async fn refund(&self) {
+        if !self.asked.load(Ordering::Relaxed) {
+            return;
+        }
         if let Err(error) = self.worker.app.control.refund(&self.entry).await {
             tracing::error!(%error, entry = %self.entry, "a reservation is not given back");
         }

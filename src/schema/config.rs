@@ -18,7 +18,7 @@ pub fn config() -> Value {
             "admin": map(json!({
                 "listen": text("IP:PORT of console, operator API, /healthz, /readyz and /metrics"),
             }), &[]),
-            "control": text("memory, or redis://… where replicas share it"),
+            "control": text("memory, or redis://HOST:PORT, redis+sentinel://HOST:PORT,…/SERVICE or redis+cluster://HOST:PORT,… where replicas share it; rediss for TLS"),
             "ledger": text("sqlite:FILE, or postgres://… where replicas share it"),
             "rules": text("The folder of rule files"),
             "unknown_callers": described(words(["deny", "reads"]), "What may be done with a credential that no service account has"),

@@ -36,6 +36,7 @@ mod packs;
 mod passthrough;
 mod readme;
 mod record_locks;
+mod redis_faults;
 mod reload;
 mod restart;
 mod revert;

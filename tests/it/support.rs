@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use writegate::control::{ControlState, SwitchChange};
 
 pub(crate) mod client;
+pub(crate) mod cut;
 pub(crate) mod doctored;
 pub(crate) mod faulty;
 pub(crate) mod front;

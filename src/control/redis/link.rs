@@ -157,11 +157,11 @@ impl Link {
     }
 
     /// Waits for a connection however long it takes, until the deadline.
-    pub(super) async fn connected(&self, deadline: Instant) -> Result<(), Failure> {
+    pub(super) async fn connected(&self, deadline: Instant) -> Result<(), String> {
         let mut made = self.made.subscribe();
         while self.live.load().is_none() {
             if !matches!(timeout_at(deadline, made.changed()).await, Ok(Ok(()))) {
-                return Err(Failure::Down(self.down.lock().why.clone()));
+                return Err(self.down.lock().why.clone());
             }
         }
         Ok(())

@@ -43,7 +43,7 @@ impl Member {
         let (parts, latest, made) = parts(from);
         let deadline = Instant::now() + CONNECT_WITHIN.max(self.store.options.within);
         let connected = self.store.link.connected(deadline).await;
-        connected.map_err(|why| trouble(format!("it cannot be reached: {why:?}")))?;
+        connected.map_err(|why| trouble(format!("it cannot be reached: {why}")))?;
         let Some(generation) = self.begin(epoch).await? else {
             return Ok(());
         };

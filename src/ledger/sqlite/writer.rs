@@ -89,6 +89,11 @@ impl Writer {
         })
     }
 
+    /// The writer whose chain it is.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn status(&self) -> Arc<Status> {
         Arc::clone(&self.status)
     }

@@ -194,6 +194,7 @@ impl Write {
 
     async fn lock(&self, changes: &ChangeSet, locks: Vec<String>) -> Result<(), Box<Refused>> {
         let control = &*self.worker.app.control;
+        self.asks();
         match gate::lock(
             control,
             &self.entry,

@@ -163,6 +163,7 @@ impl Release<'_> {
         let locks = write.locks(changes, Some(shown));
         let account = &write.actor.service_account;
         let control = &*self.app().control;
+        write.asks();
         if let Err(cause) =
             gate::lock(control, &write.entry, account, locks.clone(), self.now()).await
         {

@@ -52,7 +52,8 @@ local function read_demands(from)
   return demands, from
 end
 
--- What was emptied, and which windows a reload made longer.
+-- What was emptied, and which windows a reload made longer. Such a mark is the newest window and, for
+-- each time that it became another one, a number and the moment up to which all was told anew.
 local function read_marks(demands)
   local wanted = {}
   for i, d in ipairs(demands) do
@@ -68,8 +69,11 @@ local function read_marks(demands)
       local d, place = demands[i], (i - from) * 2
       d.emptied = tonumber(marks[place + 1]) or 0
       if marks[place + 2] then
-        local floor, through, number = string.match(marks[place + 2], '^(%d+) (-?%d+) (%d+)$')
-        d.floor, d.through, d.number = tonumber(floor), tonumber(through), tonumber(number)
+        local told = {}
+        for number in string.gmatch(marks[place + 2], '-?%d+') do
+          told[#told + 1] = tonumber(number)
+        end
+        d.floor, d.told, d.number = told[1], told, told[#told - 1]
       end
     end
   end)
@@ -86,8 +90,10 @@ local function load(d)
   if not d.fresh then
     d.total, d.gone = tonumber(f[3]), tonumber(f[4])
     d.tat, d.seen = tonumber(f[5]), tonumber(f[6])
-    if d.seen < d.number then
-      d.cut = d.through
+    for i = 2, #(d.told or {}), 2 do
+      if d.told[i] > d.seen then
+        d.cut = math.max(d.cut, d.told[i + 1])
+      end
     end
   end
 end

@@ -16,17 +16,27 @@
 --
 -- The answer: marked, NUMBER and the moment up to which all that was taken is to be told anew, or recalled.
 
+-- So many changes of a window are told apart.
+local TOLD = 16
+
 local no = fence()
 if no then
   return no
 end
 
 if ARGV[8] == 'mark' then
-  redis.call('EXISTS', base .. 'marks')
   local number, now = state.made + 1, moment()
   local through = now - tonumber(ARGV[11])
-  redis.call('HSET', base .. 'marks', 'f:' .. ARGV[9],
-    ARGV[10] .. ' ' .. text(through) .. ' ' .. text(number))
+  local told = {}
+  for one in string.gmatch(redis.call('HGET', base .. 'marks', 'f:' .. ARGV[9]) or '', '-?%d+') do
+    told[#told + 1] = one
+  end
+  local mark = ARGV[10]
+  -- what is left out here is remembered for longer than it has to be
+  for i = math.max(2, #told - TOLD * 2 + 3), #told do
+    mark = mark .. ' ' .. told[i]
+  end
+  redis.call('HSET', base .. 'marks', 'f:' .. ARGV[9], mark .. ' ' .. text(number) .. ' ' .. text(through))
   redis.call('HSET', KEYS[1], 'made', text(number), 'marked', 1, 'latest', text(now))
   return { 'marked', number, through }
 end
@@ -59,7 +69,7 @@ redis.call('ZCARD', base .. 'index')
 
 local function recall_window(d)
   local list = d.key .. ':e'
-  local count, sum, last = front(list, d.through)
+  local count, sum, last = front(list, math.max(d.cut, d.told[#d.told]))
   if count > 0 then
     redis.call('LTRIM', list, count * 2, -1)
     d.total, d.gone = d.total - sum, last
@@ -68,7 +78,7 @@ local function recall_window(d)
 end
 
 local function recall_records(d)
-  drop_records(d, d.through)
+  drop_records(d, math.max(d.cut, d.told[#d.told]))
   d.gone = -1
   for i = #d.older, 1, -1 do
     local older = d.older[i]

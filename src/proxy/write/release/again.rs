@@ -2,6 +2,7 @@
 //! come to what was approved.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use http::Request;
@@ -119,5 +120,6 @@ fn write(
         rules: app.rules.load_full(),
         digest: String::new(),
         watch: Arc::new(Stopwatch::start()),
+        asked: AtomicBool::new(false),
     })
 }
