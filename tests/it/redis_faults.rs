@@ -443,27 +443,85 @@ async fn a_clock_that_is_off_grants_nothing_and_says_so() {
 /// Whatever was cut, and wherever: asked again, nothing is taken twice; given up, nothing stays taken.
 #[tokio::test]
 async fn a_lost_answer_is_asked_for_again_and_nothing_is_taken_twice() {
-    let test = "a_lost_answer_is_asked_for_again_and_nothing_is_taken_twice";
-    let Some(mut scene) = Scene::new(test).await else {
+    let name = "redis_faults::a_lost_answer_is_asked_for_again_and_nothing_is_taken_twice";
+    let Some(redis) = Redis::start(name) else {
         return;
     };
-    let times = if long() { 10_000 } else { 150 };
-    let (mut granted, before) = (0, scene.wire.cuts());
-    for turn in 0..times {
-        let mark = format!("r/Account/E{}", scene.asked + 1);
-        scene.wire.plan(match turn % 3 {
-            0 => Plan::Before(mark),
-            // answers are some forty bytes
-            _ => Plan::After(mark, turn % 45),
-        });
-        granted += usize::from(scene.ask().await.is_ok());
+    let (replicas, times) = (8, if long() { 1_250 } else { 20 });
+    let state = RedisControl::open(options(&redis.url(), "state")).unwrap();
+    built(&state, 1).await;
+    let cutting = (0..replicas).map(|replica| {
+        let wire = Wire::to(redis.port);
+        let own = Options {
+            replica: format!("replica {replica}"),
+            time: Time::Asks,
+            ..as_served(&wire.url())
+        };
+        tokio::spawn(cut_often(
+            RedisControl::open(own).unwrap(),
+            wire,
+            replica,
+            times,
+        ))
+    });
+    let (mut granted, mut cuts, mut controls) = (0, 0, Vec::new());
+    for cutting in cutting.collect::<Vec<_>>() {
+        let (control, some_granted, some_cuts) = cutting.await.unwrap();
+        granted += some_granted;
+        cuts += some_cuts;
+        controls.push(control);
     }
-    scene.wire.plan(Plan::Pass);
-    let cuts = scene.wire.cuts() - before;
-    println!("{times} asks, {cuts} cut, {granted} granted all the same");
-    assert!(cuts * 10 >= times * 9, "{cuts} of {times} were cut");
+    println!(
+        "{} asks, {cuts} cut, {granted} granted all the same",
+        replicas * times
+    );
+    assert_eq!(cuts, replicas * times);
     assert!(granted > 0);
-    scene.adds_up().await;
+    let used = async {
+        loop {
+            let usage = state.usage(now()).await.unwrap();
+            let used = usage.first().map_or(0, |usage| usage.used);
+            assert!(used >= granted as u64, "{used} used, {granted} granted");
+            if used == granted as u64 {
+                break;
+            }
+        }
+    };
+    soon(used).await;
+}
+
+/// Asks that are each cut once; says how many were granted, and how many cut.
+async fn cut_often(
+    control: RedisControl,
+    wire: Wire,
+    replica: usize,
+    times: usize,
+) -> (RedisControl, usize, usize) {
+    let mut granted = 0;
+    for turn in 0..times {
+        while control.usage(now()).await.is_err() {}
+        let name = format!("replica-{replica}-{turn}-");
+        let cuts = wire.cuts();
+        wire.plan(match turn % 3 {
+            0 => Plan::Before(name.clone()),
+            // answers are some fifty bytes
+            _ => Plan::After(name.clone(), turn * 7 % 55),
+        });
+        let mut attempt = 0;
+        while wire.cuts() == cuts {
+            let ask = ask(&format!("{name}{attempt}"));
+            let id = ask.reservation.clone();
+            attempt += 1;
+            if control.admit(ask).await.is_ok() {
+                granted += 1;
+                drop(control.settle(&id).await);
+            } else {
+                drop(control.refund(&id).await);
+            }
+        }
+    }
+    wire.plan(Plan::Pass);
+    (control, granted, wire.cuts())
 }
 
 #[tokio::test]

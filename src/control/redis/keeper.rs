@@ -21,8 +21,10 @@ use crate::control::Lost;
 
 /// The switches are looked at this often, at the least.
 const LOOK_EACH: Duration = Duration::from_millis(300);
-/// Connections are made no more often than this, but for the first one.
+/// Connections are made no more often than this …
 const CONNECT_EACH: Duration = Duration::from_millis(200);
+/// … but for so many at once: a connection that is cut now and then is made again at once.
+const CONNECT_BURST: u32 = 3;
 /// Idle counters are looked for this often.
 const SWEEP_EACH: Duration = Duration::from_secs(1);
 /// So many of them in one step.
@@ -37,7 +39,8 @@ const LEAVE_FOR: Duration = Duration::from_millis(200);
 pub(super) struct Keeper {
     member: Arc<Member>,
     connections: u64,
-    connected: Option<Instant>,
+    /// When the next connection may be made.
+    next: Instant,
     swept: Instant,
     cursor: String,
 }
@@ -47,7 +50,7 @@ impl Keeper {
         Self {
             member,
             connections: 0,
-            connected: None,
+            next: Instant::now(),
             swept: Instant::now(),
             cursor: "0".into(),
         }
@@ -80,10 +83,10 @@ impl Keeper {
 
     /// One attempt, not too soon after the one before.
     async fn reconnect(&mut self) {
-        if let Some(last) = self.connected {
-            sleep_until(last + CONNECT_EACH).await;
-        }
-        self.connected = Some(Instant::now());
+        sleep_until(self.next).await;
+        let now = Instant::now();
+        let saved = now.checked_sub(CONNECT_EACH * (CONNECT_BURST - 1));
+        self.next = self.next.max(saved.unwrap_or(now)) + CONNECT_EACH;
         self.connections += 1;
         let member = &self.member;
         let options = &member.store.options;
