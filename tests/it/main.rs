@@ -37,6 +37,7 @@ mod passthrough;
 mod readme;
 mod record_locks;
 mod redis_faults;
+mod redis_lost;
 mod reload;
 mod restart;
 mod revert;

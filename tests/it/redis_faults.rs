@@ -11,11 +11,12 @@ use writegate::control::{
     Admission, Ask, ControlState, Health, Lost, Rebuild, Switch, SwitchChange, SwitchScope,
 };
 use writegate::error::StoreError;
-use writegate::mutation::{Charge, Count, Limit, LimitKind, Per, Then};
+use writegate::mutation::Charge;
 
+use super::support;
 use super::support::cut::{Plan, Wire};
 use super::support::long;
-use super::support::redis::{Line, Redis, Said, built, options};
+use super::support::redis::{Line, Redis, Said, budget, built, charge, options};
 use super::support::wire::soon;
 
 /// Far more than any answer may take, on a machine that is busy with other tests too.
@@ -25,37 +26,12 @@ fn now() -> Timestamp {
     SystemClock.now()
 }
 
-fn limit() -> Limit {
-    Limit {
-        name: "hourly".into(),
-        count: Count::Mutations,
-        per: vec![Per::ServiceAccount],
-        kind: LimitKind::Budget {
-            max: 1_000_000,
-            window_ms: 3_600_000,
-        },
-        then: Then::Deny,
-    }
-}
-
-fn one(limit: &Limit) -> Charge {
-    Charge {
-        limit: limit.clone(),
-        key: "agent".into(),
-        amount: 1,
-        records: Vec::new(),
-    }
+fn one() -> Charge {
+    charge(&budget(1_000_000), 1)
 }
 
 fn ask(reservation: &str) -> Ask {
-    Ask {
-        reservation: EntryId::from_text(reservation),
-        service_account: "agent".into(),
-        locks: vec![format!("r/Account/{reservation}")],
-        charges: vec![one(&limit())],
-        patience: Duration::ZERO,
-        now: now(),
-    }
+    support::redis::ask(reservation, reservation, &[one()])
 }
 
 /// As a running proxy has it: the server's clock, and a deadline.
@@ -112,7 +88,7 @@ impl Scene {
         self.slowest = self.slowest.max(took);
         match &admitted {
             Ok(Admission::Granted { .. }) => {
-                self.granted.push((now(), one(&limit())));
+                self.granted.push((now(), one()));
                 drop(self.control.settle(&id).await);
             }
             Ok(other) => panic!("{other:?}"),
@@ -273,7 +249,7 @@ async fn a_full_redis_grants_nothing_and_lets_go_and_kills_all_the_same() {
     };
     let held = EntryId::from_text("held");
     while scene.control.admit(ask("held")).await.is_err() {}
-    scene.granted.push((now(), one(&limit())));
+    scene.granted.push((now(), one()));
     assert_eq!(
         scene.redis.say(&["CONFIG", "SET", "maxmemory", "1"]),
         Said::Text("OK".into())

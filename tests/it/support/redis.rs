@@ -2,15 +2,17 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use writegate::clock::SystemClock;
+use writegate::clock::{Clock, EntryId, SystemClock};
 use writegate::control::redis::{Address, Alone, Options, RedisControl, Time};
-use writegate::control::{ControlState, Rebuild};
+use writegate::control::{Admission, Ask, ControlState, Rebuild};
+use writegate::error::StoreError;
+use writegate::mutation::{Charge, Count, Limit, LimitKind, Per, Then};
 
 use super::skipped;
 
@@ -28,7 +30,12 @@ pub(crate) struct Redis {
     options: Vec<String>,
     folder: TempDir,
     pub(crate) port: u16,
+    /// The port of the primary that it watches, for a sentinel.
+    watched: Option<u16>,
 }
+
+/// The service that sentinels watch in tests.
+pub(crate) const SERVICE: &str = "gates";
 
 /// What a server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +53,17 @@ impl Redis {
         Self::with(test, &[])
     }
 
+    /// A sentinel that watches the primary at a port.
+    pub(crate) fn sentinel(test: &str, primary: u16) -> Option<Self> {
+        Self::make(test, &[], Some(primary))
+    }
+
     /// The same with options of its own: `["--maxmemory", "2mb"]`.
     pub(crate) fn with(test: &str, options: &[&str]) -> Option<Self> {
+        Self::make(test, options, None)
+    }
+
+    fn make(test: &str, options: &[&str], watched: Option<u16>) -> Option<Self> {
         if found("redis-server").is_none() {
             skipped(test, "redis-server");
             return None;
@@ -57,6 +73,7 @@ impl Redis {
             options: options.iter().map(|word| (*word).to_owned()).collect(),
             folder: tempfile::tempdir().unwrap(),
             port: 0,
+            watched,
         };
         redis.run();
         Some(redis)
@@ -67,18 +84,9 @@ impl Redis {
     pub(crate) fn run(&mut self) {
         let same = self.port;
         for _ in 0..50 {
-            let free = || {
-                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-                listener.local_addr().unwrap().port()
-            };
-            let port = if same == 0 { free() } else { same };
-            let mut child = Command::new("redis-server")
-                .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-                .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
-                .args(["--enable-debug-command", "local"])
-                .arg("--dir")
-                .arg(self.folder.path())
-                .args(&self.options)
+            let port = if same == 0 { free_port() } else { same };
+            let mut child = self
+                .command(port)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
@@ -92,6 +100,35 @@ impl Redis {
             child.wait().unwrap();
         }
         panic!("no Redis could be started");
+    }
+
+    fn command(&self, port: u16) -> Command {
+        let mut command = Command::new("redis-server");
+        if let Some(primary) = self.watched {
+            let file = self.folder.path().join("sentinel.conf");
+            let text = format!(
+                "sentinel monitor {SERVICE} 127.0.0.1 {primary} 1\n\
+                 sentinel down-after-milliseconds {SERVICE} 500\n\
+                 sentinel failover-timeout {SERVICE} 3000\n"
+            );
+            std::fs::write(&file, text).unwrap();
+            command.arg(file).arg("--sentinel");
+        } else {
+            command
+                .args(["--save", "", "--appendonly", "no"])
+                .args(["--enable-debug-command", "local"])
+                .args(&self.options);
+        }
+        command
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .arg("--dir")
+            .arg(self.folder.path());
+        command
+    }
+
+    /// A folder of its own.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A URL.
@@ -143,10 +180,17 @@ impl Drop for Redis {
     }
 }
 
+/// A port that nobody listens on, a moment ago at least.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 /// Whether it says that it takes connections, before it ends. What it says later is read away.
 fn is_ready(from: impl Read + Send + 'static) -> bool {
     let mut lines = BufReader::new(from).lines();
-    let ready = lines.any(|line| line.unwrap_or_default().contains("Ready to accept"));
+    let ready = |line: &str| line.contains("Ready to accept") || line.contains("+monitor");
+    let ready = lines.any(|line| ready(&line.unwrap_or_default()));
     std::thread::spawn(move || lines.for_each(drop));
     ready
 }
@@ -238,4 +282,45 @@ pub(crate) async fn built(control: &dyn ControlState, epoch: u64) {
         ..Rebuild::default()
     };
     control.rebuild(from).await.unwrap();
+}
+
+/// A budget of so many mutations in an hour.
+pub(crate) fn budget(max: u64) -> Limit {
+    Limit {
+        name: "hourly".into(),
+        count: Count::Mutations,
+        per: vec![Per::ServiceAccount],
+        kind: LimitKind::Budget {
+            max,
+            window_ms: 3_600_000,
+        },
+        then: Then::Deny,
+    }
+}
+
+/// So much of a limit, for `agent`.
+pub(crate) fn charge(limit: &Limit, amount: u64) -> Charge {
+    Charge {
+        limit: limit.clone(),
+        key: "agent".into(),
+        amount,
+        records: Vec::new(),
+    }
+}
+
+/// An ask of `agent` for this and a lock, now.
+pub(crate) fn ask(reservation: &str, lock: &str, charges: &[Charge]) -> Ask {
+    Ask {
+        reservation: EntryId::from_text(reservation),
+        service_account: "agent".into(),
+        locks: vec![format!("r/Account/{lock}")],
+        charges: charges.to_vec(),
+        patience: Duration::ZERO,
+        now: SystemClock.now(),
+    }
+}
+
+/// Whether an ask was granted.
+pub(crate) fn granted(admitted: &Result<Admission, StoreError>) -> bool {
+    matches!(admitted, Ok(Admission::Granted { .. }))
 }
