@@ -14,7 +14,7 @@ use writegate::mutation::Charge;
 
 use super::support::cut::Wire;
 use super::support::redis::{Redis, SERVICE, Said, ask, budget, built, charge, granted, options};
-use super::support::wire::soon;
+use super::support::wire::{soon, until};
 
 const BUDGET: u64 = 1_000;
 
@@ -176,7 +176,7 @@ async fn a_stale_replica_that_takes_over_refills_no_budget() {
         );
     }
     // the other one has it, to the last grant; from here on it hears nothing any more
-    soon(async { while primary.say(&["WAIT", "1", "1000"]) != Said::Number(1) {} }).await;
+    until(|| primary.say(&["WAIT", "1", "1000"]) == Said::Number(1)).await;
     second.signal("STOP");
     for number in 0..40 {
         assert_eq!(
@@ -187,8 +187,7 @@ async fn a_stale_replica_that_takes_over_refills_no_budget() {
     assert_eq!(paper.sum().await, 800);
     primary.kill();
     second.signal("CONT");
-    soon(async { while second.say(&["REPLICAOF", "NO", "ONE"]) != Said::Text("OK".into()) {} })
-        .await;
+    until(|| second.say(&["REPLICAOF", "NO", "ONE"]) == Said::Text("OK".into())).await;
     let began = Instant::now();
     wire.lead_to(second.port);
     // it knows of 400; who saw no more than those is refused all the same
@@ -256,7 +255,7 @@ async fn who_was_not_there_follows_a_rebuild() {
         .unwrap();
     assert!(matches!(admitted, Admission::Granted { epoch: 2, .. }));
     // what it holds is locked in the new state too, and what it took under the old epoch is not given back
-    soon(async { while redis.keys("wg:*:2-*:r:held").is_empty() {} }).await;
+    until(|| !redis.keys("wg:*:2-*:r:held").is_empty()).await;
     let busy = one.admit(ask("3", "held", &[])).await.unwrap();
     assert!(matches!(busy, Admission::Busy { .. }), "{busy:?}");
     two.refund(&EntryId::from_text("held")).await.unwrap();
@@ -274,7 +273,7 @@ async fn a_sentinel_leads_to_the_new_primary() {
     let Some(second) = Redis::with(name, &["--replicaof", "127.0.0.1", &port]) else {
         return;
     };
-    soon(async { while primary.say(&["WAIT", "1", "1000"]) != Said::Number(1) {} }).await;
+    until(|| primary.say(&["WAIT", "1", "1000"]) == Said::Number(1)).await;
     let sentinel = Redis::sentinel(name, primary.port).unwrap();
     let knows_both = async {
         loop {
