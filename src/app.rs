@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::{self, Clock, Entropy, EntryId};
 use crate::config::{Config, Route};
-use crate::control::ControlState;
+use crate::control::{ControlState, Health, Rebuild};
 use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
 use crate::crm::quota::Quota;
@@ -150,10 +150,13 @@ impl App {
         let found_open = journal.sweep(now).await?;
         let doubts = Book::load(&journal, now).await?;
         let holds = hold::Book::restore(&**journal.ledger(), now).await?;
-        let mut rebuild = journal.rebuild(now, longest_window(&rules)).await?;
-        rebuild.charges = restated(&rules, rebuild.charges);
-        rebuild.waiting = holds.waiting();
-        control.rebuild(rebuild).await?;
+        let rebuild = known(&journal, &rules, &holds, now).await?;
+        match control.rebuild(rebuild).await {
+            Ok(()) => {}
+            // Reads need no control state, and it may be there again soon.
+            Err(error) if error.transient => tracing::error!(%error, "writes are refused"),
+            Err(error) => return Err(error),
+        }
         let limits = LiveLimits::of_rows(&journal.settings().await?);
         // A clock behind the ledger stops writes (P9), not the start.
         match journal.writable(now) {
@@ -187,6 +190,29 @@ impl App {
         })
     }
 
+    /// Begins another epoch: control state was lost.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn raise_epoch(&self, why: &str) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        let id = self.entry_id(now);
+        self.journal.raise_epoch(&id, why, now).await
+    }
+
+    /// Builds control state anew from the ledger. Nobody throws or resumes a switch meanwhile.
+    ///
+    /// # Errors
+    /// The stores'.
+    pub async fn rebuild_control(&self, epoch: u64) -> Result<(), StoreError> {
+        let _one_at_a_time = self.switching.lock().await;
+        let now = self.clock.now();
+        let rules = self.rules.load();
+        let mut rebuild = known(&self.journal, &rules, &self.holds, now).await?;
+        rebuild.epoch = epoch;
+        self.control.rebuild(rebuild).await
+    }
+
     /// A new entry's id.
     #[must_use]
     pub fn entry_id(&self, now: Timestamp) -> EntryId {
@@ -215,6 +241,10 @@ impl App {
         }
         if !gate::fresh(&self.control.switches(), self.clock.now()) {
             reasons.push("the view of the kill switches is too old".into());
+        }
+        match self.control.health() {
+            Health::Good => {}
+            Health::Trouble(why) | Health::Lost(why) => reasons.push(why),
         }
         reasons
     }
@@ -268,6 +298,19 @@ impl App {
             }
         }
     }
+}
+
+/// What the ledger knows that control state has to know.
+async fn known(
+    journal: &Journal,
+    rules: &RuleSet,
+    holds: &hold::Book,
+    now: Timestamp,
+) -> Result<Rebuild, StoreError> {
+    let mut known = journal.rebuild(now, longest_window(rules)).await?;
+    known.charges = restated(rules, known.charges);
+    known.waiting = holds.waiting();
+    Ok(known)
 }
 
 /// Charges count by the limits in force now: a window that became longer while nothing was served

@@ -14,6 +14,10 @@
 //! | `WRITEGATE_RULES` | `rules` | `rules` |
 //! | `WRITEGATE_UNKNOWN_CALLERS` | `unknown_callers` | `deny` |
 //!
+//! Where replicas share `control`, it is the address of a Redis 7 or newer (or a Valkey), in a form that
+//! [`crate::control::redis::Address`] tells. Its user needs the rights `+@read +@write +@connection
+//! +@pubsub +@scripting +info +time` on keys and channels that begin with `wg:{DEPLOYMENT}:`.
+//!
 //! `WRITEGATE_ADMIN`, `WRITEGATE_CONFIG`, `WRITEGATE_LOG` and `WRITEGATE_TOKEN` belong to the command
 //! line. A name that is one slip of the finger away from these, or that would be a list
 //! (`WRITEGATE_ROUTES`), is a mistake; all other names are free for secrets.

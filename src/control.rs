@@ -9,10 +9,14 @@ mod locks;
 pub mod memory;
 mod moment;
 mod records;
+pub mod redis;
+mod replay;
 mod trip;
 mod window;
 
 use std::fmt;
+use std::future::{Future, pending};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,6 +171,50 @@ pub struct Rebuild {
     pub epoch: u64,
 }
 
+/// How the store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It grants.
+    Good,
+    /// It cannot be asked, or does not grant: writes are refused until it does. The text is for people.
+    Trouble(String),
+    /// It answers, but does not know any more what was granted: nothing is granted until it is rebuilt.
+    Lost(String),
+}
+
+/// One replica, as the store knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// Its name.
+    pub name: String,
+    /// The version of the switches that it acts on: nothing of it acts on an older one.
+    pub version: u64,
+    /// When it confirmed that last, by the store's clock; `None`: it is the store (memory).
+    pub confirmed_at: Option<Timestamp>,
+    /// Whether it was heard of lately. One that was not has an old view, and refuses writes for it.
+    pub live: bool,
+}
+
+/// The cause of a [`StoreError`] where the store does not know any more what was granted, or was
+/// never told: it has to be rebuilt before it grants again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what was granted is not known any more")]
+pub struct Lost;
+
+impl Lost {
+    /// Whether this is why the store failed.
+    #[must_use]
+    pub fn is_why(error: &StoreError) -> bool {
+        error
+            .source
+            .as_ref()
+            .is_some_and(|source| source.is::<Self>())
+    }
+}
+
+/// What a replica does before it confirms a view of the switches.
+pub type Acting = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// Limits, kill switches and record locks; in memory, or shared by replicas.
 #[async_trait]
 pub trait ControlState: Send + Sync + fmt::Debug {
@@ -211,6 +259,24 @@ pub trait ControlState: Send + Sync + fmt::Debug {
     /// now on.
     async fn forget(&self, limit: &str) -> Result<(), StoreError>;
 
-    /// Replaces everything by what the ledger knows.
+    /// Replaces everything by what the ledger knows, in one step. Grants from before are fenced out by
+    /// the epoch, which must be a higher one wherever anything was granted under the one before.
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError>;
+
+    /// How the store is, as this replica saw it last; never waits.
+    fn health(&self) -> Health {
+        Health::Good
+    }
+
+    /// Returns when the store has to be rebuilt ([`Health::Lost`]); never for one that cannot lose.
+    async fn lost(&self) {
+        pending().await
+    }
+
+    /// Who shares the switches, and which version each has confirmed.
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError>;
+
+    /// Sets what is done between a new view of the switches and its confirmation to the others: it
+    /// returns when nothing of this process acts on an older one.
+    fn before_confirming(&self, _act: Acting) {}
 }

@@ -358,6 +358,29 @@ impl Journal {
         Ok(left)
     }
 
+    /// Begins another epoch, durably: what was granted before is fenced out of a state that is rebuilt
+    /// under it. `why` says what happened. Returns the epoch.
+    ///
+    /// # Errors
+    /// The store's, or a clock that is behind the ledger.
+    pub async fn raise_epoch(
+        &self,
+        entry: &EntryId,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.clock_holds(now)?;
+        self.ledger
+            .append(vec![rows::raised(entry, why, now)])
+            .await?;
+        self.next_epoch().await
+    }
+
+    async fn next_epoch(&self) -> Result<u64, StoreError> {
+        let from = self.ledger.epoch().await?;
+        self.ledger.raise_epoch(from).await
+    }
+
     /// What control state has to know after a restart: thrown switches, and charges not older than
     /// `longest` (the longest window of any limit).
     ///
@@ -379,7 +402,7 @@ impl Journal {
             charges: self.charged(since, &switches).await?,
             // Nothing waits for a person yet, so no gauge counts.
             waiting: Vec::new(),
-            epoch: self.ledger.epoch().await?,
+            epoch: self.next_epoch().await?,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Opens everything that a configuration names, and serves it until told to stop: the routes on a
 //! worker for each core, the operators' side and the clockwork on a thread of its own.
 
+mod control;
 mod heads;
 mod stores;
 
@@ -16,7 +17,6 @@ use crate::admin;
 use crate::app::{App, Parts, Worker};
 use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::Config;
-use crate::control::memory::MemoryControl;
 use crate::doubt;
 use crate::error::StoreError;
 use crate::policy::RuleSet;
@@ -67,7 +67,6 @@ pub struct Opened {
 pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     tls::install_provider();
     let configured = |error: &dyn std::fmt::Display| ServeError::Config(error.to_string());
-    stores::served(&config)?;
     let endpoints = proxied::endpoints(&config.routes).map_err(|error| configured(&error))?;
     let destinations = proxied::destinations(&config.routes).map_err(ServeError::Config)?;
     let started = |error: &dyn std::fmt::Display| ServeError::Start(error.to_string());
@@ -84,10 +83,11 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Arc::new(SystemEntropy::default());
     let stores = stores::ledger(&config, clock.now(), entropy.clone())?;
+    let state = control::open(&config, &*stores.ledger, &clock, &*entropy)?;
     let parts = Parts {
         config,
         rules,
-        control: Arc::new(MemoryControl::new()),
+        control: state,
         ledger: stores.ledger,
         clock,
         entropy,
@@ -97,8 +97,10 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     for entry in &app.found_open {
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }
+    let app = Arc::new(app);
+    control::confirm(&app);
     Ok(Opened {
-        app: Arc::new(app),
+        app,
         bound,
         admin,
         destinations,
@@ -201,6 +203,7 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     };
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
     let holding = tokio::spawn(tick_holds(Arc::clone(&app)));
+    let rebuilding = tokio::spawn(control::rebuild(Arc::clone(&app)));
     let (mut ending, waited) = (shutdown.clone(), Arc::clone(&app));
     drop(tokio::spawn(async move {
         // Calls that are kept open for a decision must not keep the process.
@@ -220,6 +223,7 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     app.inflight.counter().none().await;
     publishing.abort();
     holding.abort();
+    rebuilding.abort();
     if let Some(reloading) = reloading {
         reloading.abort();
     }

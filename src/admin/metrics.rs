@@ -11,7 +11,7 @@ use axum::response::Response;
 
 use super::text;
 use crate::app::App;
-use crate::control::{SwitchScope, Usage};
+use crate::control::{Health, SwitchScope, Usage};
 use crate::metrics::{Gauges, LimitUse, Thrown};
 
 const OPEN_METRICS: HeaderValue =
@@ -54,6 +54,11 @@ async fn gauges(app: &App) -> Gauges {
         thrown: thrown.collect(),
         limits: used(app.control.usage(now).await.unwrap_or_default()),
         live_limits: app.limits.all(now).len(),
+        control: match app.control.health() {
+            Health::Good => "good",
+            Health::Trouble(_) => "trouble",
+            Health::Lost(_) => "lost",
+        },
     }
 }
 

@@ -9,6 +9,7 @@ use super::mistake::Place;
 use super::reader::{Fields, Reader, Text};
 use super::tree::Tree;
 use super::{ControlStore, LedgerStore, Secret, secret};
+use crate::control::redis;
 use crate::ledger::postgres::Address;
 
 /// `IP:PORT`.
@@ -104,18 +105,21 @@ pub(super) fn leads_to(url: &Uri, listener: SocketAddr) -> bool {
     listener.port() == port && same_host
 }
 
-/// `memory`, `redis://…`, `rediss://…`.
+/// `memory`, or an address of Redis in one of its forms. The value is not repeated in messages: it may
+/// hold a password.
 pub(super) fn control(text: &Text, reader: &mut Reader<'_>) -> Option<ControlStore> {
     if text.text == "memory" {
         return Some(ControlStore::Memory);
     }
-    if is_store_url(&text.text, &["redis://", "rediss://"]) {
-        return Some(ControlStore::Redis(Secret::new(&text.text)));
-    }
-    reader.wrong(
-        &text.place,
-        "`control` must be memory, redis://HOST:PORT or rediss://HOST:PORT",
-    );
+    let problem = if text.text.starts_with("redis") && text.text.contains("://") {
+        match redis::Address::parse(&text.text) {
+            Ok(_) => return Some(ControlStore::Redis(Secret::new(&text.text))),
+            Err(problem) => format!("`control` {problem}"),
+        }
+    } else {
+        "`control` must be memory, redis://HOST:PORT or rediss://HOST:PORT".to_owned()
+    };
+    reader.wrong(&text.place, problem);
     None
 }
 

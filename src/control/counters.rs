@@ -9,7 +9,7 @@ use super::Usage;
 use super::demand::{Demand, Taken, counts_records, room};
 use super::gcra::{Bucket, Rate};
 use super::history::Event;
-use super::moment::millis;
+use super::moment::{MOST, millis};
 use super::records::Records;
 use super::window::Window;
 use crate::mutation::{Limit, LimitKind, Per, Then};
@@ -18,7 +18,7 @@ use crate::mutation::{Limit, LimitKind, Per, Then};
 const SWEEP: usize = 4;
 
 #[derive(Clone, Debug)]
-enum Arithmetic {
+pub(super) enum Arithmetic {
     Rate(Bucket),
     Window(Window),
     Records(Records),
@@ -26,11 +26,12 @@ enum Arithmetic {
 
 /// What is used of one limit for one key.
 #[derive(Clone, Debug)]
-struct Counter {
-    id: u64,
+pub(super) struct Counter {
+    /// One that was emptied and made anew has another.
+    pub(super) id: u64,
     /// As it was charged last.
-    limit: Limit,
-    used: Arithmetic,
+    pub(super) limit: Limit,
+    pub(super) used: Arithmetic,
 }
 
 /// Whether a demand fits.
@@ -53,7 +54,7 @@ pub(super) struct Counters {
     /// Every counter once, in the order in which they are looked at for being idle.
     round: VecDeque<(Arc<str>, Arc<str>)>,
     made: u64,
-    /// Windows, in nanoseconds, that a reload put in force, by limit: nothing that lies within one is
+    /// Windows, in microseconds, that a reload put in force, by limit: nothing that lies within one is
     /// forgotten, also not for an ask that began before the reload.
     floors: HashMap<Arc<str>, i64>,
 }
@@ -228,6 +229,19 @@ impl Counters {
         }
     }
 
+    /// Every counter that is not idle at this moment, with its key.
+    pub(super) fn busy(&self, now: i64) -> impl Iterator<Item = (&str, &Counter)> {
+        let keys = self.by_limit.values().flatten();
+        let floor = |counter: &Counter| self.floor(&counter.limit.name);
+        keys.filter(move |(_, counter)| !counter.idle(now, floor(counter)))
+            .map(|(key, counter)| (&**key, counter))
+    }
+
+    /// How many counters were ever made.
+    pub(super) fn made(&self) -> u64 {
+        self.made
+    }
+
     /// What is used of every limit at this moment, by limit and key.
     pub(super) fn usage(&self, now: i64) -> Vec<Usage> {
         let keys = self.by_limit.values().flatten();
@@ -336,6 +350,37 @@ impl Arithmetic {
     }
 }
 
+/// A limit's arithmetic in numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    /// `r` rate, `w` window or gauge, `s` set of records.
+    pub(super) kind: &'static str,
+    /// The microseconds of a rate's unit, or of the window; 0 for a gauge.
+    pub(super) size: u64,
+    /// The burst, or the maximum.
+    pub(super) most: u64,
+}
+
+/// A limit's arithmetic in numbers.
+pub(super) fn in_numbers(limit: &Limit) -> Numbers {
+    let (kind, size, most) = match Arithmetic::kind(limit) {
+        ArithmeticKind::Rate => {
+            let rate = rate(limit.kind);
+            ("r", rate.unit(), rate.burst())
+        }
+        other => {
+            let (max, window) = budget(limit.kind);
+            let kind = if other == ArithmeticKind::Records {
+                "s"
+            } else {
+                "w"
+            };
+            (kind, window.unsigned_abs(), max)
+        }
+    };
+    Numbers { kind, size, most }
+}
+
 /// A rate's arithmetic; the counter's kind says that it is one.
 fn rate(kind: LimitKind) -> Rate {
     match kind {
@@ -348,10 +393,10 @@ fn rate(kind: LimitKind) -> Rate {
     }
 }
 
-/// A budget's maximum and window in nanoseconds; the counter's kind says that it is one.
+/// A budget's maximum and window in microseconds; the counter's kind says that it is one.
 fn budget(kind: LimitKind) -> (u64, i64) {
     match kind {
-        LimitKind::Budget { max, window_ms } => (max, millis(window_ms)),
+        LimitKind::Budget { max, window_ms } => (max.min(MOST), millis(window_ms)),
         LimitKind::Rate {
             period_ms, burst, ..
         } => (burst, millis(period_ms)),

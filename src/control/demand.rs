@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::moment::MOST;
 use crate::clock::EntryId;
 use crate::mutation::{Charge, Count, Limit, LimitKind};
 
@@ -14,7 +15,7 @@ pub(super) struct Taken {
     pub(super) key: Arc<str>,
     /// The counter it was taken from; one that was emptied and made anew is another.
     pub(super) counter: u64,
-    /// When, in nanoseconds.
+    /// When, in microseconds.
     pub(super) at: i64,
     /// How many the charge said.
     pub(super) units: u64,
@@ -65,13 +66,16 @@ pub(super) fn demands(charges: &[Charge], reservation: &EntryId, held: &[Taken])
             demand.charge.limit.name == charge.limit.name && demand.charge.key == charge.key
         });
         if let Some(demand) = same {
-            demand.charge.amount = demand.charge.amount.saturating_add(charge.amount);
+            let sum = demand.charge.amount.saturating_add(charge.amount);
+            demand.charge.amount = sum.min(MOST);
             demand.charge.records.extend(charge.records.iter().cloned());
         } else {
+            let mut charge = charge.clone();
+            charge.amount = charge.amount.min(MOST);
             demands.push(Demand {
-                charge: charge.clone(),
                 limit: Arc::from(charge.limit.name.as_str()),
                 key: Arc::from(charge.key.as_str()),
+                charge,
                 wanted: 0,
                 records: Vec::new(),
                 over: false,

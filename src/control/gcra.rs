@@ -1,4 +1,4 @@
-//! Rate limits: the generic cell rate algorithm in whole nanoseconds, rounded against the caller.
+//! Rate limits: the generic cell rate algorithm in whole microseconds, rounded against the caller.
 //! Pure: the moment is an argument.
 //!
 //! One unit costs `period / count`, rounded up. The bucket's theoretical arrival time (TAT) is the
@@ -7,7 +7,7 @@
 //! kept, so that a refund leaves exactly what the others make of it.
 
 use super::history::History;
-use super::moment::{NANOS_PER_MS, span};
+use super::moment::{MICROS_PER_MS, MOST, span};
 
 /// Charges of one busy time that are kept apart.
 const ROOM: usize = 64;
@@ -15,17 +15,17 @@ const ROOM: usize = 64;
 /// A rate as the limit says it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
-    /// Nanoseconds for one unit.
+    /// Microseconds for one unit.
     unit: u64,
     burst: u64,
 }
 
 impl Rate {
     pub(super) fn new(count: u64, period_ms: u64, burst: u64) -> Self {
-        let period = period_ms.max(1).saturating_mul(NANOS_PER_MS);
+        let period = period_ms.max(1).saturating_mul(MICROS_PER_MS);
         Self {
-            unit: period.div_ceil(count.max(1)).max(1),
-            burst: burst.max(1),
+            unit: period.div_ceil(count.max(1)).clamp(1, MOST),
+            burst: burst.clamp(1, MOST),
         }
     }
 
@@ -33,8 +33,12 @@ impl Rate {
         self.burst
     }
 
+    pub(super) fn unit(self) -> u64 {
+        self.unit
+    }
+
     fn cost(self, amount: u64) -> u64 {
-        amount.saturating_mul(self.unit)
+        amount.saturating_mul(self.unit).min(MOST)
     }
 }
 
@@ -53,7 +57,12 @@ impl Bucket {
         }
     }
 
-    /// How far the bucket is from full, in nanoseconds.
+    /// The moment at which it is full again, and the charges of its busy time.
+    pub(super) fn parts(&self) -> (i64, &History) {
+        (self.tat, &self.busy)
+    }
+
+    /// How far the bucket is from full, in microseconds.
     fn missing(&self, now: i64) -> u64 {
         if self.tat > now {
             self.tat.abs_diff(now)
@@ -78,7 +87,7 @@ impl Bucket {
         self.tat.saturating_sub(span(slack))
     }
 
-    /// Takes units; past the burst only what empties the bucket. Returns the nanoseconds taken.
+    /// Takes units; past the burst only what empties the bucket. Returns the microseconds taken.
     pub(super) fn take(&mut self, rate: Rate, now: i64, amount: u64) -> u64 {
         if self.tat <= now {
             self.busy.expire(i64::MAX);
@@ -90,7 +99,7 @@ impl Bucket {
         cost
     }
 
-    /// Gives back nanoseconds that were taken at `at`.
+    /// Gives back microseconds that were taken at `at`.
     pub(super) fn give_back(&mut self, at: i64, cost: u64) {
         if self.busy.give_back(at, cost) > 0 {
             let without = self.busy.events().fold(i64::MIN, |tat, event| {
@@ -112,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    const MS: i64 = 1_000_000;
+    const MS: i64 = 1_000;
 
     /// Asks for units as the store does.
     fn ask(bucket: &mut Bucket, rate: Rate, now: i64, amount: u64) -> Option<u64> {
@@ -130,7 +139,7 @@ mod tests {
         assert_eq!(ask(&mut bucket, rate, 0, 1), None);
         assert_eq!(bucket.used(rate, 0), 20);
         let at = bucket.fits_at(rate, 2);
-        assert_eq!(at, 666_666_668);
+        assert_eq!(at, 666_668);
         assert_eq!(bucket.fits(rate, at - 1), 1);
         assert_eq!(bucket.fits(rate, at), 2);
     }
@@ -163,7 +172,7 @@ mod tests {
     fn past_the_burst_a_charge_only_empties_the_bucket() {
         let rate = Rate::new(10, 1_000, 2);
         let mut bucket = Bucket::new();
-        assert_eq!(bucket.take(rate, 0, 1_000), 200_000_000);
+        assert_eq!(bucket.take(rate, 0, 1_000), 200_000);
         assert_eq!(bucket.fits(rate, 200 * MS), 2);
     }
 

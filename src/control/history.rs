@@ -1,10 +1,12 @@
 //! What was taken when, oldest first, in bounded memory. Knows neither limits nor clocks.
 //!
-//! Moments are nanoseconds since 1970 in UTC. When the list grows past its room, neighbours are
+//! Moments are microseconds since 1970 in UTC. When the list grows past its room, neighbours are
 //! joined under the later moment of the two: an amount may be remembered for longer than it should
 //! be, never for shorter.
 
 use std::collections::VecDeque;
+
+use super::moment::MOST;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Event {
@@ -37,6 +39,11 @@ impl History {
         self.total
     }
 
+    /// Everything up to this moment has left.
+    pub(super) fn gone(&self) -> i64 {
+        self.gone
+    }
+
     pub(super) fn events(&self) -> impl Iterator<Item = Event> + '_ {
         self.events.iter().copied()
     }
@@ -47,7 +54,7 @@ impl History {
 
     /// Adds at the end; `at` is never before the last event.
     pub(super) fn push(&mut self, at: i64, amount: u64) {
-        let amount = amount.min(u64::MAX - self.total);
+        let amount = amount.min(MOST - self.total);
         if amount == 0 {
             return;
         }
@@ -64,7 +71,7 @@ impl History {
     /// Puts what was forgotten before the first event back there, oldest first.
     pub(super) fn put_back(&mut self, older: &[Event]) {
         for event in older.iter().rev() {
-            let amount = event.amount.min(u64::MAX - self.total);
+            let amount = event.amount.min(MOST - self.total);
             self.total += amount;
             match self.events.front_mut() {
                 Some(first) if first.at <= event.at => first.amount += amount,

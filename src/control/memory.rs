@@ -14,9 +14,12 @@ use tokio::sync::Notify;
 use super::counters::Counters;
 use super::demand::{Demand, Taken, demands};
 use super::locks::{Locks, Place};
-use super::moment::{millis, nanos};
+use super::moment::{micros, millis};
+use super::replay::{forgotten, replay};
 use super::trip::{Refused, judge, switch_for_limit};
-use super::{Admission, Ask, ControlState, Rebuild, Switch, SwitchChange, Switches, Usage};
+use super::{
+    Admission, Ask, ControlState, Rebuild, Replica, Switch, SwitchChange, Switches, Usage,
+};
 use crate::clock::EntryId;
 use crate::error::StoreError;
 use crate::mutation::{Charge, Limit, LimitKind, Then};
@@ -106,7 +109,7 @@ impl MemoryControl {
             self.throw(state, switch)
         });
         Admission::Limited {
-            retry_ms: refused.retry_ms(nanos(ask.now)),
+            retry_ms: refused.retry_ms(micros(ask.now)),
             used: refused.fit.used,
             fits: refused.fit.fits,
             charge: refused.charge,
@@ -197,7 +200,7 @@ impl MemoryControl {
 impl State {
     /// The moment to compute with.
     fn moment(&mut self, now: Timestamp) -> i64 {
-        self.latest = self.latest.max(nanos(now));
+        self.latest = self.latest.max(micros(now));
         self.latest
     }
 
@@ -206,26 +209,6 @@ impl State {
         let held = self.reservations.get(reservation);
         self.locks
             .newest_place(held.is_some_and(|held| !held.locks.is_empty()))
-    }
-
-    /// Takes again what the ledger says was taken, in the order in which it was.
-    fn replay(&mut self, mut charges: Vec<(Timestamp, Charge)>, waiting: Vec<(EntryId, Charge)>) {
-        charges.sort_by_key(|(at, _)| *at);
-        for (number, (at, charge)) in charges.into_iter().enumerate() {
-            let now = self.moment(at);
-            let nobody = EntryId::from_text(&format!("rebuilt {number}"));
-            for demand in demands(&[charge], &nobody, &[]) {
-                self.counters.take(now, &demand, false);
-            }
-        }
-        for (reservation, charge) in waiting {
-            let held = self.reservations.entry(reservation).or_default();
-            let nobody = EntryId::from_text("");
-            for demand in demands(&[charge], &nobody, &[]) {
-                let taken = self.counters.take(self.latest, &demand, false);
-                held.taken.push(taken);
-            }
-        }
     }
 
     /// Takes everything for an ask that fits.
@@ -251,25 +234,6 @@ fn passed(demands: Vec<Demand>, over: &[bool]) -> Vec<Charge> {
         .into_iter()
         .zip(over)
         .filter_map(|(demand, over)| over.then_some(demand.charge))
-        .collect()
-}
-
-/// The charges of a limit through a moment as demands, oldest first.
-fn forgotten(limit: &Limit, charges: Vec<(Timestamp, Charge)>, through: i64) -> Vec<(i64, Demand)> {
-    let mut older: Vec<(i64, Charge)> = charges
-        .into_iter()
-        .map(|(at, charge)| (nanos(at), charge))
-        .filter(|(at, charge)| *at <= through && charge.limit.name == limit.name)
-        .collect();
-    older.sort_by_key(|(at, _)| *at);
-    let numbered = older.into_iter().enumerate();
-    numbered
-        .flat_map(|(number, (at, mut charge))| {
-            charge.limit.clone_from(limit);
-            let nobody = EntryId::from_text(&format!("recalled {number}"));
-            let demands = demands(&[charge], &nobody, &[]);
-            demands.into_iter().map(move |demand| (at, demand))
-        })
         .collect()
 }
 
@@ -362,7 +326,7 @@ impl ControlState for MemoryControl {
 
     async fn usage(&self, now: Timestamp) -> Result<Vec<Usage>, StoreError> {
         let state = self.state.lock();
-        Ok(state.counters.usage(state.latest.max(nanos(now))))
+        Ok(state.counters.usage(state.latest.max(micros(now))))
     }
 
     async fn lengthen(
@@ -395,9 +359,29 @@ impl ControlState for MemoryControl {
         state.counters = Counters::default();
         state.reservations.clear();
         state.epoch = from.epoch;
-        state.replay(from.charges, from.waiting);
+        let held = replay(
+            &mut state.counters,
+            &mut state.latest,
+            from.charges,
+            from.waiting,
+        );
+        for (reservation, taken) in held {
+            let locks = Vec::new();
+            state
+                .reservations
+                .insert(reservation, Reservation { taken, locks });
+        }
         state.locks.clear();
         self.change(state, |thrown| *thrown = from.thrown);
         Ok(())
+    }
+
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        Ok(vec![Replica {
+            name: "this process".into(),
+            version: self.switches.load().version,
+            confirmed_at: None,
+            live: true,
+        }])
     }
 }

@@ -1,29 +1,35 @@
-//! Moments and spans as the counters compute with them: whole nanoseconds.
+//! Moments and spans as the counters compute with them: whole microseconds, the finest that every
+//! store's clock shows.
+//!
+//! Moments, spans and amounts are at most 2^52 each, so that the sum of any two is exact in a double,
+//! which is all that a script in Redis computes with. 2^52 microseconds after 1970 is the year 2112.
 
 use jiff::Timestamp;
 
-pub(super) const NANOS_PER_MS: u64 = 1_000_000;
+pub(super) const MICROS_PER_MS: u64 = 1_000;
 
-/// Nanoseconds since 1970 in UTC; moments after 2262 count as 2262.
-pub(super) fn nanos(at: Timestamp) -> i64 {
-    let nanos = at.as_nanosecond();
-    i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
+/// The largest moment, span and amount.
+pub(super) const MOST: u64 = 1 << 52;
+
+/// Microseconds since 1970 in UTC; moments before count as 1970, moments after 2112 as 2112.
+pub(super) fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond().clamp(0, span(MOST))
 }
 
 /// A span as a difference of moments.
-pub(super) fn span(nanos: u64) -> i64 {
-    i64::try_from(nanos).unwrap_or(i64::MAX)
+pub(super) fn span(micros: u64) -> i64 {
+    i64::try_from(micros.min(MOST)).unwrap_or(i64::MAX)
 }
 
 /// Milliseconds as a difference of moments.
 pub(super) fn millis(ms: u64) -> i64 {
-    span(ms.saturating_mul(NANOS_PER_MS))
+    span(ms.saturating_mul(MICROS_PER_MS))
 }
 
 /// Milliseconds from one moment to another, rounded up; 0 when it has passed.
 pub(super) fn millis_until(now: i64, then: i64) -> u64 {
     if then > now {
-        then.abs_diff(now).div_ceil(NANOS_PER_MS)
+        then.abs_diff(now).div_ceil(MICROS_PER_MS)
     } else {
         0
     }
@@ -61,11 +67,18 @@ mod tests {
     #[test]
     fn waits_are_rounded_up() {
         assert_eq!(millis_until(0, 1), 1);
-        assert_eq!(millis_until(0, 1_000_000), 1);
+        assert_eq!(millis_until(0, 1_000), 1);
+        assert_eq!(millis_until(0, 1_001), 2);
         assert_eq!(millis_until(5, 5), 0);
-        assert_eq!(
-            millis_until(i64::MIN, i64::MAX),
-            u64::MAX.div_ceil(1_000_000)
-        );
+        assert_eq!(millis_until(i64::MIN, i64::MAX), u64::MAX.div_ceil(1_000));
+    }
+
+    #[test]
+    fn sums_of_moments_and_spans_are_exact_in_a_double() {
+        let far = Timestamp::MAX;
+        assert_eq!(micros(far), 1 << 52);
+        assert_eq!(micros(Timestamp::MIN), 0);
+        let largest = micros(far) + millis(u64::MAX);
+        assert_eq!(largest, 1 << 53);
     }
 }

@@ -29,6 +29,14 @@ impl Records {
         }
     }
 
+    /// The moment up to which touches have left, and the touches of each record, least lately touched
+    /// first.
+    pub(super) fn parts(&self) -> (i64, impl Iterator<Item = (&Arc<str>, &History)>) {
+        let touches = self.order.iter();
+        let touches = touches.filter_map(|(_, name)| self.touches.get_key_value(name));
+        (self.gone, touches)
+    }
+
     /// Lets go of records that no window that ends now or later holds.
     pub(super) fn expire(&mut self, now: i64, window: i64) {
         if window > 0 {

@@ -5,7 +5,7 @@ use super::counters::{Counters, Fit};
 use super::demand::Demand;
 use super::moment::{in_words, millis_until};
 use super::{Ask, Switch, SwitchScope};
-use crate::mutation::{Charge, Count, LimitKind, Then};
+use crate::mutation::{Charge, Count, Limit, LimitKind, Then};
 
 /// No clock empties a gauge: say a minute.
 const GAUGE_RETRY_MS: u64 = 60_000;
@@ -22,9 +22,14 @@ pub(super) struct Refused {
 impl Refused {
     /// Milliseconds until it fits; `None` when it never does.
     pub(super) fn retry_ms(&self, now: i64) -> Option<u64> {
-        let wait = self.fit.free_at.map(|at| millis_until(now, at).max(1));
-        (!self.fit.alone).then(|| wait.unwrap_or(GAUGE_RETRY_MS))
+        retry_ms(now, self.fit.alone, self.fit.free_at)
     }
+}
+
+/// The same of a demand's fit.
+pub(super) fn retry_ms(now: i64, alone: bool, free_at: Option<i64>) -> Option<u64> {
+    let wait = free_at.map(|at| millis_until(now, at).max(1));
+    (!alone).then(|| wait.unwrap_or(GAUGE_RETRY_MS))
 }
 
 /// Whether all demands fit; for each, whether it passes a threshold. When several do not fit, the one
@@ -75,6 +80,18 @@ fn weight(demand: &Demand, fit: &Fit) -> (bool, bool, i64) {
 /// resumes it.
 pub(super) fn switch_for_limit(ask: &Ask, charge: &Charge, used: u64, wanted: u64) -> Switch {
     let limit = &charge.limit;
+    Switch {
+        service_account: ask.service_account.clone(),
+        scope: SwitchScope::All,
+        by: format!("limit {}", limit.name),
+        reason: format!("{used}{}{wanted} more asked for", between(limit)),
+        at: ask.now,
+        limit: Some(limit.name.clone()),
+    }
+}
+
+/// What the reason says between what is used and what was wanted.
+pub(super) fn between(limit: &Limit) -> String {
     let counted = match limit.count {
         Count::Requests => "requests".to_owned(),
         Count::Mutations => "mutations".to_owned(),
@@ -92,12 +109,5 @@ pub(super) fn switch_for_limit(ask: &Ask, charge: &Charge, used: u64, wanted: u6
             burst,
         } => (burst, format!("at {count} per {}", in_words(period_ms))),
     };
-    Switch {
-        service_account: ask.service_account.clone(),
-        scope: SwitchScope::All,
-        by: format!("limit {}", limit.name),
-        reason: format!("{used} of {max} {counted} used {window}, {wanted} more asked for"),
-        at: ask.now,
-        limit: Some(limit.name.clone()),
-    }
+    format!(" of {max} {counted} used {window}, ")
 }

@@ -22,6 +22,11 @@ impl Window {
         }
     }
 
+    /// What is known of it.
+    pub(super) fn taken(&self) -> &History {
+        &self.taken
+    }
+
     /// Lets go of what no window that ends now or later holds.
     pub(super) fn expire(&mut self, now: i64, window: i64) {
         if window > 0 {

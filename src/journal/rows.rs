@@ -179,6 +179,15 @@ pub(super) fn setting(
     }
 }
 
+/// Control state was lost while the process ran; it is built anew.
+pub(super) fn raised(entry: &EntryId, why: &str, now: Timestamp) -> NewRow {
+    let mut row = started(entry, now);
+    if let Value::Object(meta) = &mut row.meta {
+        meta.insert("rebuilt".into(), why.into());
+    }
+    row
+}
+
 /// A process started.
 pub(super) fn started(entry: &EntryId, now: Timestamp) -> NewRow {
     NewRow {

@@ -92,6 +92,12 @@ impl SqliteLedger {
         })
     }
 
+    /// The writer whose chain this process goes on with; `None` when it was opened for reading only.
+    #[must_use]
+    pub fn writer(&self) -> Option<&str> {
+        self.pen.as_ref().map(|pen| pen.writer.as_str())
+    }
+
     /// Why nothing can be written now; `transient` tells whether it passes by itself or takes a
     /// restart.
     #[must_use]

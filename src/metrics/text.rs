@@ -41,6 +41,8 @@ pub struct Gauges {
     pub limits: Vec<LimitUse>,
     /// Limits that were set at run time.
     pub live_limits: usize,
+    /// How control state is: `good`, `trouble` or `lost`.
+    pub control: &'static str,
 }
 
 /// A thrown switch.
@@ -141,6 +143,16 @@ fn register_gauges(registry: &mut Registry, gauges: &Gauges) {
         "limits_live",
         "Limits with a value that was set at run time",
         whole(gauges.live_limits),
+    );
+    gauge(
+        "control_ready",
+        "Whether control state grants now",
+        (gauges.control == "good").into(),
+    );
+    gauge(
+        "control_lost",
+        "Whether control state has to be built anew from the ledger",
+        (gauges.control == "lost").into(),
     );
     if let Some(in_doubt) = gauges.in_doubt {
         let help = "Writes whose outcome is not known";

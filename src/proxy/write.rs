@@ -16,6 +16,7 @@ mod through;
 use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -67,6 +68,8 @@ pub(super) struct Write {
     watch: Arc<Stopwatch>,
     /// Whether the caller still waits.
     line: Line,
+    /// Whether control state was asked for anything, so that there may be something to give back.
+    asked: AtomicBool,
 }
 
 impl Write {
@@ -100,6 +103,7 @@ impl Write {
             digest: String::new(),
             watch: Arc::new(Stopwatch::start()),
             line: Line::default(),
+            asked: AtomicBool::new(false),
         }
     }
 
@@ -214,6 +218,7 @@ impl Write {
             locks: self.locks(&changes, judgement.snapshot.as_ref()),
             now: self.now,
         };
+        self.asks();
         let deciding = gate::decide(&*self.worker.app.control, judged);
         let decision = self.watch.wait_for(pin!(deciding)).await;
         let permit = match decision {
@@ -407,7 +412,15 @@ impl Write {
         self.refuse(refusal, Some(changes), Some(verdict)).await
     }
 
+    /// From now on there may be something to give back.
+    fn asks(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
     async fn refund(&self) {
+        if !self.asked.load(Ordering::Relaxed) {
+            return;
+        }
         if let Err(error) = self.worker.app.control.refund(&self.entry).await {
             tracing::error!(%error, entry = %self.entry, "a reservation is not given back");
         }

@@ -18,7 +18,7 @@ pub fn config() -> Value {
             "admin": map(json!({
                 "listen": text("IP:PORT of console, operator API, /healthz, /readyz and /metrics"),
             }), &[]),
-            "control": text("memory, or redis://… where replicas share it"),
+            "control": text("memory, or redis://HOST:PORT, redis+sentinel://HOST:PORT,…/SERVICE or redis+cluster://HOST:PORT,… where replicas share it; rediss for TLS"),
             "ledger": ledger(),
             "replica": name("This process among those that share stores: the same after a restart [default: the host's name]"),
             "rules": text("The folder of rule files"),

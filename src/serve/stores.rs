@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{ServeError, heads};
 use crate::clock::Entropy;
-use crate::config::{Config, ControlStore, LedgerStore};
+use crate::config::{Config, LedgerStore};
 use crate::ledger::Ledger;
 use crate::ledger::postgres::{Address, PostgresLedger};
 use crate::ledger::sqlite::SqliteLedger;
@@ -16,16 +16,6 @@ use crate::ledger::sqlite::SqliteLedger;
 pub(super) struct Opened {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) heads: PathBuf,
-}
-
-/// What this version cannot serve is said, not served in another way.
-pub(super) fn served(config: &Config) -> Result<(), ServeError> {
-    if matches!(config.control, ControlStore::Redis(_)) {
-        return Err(ServeError::Config(
-            "control: Redis is not served by this version; use `control: memory`".into(),
-        ));
-    }
-    Ok(())
 }
 
 /// Whether nobody else serves with this ledger. To be asked when our own first row is written: of two

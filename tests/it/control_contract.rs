@@ -10,17 +10,28 @@ use jiff::{SignedDuration, Timestamp};
 use writegate::clock::EntryId;
 use writegate::control::memory::MemoryControl;
 use writegate::control::{
-    Admission, Ask, ControlState, Rebuild, Switch, SwitchChange, SwitchScope, Usage,
+    Admission, Ask, ControlState, Health, Rebuild, Switch, SwitchChange, SwitchScope, Usage,
 };
 use writegate::mutation::{Charge, Count, Limit, LimitKind, Per, Then};
 
-/// Expands each case for one backend.
+/// Expands each case for each backend.
 macro_rules! contract {
-    ($backend:ident, $make:expr, [$($case:ident),* $(,)?]) => {
-        mod $backend {
+    ($($case:ident),* $(,)?) => {
+        mod memory {
             $(#[tokio::test]
             async fn $case() {
-                let store = $make;
+                super::$case(&writegate::control::memory::MemoryControl::new()).await;
+            })*
+        }
+
+        mod redis {
+            $(#[tokio::test]
+            async fn $case() {
+                let name = concat!("control_contract::redis::", stringify!($case));
+                let Some(redis) = super::super::support::redis::Redis::start(name) else {
+                    return;
+                };
+                let store = super::super::support::redis::control(&redis.url()).await;
                 super::$case(&store).await;
             })*
         }
@@ -28,43 +39,40 @@ macro_rules! contract {
 }
 
 contract!(
-    memory,
-    writegate::control::memory::MemoryControl::new(),
-    [
-        a_budget_passes_its_maximum_and_no_more,
-        an_ask_takes_all_or_nothing,
-        asking_again_takes_nothing_twice,
-        asking_again_may_add_charges_and_locks,
-        what_alone_exceeds_a_limit_is_told_what_fits_and_trips_nothing,
-        a_stop_limit_throws_the_switch_in_the_same_step,
-        the_most_telling_limit_is_reported,
-        a_resume_empties_the_limit_that_tripped_for_that_account,
-        a_threshold_never_refuses,
-        a_refund_gives_back_what_was_taken,
-        a_refund_after_a_resume_gives_nothing,
-        a_settled_reservation_keeps_its_charges,
-        a_window_moves_on,
-        a_rate_says_when_it_fits,
-        a_record_counts_once_in_a_window,
-        creates_count_as_different_records,
-        a_gauge_counts_until_its_reservation_ends,
-        a_clock_that_goes_back_mints_nothing,
-        a_changed_maximum_keeps_what_is_used,
-        a_longer_window_takes_up_what_was_forgotten,
-        a_longer_window_knows_the_records_that_were_forgotten,
-        a_limit_that_is_forgotten_begins_empty,
-        refusals_are_counted_and_trip,
-        switches_stop_their_account_or_all,
-        a_lock_is_had_by_one,
-        a_lock_is_waited_for,
-        a_kill_ends_the_waiting,
-        who_hangs_up_leaves_the_line,
-        who_wants_many_records_is_not_starved,
-        the_ledger_rebuilds_everything,
-        what_is_used_can_be_read,
-        threads_never_exceed_a_budget,
-        threads_never_share_a_lock,
-    ]
+    a_budget_passes_its_maximum_and_no_more,
+    an_ask_takes_all_or_nothing,
+    asking_again_takes_nothing_twice,
+    asking_again_may_add_charges_and_locks,
+    what_alone_exceeds_a_limit_is_told_what_fits_and_trips_nothing,
+    a_stop_limit_throws_the_switch_in_the_same_step,
+    the_most_telling_limit_is_reported,
+    a_resume_empties_the_limit_that_tripped_for_that_account,
+    a_threshold_never_refuses,
+    a_refund_gives_back_what_was_taken,
+    a_refund_after_a_resume_gives_nothing,
+    a_settled_reservation_keeps_its_charges,
+    a_window_moves_on,
+    a_rate_says_when_it_fits,
+    a_record_counts_once_in_a_window,
+    creates_count_as_different_records,
+    a_gauge_counts_until_its_reservation_ends,
+    a_clock_that_goes_back_mints_nothing,
+    a_changed_maximum_keeps_what_is_used,
+    a_longer_window_takes_up_what_was_forgotten,
+    a_longer_window_knows_the_records_that_were_forgotten,
+    a_limit_that_is_forgotten_begins_empty,
+    refusals_are_counted_and_trip,
+    switches_stop_their_account_or_all,
+    a_replica_confirms_the_version_it_acts_on,
+    a_lock_is_had_by_one,
+    a_lock_is_waited_for,
+    a_kill_ends_the_waiting,
+    who_hangs_up_leaves_the_line,
+    who_wants_many_records_is_not_starved,
+    the_ledger_rebuilds_everything,
+    what_is_used_can_be_read,
+    threads_never_exceed_a_budget,
+    threads_never_share_a_lock,
 );
 
 const SECOND: u64 = 1_000;
@@ -798,8 +806,8 @@ async fn switches_stop_their_account_or_all(store: &dyn ControlState) {
         .set_switch(SwitchChange::Throw(writes.clone()))
         .await
         .unwrap();
-    assert_eq!((view.version, view.confirmed_at), (start + 1, None));
-    assert_eq!(*view, *store.switches());
+    assert_eq!(view.version, start + 1);
+    assert_eq!(view.thrown, store.switches().thrown);
     assert!(view.stops("agent", true).is_some() && view.stops("agent", false).is_none());
     assert_eq!(
         admit(store, ask("1", 0, &[])).await,
@@ -824,6 +832,22 @@ async fn switches_stop_their_account_or_all(store: &dyn ControlState) {
     assert!(
         matches!(admission, Admission::Granted { switch_version, .. } if switch_version == start + 4)
     );
+}
+
+async fn a_replica_confirms_the_version_it_acts_on(store: &dyn ControlState) {
+    let all = switch("agent", SwitchScope::All);
+    let view = store.set_switch(SwitchChange::Throw(all)).await.unwrap();
+    loop {
+        let replicas = store.replicas().await.unwrap();
+        let [only] = replicas.as_slice() else {
+            panic!("{replicas:?}");
+        };
+        assert!(only.live && only.version <= view.version);
+        if only.version == view.version {
+            break;
+        }
+    }
+    assert_eq!(store.health(), Health::Good);
 }
 
 async fn a_lock_is_had_by_one(store: &dyn ControlState) {
@@ -954,7 +978,7 @@ async fn the_ledger_rebuilds_everything(store: &dyn ControlState) {
     assert_eq!(room(store, &queue, 10_000).await, 0);
     store.settle(&id("held")).await.unwrap();
     assert_eq!(room(store, &queue, 10_000).await, 1);
-    let admission = admit(store, lock("1", &["a"], Duration::ZERO)).await;
+    let admission = admit(store, lock("1", &["b"], Duration::ZERO)).await;
     assert!(matches!(admission, Admission::Granted { epoch: 7, .. }));
     // a grant from before gives nothing back
     store.refund(&id("before")).await.unwrap();

@@ -1,6 +1,7 @@
 //! What is allowed in a configuration but probably not meant.
 
 use crate::config::{Config, ControlStore, LedgerStore, Mode, Role, Route, ServiceAccount};
+use crate::control::redis;
 use crate::ledger::postgres::Address;
 
 /// One line each, in the order of the file.
@@ -45,8 +46,17 @@ fn of_stores(config: &Config, warnings: &mut Vec<String>) {
             config.admin.listen
         ));
     }
-    if let ControlStore::Redis(_) = config.control {
-        warnings.push("`control` is Redis, which `serve` of this version refuses".into());
+    if let ControlStore::Redis(url) = &config.control {
+        if redis::Address::parse(url.expose()).is_ok_and(|address| address.is_open()) {
+            let text = "`control` is on another machine, without TLS: a password and the keys of records \
+                        travel in clear text; write rediss";
+            warnings.push(text.into());
+        }
+        if let LedgerStore::Sqlite(_) = config.ledger {
+            let text = "`control` is Redis and `ledger` a SQLite file: this is one replica, and a second \
+                        one does not start";
+            warnings.push(text.into());
+        }
     }
     let LedgerStore::Postgres(url) = &config.ledger else {
         return;

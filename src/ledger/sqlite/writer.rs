@@ -107,13 +107,13 @@ impl Writer {
         })
     }
 
-    pub(super) fn status(&self) -> Arc<Status> {
-        Arc::clone(&self.status)
-    }
-
-    /// Whose chain it is.
+    /// The writer whose chain it is.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status)
     }
 
     /// Writes until nobody can append any more.

@@ -196,6 +196,7 @@ impl Write {
 
     async fn lock(&self, changes: &ChangeSet, locks: Vec<String>) -> Result<(), Box<Refused>> {
         let control = &*self.worker.app.control;
+        self.asks();
         let account = &self.actor.service_account;
         let locking = gate::lock(control, &self.entry, account, locks, self.now);
         match self.watch.wait_for(pin!(locking)).await {

@@ -2,6 +2,7 @@
 //! own.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use http::{HeaderMap, Request};
 
@@ -48,6 +49,7 @@ impl Write {
             digest: String::new(),
             watch: Arc::new(Stopwatch::start()),
             line: Line::default(),
+            asked: AtomicBool::new(false),
         })
     }
 }

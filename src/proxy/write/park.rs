@@ -152,7 +152,18 @@ impl Write {
                 self.now,
             )),
             Ok(Admission::Busy { key }) => Err(Refusal::unavailable(format!("{key} is locked"))),
-            Err(error) => Err(Refusal::unavailable(error.to_string())),
+            Err(error) => {
+                // it may have been taken all the same
+                self.refund_gauge().await;
+                Err(Refusal::unavailable(error.to_string()))
+            }
+        }
+    }
+
+    async fn refund_gauge(&self) {
+        let gauge = gauge_reservation(&self.entry);
+        if let Err(error) = self.worker.app.control.refund(&gauge).await {
+            tracing::error!(%error, entry = %self.entry, "a gauge is not given back");
         }
     }
 
@@ -225,10 +236,7 @@ impl Write {
         let app = &self.worker.app;
         if let Err(error) = app.journal.park(row.clone()).await {
             app.holds.give_up(turn.slot());
-            let gauge = gauge_reservation(&self.entry);
-            if let Err(error) = app.control.refund(&gauge).await {
-                tracing::error!(%error, entry = %self.entry, "a gauge is not given back");
-            }
+            self.refund_gauge().await;
             self.refund().await;
             return Err(Refusal::unavailable(error.to_string()).into());
         }

@@ -207,6 +207,7 @@ impl Release<'_> {
         let locks = write.locks(changes, Some(shown));
         let account = &write.actor.service_account;
         let control = &*self.app().control;
+        write.asks();
         let locking = gate::lock(control, &write.entry, account, locks.clone(), self.now());
         if let Err(cause) = write.watch.wait_for(pin!(locking)).await {
             let verdict = Verdict::allow();

@@ -329,7 +329,7 @@ operators:
             "route hubspot has no `release_credential`: a released hold waits for the agent's next repeat unless its service account has `credentials`, and reverts are not possible",
             "route hubspot listens on 0.0.0.0:8444 without `tls`: tokens travel in clear text",
             "`admin` listens on 0.0.0.0:9090 without TLS: operators' tokens travel in clear text",
-            "`control` is Redis, which `serve` of this version refuses",
+            "`control` is on another machine, without TLS: a password and the keys of records travel in clear text; write rediss",
             "`ledger` takes any certificate, or none, of a server elsewhere: use sslmode=verify-full",
             "service account a has `keys` but no `credentials`: there is nothing to send the CRM",
             "service account b has no tokens, clients, keys or certs: nobody will ever be it",

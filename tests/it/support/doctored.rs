@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use writegate::clock::EntryId;
 use writegate::control::memory::MemoryControl;
 use writegate::control::{
-    Admission, Ask, ControlState, Rebuild, Switch, SwitchChange, Switches, Usage,
+    Admission, Ask, ControlState, Rebuild, Replica, Switch, SwitchChange, Switches, Usage,
 };
 use writegate::error::StoreError;
 use writegate::mutation::{Charge, Limit};
@@ -104,5 +104,9 @@ impl ControlState for Doctored {
 
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError> {
         self.inner.rebuild(from).await
+    }
+
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        self.inner.replicas().await
     }
 }

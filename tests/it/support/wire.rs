@@ -26,6 +26,16 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
         .unwrap_or_else(|_| panic!("it did not come within half a minute"))
 }
 
+/// Returns once something holds that others bring about.
+pub(crate) async fn until(mut holds: impl FnMut() -> bool) {
+    soon(async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 /// Sends pieces on a connection of their own, reads until the other end closes, and gives what came.
 pub(crate) async fn talk(to: SocketAddr, pieces: &[Vec<u8>]) -> Vec<u8> {
     let stream = TcpStream::connect(to).await.unwrap();

@@ -1,0 +1,10 @@
+-- Whether the server throws keys away when its memory is full: then nobody knows what was granted.
+--
+-- The answer: memory, MAXIMUM, POLICY.
+
+local info = redis.call('INFO', 'memory')
+return {
+  'memory',
+  tonumber(string.match(info, 'maxmemory:(%d+)') or 0),
+  string.match(info, 'maxmemory_policy:([%w-]+)') or '',
+}

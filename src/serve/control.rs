@@ -1,0 +1,105 @@
+//! Control state as the configuration names it, and what a running process does for it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ServeError;
+use crate::app::App;
+use crate::clock::{Clock, Entropy, entry_id};
+use crate::config::{Config, ControlStore};
+use crate::control::memory::MemoryControl;
+use crate::control::redis::{Address, Alone, Options, RedisControl, Time, WITHIN};
+use crate::control::{ControlState, Health};
+use crate::error::StoreError;
+use crate::ledger::Ledger;
+
+/// What could not be rebuilt is tried again after this, doubling …
+const AGAIN: Duration = Duration::from_millis(250);
+/// … up to this.
+const AT_MOST: Duration = Duration::from_secs(5);
+
+/// Opens it. With a ledger of its own, a replica has its deployment in Redis for itself.
+pub(super) fn open(
+    config: &Config,
+    ledger: &dyn Ledger,
+    clock: &Arc<dyn Clock>,
+    entropy: &dyn Entropy,
+) -> Result<Arc<dyn ControlState>, ServeError> {
+    let url = match &config.control {
+        ControlStore::Memory => return Ok(Arc::new(MemoryControl::new())),
+        ControlStore::Redis(url) => url,
+    };
+    let address = Address::parse(url.expose());
+    let address = address.map_err(|problem| ServeError::Config(format!("`control` {problem}")))?;
+    let machine = machine();
+    let options = Options {
+        address,
+        alone: Some(Alone {
+            kin: format!("{}@{machine}", ledger.writer().unwrap_or_default()),
+            process: entry_id(clock.now(), entropy).as_str().to_owned(),
+        }),
+        replica: machine,
+        clock: Arc::clone(clock),
+        time: Time::Server,
+        within: WITHIN,
+    };
+    Ok(Arc::new(RedisControl::open(options)?))
+}
+
+/// The name of this machine.
+fn machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let name = name.map(|name| name.trim().to_owned()).unwrap_or_default();
+    if name.is_empty() {
+        return "replica".into();
+    }
+    name
+}
+
+/// A view of the kill switches is confirmed when every runtime that sends acts on it.
+pub(super) fn confirm(app: &Arc<App>) {
+    let app_of_all = Arc::downgrade(app);
+    app.control.before_confirming(Arc::new(move || {
+        let app = app_of_all.upgrade();
+        let confirmed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            if let Some(app) = app {
+                app.confirm().await;
+            }
+        });
+        confirmed
+    }));
+}
+
+/// Builds it anew whenever it is lost, until it is dropped.
+pub(super) async fn rebuild(app: Arc<App>) {
+    let (mut epoch, mut pause) = (None, AGAIN);
+    loop {
+        app.control.lost().await;
+        // Only one that answers can be built.
+        if let Health::Lost(why) = app.control.health() {
+            match rebuilt(&app, &why, &mut epoch).await {
+                Ok(()) => pause = AGAIN,
+                Err(error) => {
+                    tracing::error!(%error, "control state is not rebuilt yet");
+                    pause = (pause * 2).min(AT_MOST);
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// One attempt. The epoch is raised once for each loss: nothing was granted under one that never came
+/// into force.
+async fn rebuilt(app: &App, why: &str, epoch: &mut Option<u64>) -> Result<(), StoreError> {
+    let raised = match *epoch {
+        Some(raised) => raised,
+        None => app.raise_epoch(why).await?,
+    };
+    *epoch = Some(raised);
+    app.rebuild_control(raised).await?;
+    *epoch = None;
+    Ok(())
+}
