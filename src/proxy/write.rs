@@ -322,6 +322,7 @@ impl Write {
             actor: &self.actor,
             origin: Origin::Agent,
             route: self.route(),
+            mode: self.state().map_or("", |state| state.route.mode.word()),
             method: self.parts.method.as_str(),
             path: self.recorded_path(changes),
             query: self.recorded_query(changes),

@@ -1,11 +1,13 @@
 //! Holds: a write waits for a person, the agent gets the CRM's real answer afterwards.
 
 mod batches;
+mod bound;
 mod decisions;
 mod life;
 mod otherwise;
 mod own_request;
 mod races;
+mod record;
 mod restarts;
 mod verbs;
 
