@@ -98,6 +98,13 @@ pub fn could_meet(config: &Config, requirement: &Requirement, owner: Option<&str
     is_met(requirement, &left)
 }
 
+/// Whether there is anybody at all who may decide what this service account asks.
+#[must_use]
+pub fn anybody_decides(config: &Config, actor: &Actor) -> bool {
+    let mut operators = config.operators.iter();
+    operators.any(|one| is_approver(one) && stands_behind(config, actor, None, one).is_none())
+}
+
 /// The tokens of the operators who stand behind what this service account asks.
 #[must_use]
 pub fn behind(config: &Config, actor: &Actor) -> Vec<Fingerprint> {

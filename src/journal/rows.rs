@@ -201,6 +201,7 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
         meta: json!({
             "actor": subject.actor,
             "origin": subject.origin,
+            "mode": subject.mode,
             "method": subject.method,
             "acting": subject.acting,
             "opaque": opaque,

@@ -35,6 +35,12 @@ pub(super) fn show(
             visible(&hold.id)
         ))?;
     }
+    if ["expired", "denied", "not_sent"].contains(&hold.state.as_str()) {
+        context.out.line(
+            "over: when the agent sends it again, it is told so once and then opens a new hold, with what \
+             the record holds then",
+        )?;
+    }
     Ok(Exit::Done)
 }
 

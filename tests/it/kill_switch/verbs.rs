@@ -213,6 +213,7 @@ service account enrichment-agent
 route salesforce
 request PATCH {target}
 state done
+mode enforce
 verdict allow
 
 update Account {id} done
