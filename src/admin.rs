@@ -9,6 +9,7 @@ mod operators;
 mod reload;
 mod revert;
 mod settle;
+mod wish;
 
 use std::sync::Arc;
 use std::time::Duration;

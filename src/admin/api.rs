@@ -15,12 +15,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
+use super::wish::{reason, text, wish};
 use super::{answer, failure, holds, limits, reload};
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::config::{Operator, Role};
 use crate::control::{Switch, SwitchChange, SwitchScope};
-use crate::crm::json;
 use crate::error::StoreError;
 use crate::journal::read::{self, EntryState, Which};
 
@@ -185,7 +185,7 @@ async fn kill(
 /// Throws a switch: first in control state, so that it acts even while the ledger cannot write.
 async fn throw(app: Arc<App>, service_account: String, operator: Operator, body: Bytes) -> Answer {
     known(&app, &service_account)?;
-    let (scope, reason) = wish(&body)?;
+    let (scope, reason) = thrown(&body)?;
     let _one_at_a_time = app.switching.lock().await;
     let now = app.clock.now();
     let switch = Switch {
@@ -248,7 +248,7 @@ async fn lift(app: Arc<App>, service_account: String, operator: Operator, body: 
             &format!("{service_account} is not stopped"),
         ));
     };
-    let reason = reason(&object(&body)?);
+    let reason = reason(&wish(&body, &["reason"])?)?;
     let now = app.clock.now();
     let change = SwitchChange::Resume {
         service_account: service_account.clone(),
@@ -288,30 +288,14 @@ pub(super) async fn to_its_end(work: impl Future<Output = Answer> + Send + 'stat
 }
 
 /// What a kill asks for: `{scope: "all" | "writes", reason}`; the reason may be left out.
-fn wish(body: &[u8]) -> Result<(SwitchScope, String), Response> {
-    let wish = object(body)?;
-    let scope = match wish.get("scope").and_then(Value::as_str) {
+fn thrown(body: &[u8]) -> Result<(SwitchScope, String), Response> {
+    let wish = wish(body, &["scope", "reason"])?;
+    let scope = match text(&wish, "scope")? {
         Some("all") => SwitchScope::All,
         Some("writes") => SwitchScope::Writes,
         Some(_) | None => return Err(unprocessable("`scope` is `all` or `writes`")),
     };
-    Ok((scope, reason(&wish)))
-}
-
-/// A JSON body; an empty one says nothing.
-pub(super) fn object(body: &[u8]) -> Result<Value, Response> {
-    if body.is_empty() {
-        return Ok(Value::Null);
-    }
-    json::parse(body).map_err(|fault| unprocessable(&format!("the body is not JSON: {fault}")))
-}
-
-pub(super) fn reason(wish: &Value) -> String {
-    let reason = wish.get("reason").and_then(Value::as_str).map(str::trim);
-    reason
-        .filter(|reason| !reason.is_empty())
-        .unwrap_or("no reason given")
-        .to_owned()
+    Ok((scope, reason(&wish)?))
 }
 
 pub(super) fn unprocessable(message: &str) -> Response {

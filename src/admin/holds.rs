@@ -13,8 +13,9 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{Answer, Asked, asked, object, unavailable, unprocessable};
+use super::api::{Answer, Asked, asked, unavailable, unprocessable};
 use super::operators::authorised;
+use super::wish::{text, wish};
 use super::{answer, failure};
 use crate::app::App;
 use crate::config::{Config, Role, Route};
@@ -173,7 +174,7 @@ async fn decide(
     decision: Decision,
 ) -> Answer {
     let operator = authorised(&app.config, headers, Role::Approver)?.clone();
-    let wish = wish(decision, body)?;
+    let wish = wanted(decision, body)?;
     let Some(slot) = app.holds.by_id(id) else {
         return Err(undecided(forgotten(&app, id).await));
     };
@@ -209,17 +210,12 @@ async fn forgotten(app: &App, id: &str) -> Undecided {
 }
 
 /// `{reason, digest}`.
-fn wish(decision: Decision, body: &[u8]) -> Result<Wish, Response> {
-    let body = object(body)?;
-    let text = |name: &str| match body.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(unprocessable(&format!("`{name}` must be text"))),
-    };
+fn wanted(decision: Decision, body: &[u8]) -> Result<Wish, Response> {
+    let wish = wish(body, &["reason", "digest"])?;
     Ok(Wish {
         decision,
-        reason: text("reason")?,
-        shown: text("digest")?,
+        reason: text(&wish, "reason")?.map(str::to_owned),
+        shown: text(&wish, "digest")?.map(str::to_owned),
     })
 }
 

@@ -12,8 +12,9 @@ use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::api::{Answer, known, object, reason, to_its_end, unavailable, unprocessable};
+use super::api::{Answer, known, to_its_end, unavailable, unprocessable};
 use super::operators::authorised;
+use super::wish::{reason, text, wish};
 use super::{answer, failure};
 use crate::app::App;
 use crate::config::{Operator, Role};
@@ -76,12 +77,7 @@ async fn set(
 /// `{max | rate, burst, for, service_account, reason}`
 async fn put(app: Arc<App>, name: String, operator: Operator, body: Bytes) -> Answer {
     let limit = found(&app, &name)?;
-    let wish = object(&body)?;
-    let wish = wish.as_object().cloned().unwrap_or_default();
-    if let Some(key) = wish.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        let text = format!("unknown key `{key}`: use {}", KEYS.join(", "));
-        return Err(unprocessable(&text));
-    }
+    let wish = wish(&body, &KEYS)?;
     let now = app.clock.now();
     let live = Live {
         value: value(&limit, &wish)?,
@@ -89,7 +85,7 @@ async fn put(app: Arc<App>, name: String, operator: Operator, body: Bytes) -> An
         until: until(&wish, now)?,
         limit: limit.name.clone(),
         by: operator.name.clone(),
-        reason: reason(&Value::Object(wish)),
+        reason: reason(&wish)?,
         at: now,
     };
     let entry = limits::set(&app, live.clone()).await.map_err(unavailable)?;
@@ -116,10 +112,10 @@ async fn unset(
 
 /// `{service_account, reason}`; also for a limit that the rules do not have any more.
 async fn take_back(app: Arc<App>, name: String, operator: Operator, body: Bytes) -> Answer {
-    let wish = object(&body)?;
-    let service_account = wish.get("service_account").and_then(Value::as_str);
+    let wish = wish(&body, &["service_account", "reason"])?;
+    let service_account = text(&wish, "service_account")?;
     let now = app.clock.now();
-    let who = (operator.name.as_str(), &*reason(&wish));
+    let who = (operator.name.as_str(), &*reason(&wish)?);
     let unset = limits::unset(&app, &name, service_account, who, now).await;
     match unset.map_err(unavailable)? {
         Some(entry) => Ok(answer(
@@ -188,9 +184,8 @@ fn service_account(
     limit: &Limit,
     wish: &Map<String, Value>,
 ) -> Result<Option<String>, Response> {
-    let name = match wish.get("service_account") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(name) => name.as_str().unwrap_or_default(),
+    let Some(name) = text(wish, "service_account")? else {
+        return Ok(None);
     };
     known(app, name)?;
     if name == "*" || !limit.per.contains(&Per::ServiceAccount) {
@@ -203,9 +198,9 @@ fn service_account(
 }
 
 fn until(wish: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, Response> {
-    let text = wish.get("for").and_then(Value::as_str).unwrap_or_default();
+    let span = text(wish, "for")?.unwrap_or_default();
     let seconds =
-        policy::duration(text).map_err(|what| unprocessable(&format!("`for`: {what}")))?;
+        policy::duration(span).map_err(|what| unprocessable(&format!("`for`: {what}")))?;
     if seconds > LONGEST {
         let text = "`for` may be 30d at most: what should last belongs into the rules";
         return Err(unprocessable(text));

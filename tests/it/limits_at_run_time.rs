@@ -133,6 +133,34 @@ async fn a_live_value_can_be_for_one_service_account_and_be_lower() {
     house.finish().await;
 }
 
+/// A body that says something else than it means changes nothing.
+#[tokio::test]
+async fn a_wish_that_is_not_understood_lifts_nothing() {
+    let clock = noon();
+    let house = house(&clock).build().await;
+    let dana = operator(&house, OPERATOR).await;
+    let wish = json!({ "max": 1, "for": "1h" });
+    assert_eq!(set(&dana, "hourly", wish).await.status, 200);
+    for (wish, says) in [
+        (
+            json!({ "as": "sdr-agent" }),
+            "unknown key `as`: use service_account, reason",
+        ),
+        (
+            json!({ "service_account": 7 }),
+            "`service_account` must be text",
+        ),
+        (json!(["sdr-agent"]), "the body has to be a JSON object"),
+    ] {
+        let reply = unset(&dana, "hourly", wish.clone()).await;
+        assert_eq!(reply.status, 422, "{wish}: {}", reply.text());
+        let json = reply.json();
+        assert_eq!(json["error"]["message"], says, "{wish}");
+    }
+    assert_eq!(room(&house.agent()).await, 1);
+    house.finish().await;
+}
+
 #[tokio::test]
 async fn a_restart_knows_live_values_and_what_is_used() {
     let clock = noon();
