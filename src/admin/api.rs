@@ -188,6 +188,10 @@ async fn throw(app: Arc<App>, service_account: String, operator: Operator, body:
     let (scope, reason) = thrown(&body)?;
     let _one_at_a_time = app.switching.lock().await;
     let now = app.clock.now();
+    let switches = app.control.switches();
+    let stands = |switch: &&Switch| switch.service_account == service_account;
+    let before = switches.thrown.iter().find(stands);
+    let reason = over(before, scope, &operator, reason)?;
     let switch = Switch {
         service_account: service_account.clone(),
         scope,
@@ -272,6 +276,36 @@ async fn lift(app: Arc<App>, service_account: String, operator: Operator, body: 
             "holds": app.holds.open((service_account != "*").then_some(&service_account)),
         }),
     ))
+}
+
+/// The reason of a throw in place of the switch that stands: who stopped first, and why, stays to be
+/// read. Only an admin narrows a full stop, since only an admin resumes.
+fn over(
+    before: Option<&Switch>,
+    scope: SwitchScope,
+    operator: &Operator,
+    reason: String,
+) -> Result<String, Response> {
+    const FIRST: &str = "; first stopped by ";
+    let Some(before) = before else {
+        return Ok(reason);
+    };
+    let narrows = before.scope == SwitchScope::All && scope == SwitchScope::Writes;
+    if narrows && !operator.roles.contains(&Role::Admin) {
+        return Err(failure(
+            StatusCode::CONFLICT,
+            "stopped_wider",
+            &format!(
+                "{} is stopped wholly by {} ({}): only an admin lets its reads go on",
+                before.service_account, before.by, before.reason
+            ),
+        ));
+    }
+    let first = match before.reason.split_once(FIRST) {
+        Some((_, first)) => first.to_owned(),
+        None => format!("{}: {}", before.by, before.reason),
+    };
+    Ok(format!("{reason}{FIRST}{first}"))
 }
 
 /// Does what changes something on a task of its own: an operator who hangs up, or waits too long, does
