@@ -127,9 +127,20 @@ async fn kill_and_resume_say_what_they_did() {
         .out;
     assert_eq!(switches.matches("\"reason\"").count(), 0, "{switches}");
     assert_eq!(
-        switches.matches("\"message\":\"fixed\"").count(),
+        switches.matches("\"message\":\"resumed by dana: fixed\"").count(),
         2,
         "{switches}"
+    );
+    let listed = program.verb(&["entries", "list", "--state", "switch"]).out;
+    for what in [
+        "stopped (writes) by dana: odd writes",
+        "stopped (all) by dana: no reason given",
+    ] {
+        assert_eq!(listed.matches(what).count(), 1, "{what}\n{listed}");
+    }
+    assert_eq!(
+        program.verb(&["entries", "list", "--state", "setting"]),
+        done("no entries\n")
     );
     assert_eq!(sandbox.ids(CrmKind::Salesforce, "Account").len(), 14);
 }
