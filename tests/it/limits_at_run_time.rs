@@ -133,6 +133,25 @@ async fn a_live_value_can_be_for_one_service_account_and_be_lower() {
     house.finish().await;
 }
 
+/// Nothing fits into nothing, however few are sent and however long the window is waited for.
+#[tokio::test]
+async fn a_limit_of_none_says_when_that_ends() {
+    let clock = noon();
+    let house = house(&clock).build().await;
+    let dana = operator(&house, OPERATOR).await;
+    let wish = json!({ "max": 0, "for": "30m" });
+    assert_eq!(set(&dana, "hourly", wish).await.status, 200);
+    let refused = write(&house.agent()).await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(
+        refused.message(),
+        "Not written: limit hourly allows no mutations until 12:30 UTC; stop until then."
+    );
+    clock.advance_ms(30 * 60_000);
+    assert_eq!(room(&house.agent()).await, 2);
+    house.finish().await;
+}
+
 /// A body that says something else than it means changes nothing.
 #[tokio::test]
 async fn a_wish_that_is_not_understood_lifts_nothing() {
