@@ -146,12 +146,7 @@ impl LiveLimits {
 
     /// When the value that stands in place of the rules' own for this service account ends.
     #[must_use]
-    pub fn ends(
-        &self,
-        limit: &Limit,
-        service_account: &str,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
+    pub fn ends(&self, limit: &Limit, service_account: &str, now: Timestamp) -> Option<Timestamp> {
         let values = self.values.load();
         let live = live(&values, limit, Some(service_account), now);
         live.map(|(live, _)| live.until)

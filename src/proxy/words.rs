@@ -56,7 +56,9 @@ pub fn caused(cause: &Cause, about: &About<'_>) -> Refusal {
         } => match tripped {
             Some(switch) => stopped(switch, about.service_account, about.now),
             None if limits::is_closed(charge) => {
-                let ends = about.live.ends(&charge.limit, about.service_account, about.now);
+                let ends = about
+                    .live
+                    .ends(&charge.limit, about.service_account, about.now);
                 limits::closed(charge, ends, about.now)
             }
             None => limits::limited(charge, *used, *retry_ms, *fits, about.now),

@@ -127,7 +127,9 @@ async fn kill_and_resume_say_what_they_did() {
         .out;
     assert_eq!(switches.matches("\"reason\"").count(), 0, "{switches}");
     assert_eq!(
-        switches.matches("\"message\":\"resumed by dana: fixed\"").count(),
+        switches
+            .matches("\"message\":\"resumed by dana: fixed\"")
+            .count(),
         2,
         "{switches}"
     );
