@@ -16,7 +16,10 @@ use super::table::Table;
 use super::visible::visible;
 use super::{Context, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
-use hold::{Hold, by_rule, what};
+use hold::{Hold, brief, by_rule};
+
+/// Holds that a list shows with values: each is asked for by itself.
+const VALUED: usize = 50;
 
 /// Look at writes that wait for a person, and decide them
 #[derive(Debug, Subcommand)]
@@ -130,29 +133,29 @@ fn list(arguments: &ListArguments, context: &mut Context<'_>) -> Result<Exit, Fa
         context.out.line("no holds")?;
         return Ok(Exit::Done);
     }
-    let holds: Vec<Hold> = items.into_iter().map(|(hold, _)| hold).collect();
+    let mut holds: Vec<Hold> = items.into_iter().map(|(hold, _)| hold).collect();
+    for hold in holds.iter_mut().take(VALUED) {
+        match decide::look(&client, &hold.id) {
+            Ok(found) => hold.changes = found.changes,
+            // gone since it was listed
+            Err(Failure::Refused(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    let columns = context.out.columns();
     for (rule, holds) in by_rule(&holds) {
         title(&rule, holds.len(), context)?;
-        let head = [
-            "HOLD",
-            "AS",
-            "WHAT",
-            "STATE",
-            "WAITS FOR",
-            "AGREED",
-            "UNTIL",
-        ];
-        let mut table = Table::new(&head);
+        let mut table = Table::new(&["HOLD", "AS", "STATE", "WAITS FOR", "AGREED", "UNTIL"]);
         for hold in holds {
             table.row(vec![
                 visible(&hold.id),
                 visible(&hold.service_account),
-                what(hold),
                 visible(&hold.state),
                 visible(waits_for(hold)),
                 agreed(hold),
                 hold::minute(&hold.until),
             ]);
+            table.wrapped(&format!("  {}", brief(hold)), columns);
         }
         table.print(context.out)?;
         context.out.line("")?;

@@ -213,18 +213,19 @@ impl Job<'_> {
     }
 
     fn preview(&self, chosen: &[Hold], context: &mut Context<'_>) -> Result<(), Failure> {
+        let columns = context.out.columns();
         for (rule, holds) in by_rule(chosen) {
             title(&rule, holds.len(), context)?;
-            let mut table = Table::new(&["HOLD", "DIGEST", "AS", "WHAT", "WAITS FOR", "UNTIL"]);
+            let mut table = Table::new(&["HOLD", "DIGEST", "AS", "WAITS FOR", "UNTIL"]);
             for hold in holds {
                 table.row(vec![
                     visible(&hold.id),
                     short(&hold.digest),
                     visible(&hold.service_account),
-                    what(hold),
                     visible(hold.waits_for.as_deref().unwrap_or("-")),
                     minute(&hold.until),
                 ]);
+                table.wrapped(&format!("  {}", what(hold)), columns);
             }
             table.print(context.out)?;
             context.out.line("")?;
@@ -340,7 +341,7 @@ fn became(verb: &str, hold: &Hold) -> String {
     }
 }
 
-fn look(client: &AdminClient, id: &str) -> Result<Hold, Failure> {
+pub(super) fn look(client: &AdminClient, id: &str) -> Result<Hold, Failure> {
     read(client.get(&format!("holds/{}", segment(id)))?)
 }
 

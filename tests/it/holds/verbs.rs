@@ -98,8 +98,11 @@ async fn forty_holds_are_listed_by_rule_and_decided_by_id_and_digest() {
     for line in [
         "field Opportunity.StageName · 2".to_owned(),
         "rule cases · 1".to_owned(),
-        format!("update Opportunity {} (StageName)", monday.deals[2]),
-        "HOLD   AS                 WHAT".to_owned(),
+        format!(
+            "  update Opportunity {}: StageName \"Qualification\" → \"Closed Won\"",
+            monday.deals[2]
+        ),
+        "HOLD   AS                 STATE".to_owned(),
     ] {
         assert!(listed.out.contains(&line), "{line}\n{}", listed.out);
     }
