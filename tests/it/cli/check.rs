@@ -229,6 +229,38 @@ rules:
     );
 }
 
+/// Rules that never apply, and rows that only the owner of the service account could decide.
+#[test]
+fn rules_that_never_apply_are_warned_of() {
+    let rules = "\
+crm: hubspot
+default: deny
+objects:
+  companes: { create: deny }
+  p_thing: { create: deny }
+  deals: { create: { sdr-agent: hold, owner: Deal Desk } }
+rules:
+  - { name: a, applies: { service_account: sdr-agnet }, then: deny }
+  - { name: b, applies: { route: hubspto }, then: deny }
+  - { name: c, applies: { service_account: SDR-*, route: HubSpot }, then: deny }
+";
+    let config = format!("{}{PEOPLE}", good_config());
+    let config = config.replace("name: sdr-agent,", "name: sdr-agent, owner: Ann,");
+    assert_eq!(
+        warnings(&config, rules),
+        [
+            "a rule applies to service account sdr-agnet, which the configuration does not have",
+            "a rule applies to route hubspto, which the configuration does not have",
+            "rows let Deal Desk decide, and without Ann, who owns sdr-agent and decides none of its holds, nobody of that team can",
+            "the rules name hubspot object companes, which is not built in: companies?",
+        ]
+    );
+    let elsewhere = rules.replace("crm: hubspot", "crm: hubspot\nroutes: [other]");
+    let told = warnings(&config, &elsewhere);
+    let wanted = "route hubspot has no rules: every write there is refused";
+    assert!(told.iter().any(|line| line == wanted), "{told:?}");
+}
+
 /// Two names of one person do not make two people, nor is somebody else than the owner.
 #[test]
 fn operators_that_are_one_person_are_warned_of() {
