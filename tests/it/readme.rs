@@ -116,6 +116,22 @@ fn its_commands_say_what_stands_below_them() {
     assert!(run >= 5, "only {run} commands were found");
 }
 
+/// Whoever follows the page has a token of their own at the end, and its fingerprint.
+#[test]
+fn its_operator_can_have_a_token() {
+    let folder = folder();
+    let readme = readme();
+    let inline = |start: &str| {
+        let found = readme.split('`').find(|code| code.starts_with(start));
+        found.unwrap_or_else(|| panic!("no `{start}…`")).to_owned()
+    };
+    shell(&inline("head -c"), folder.path());
+    let told = shell(&inline("writegate fingerprint <"), folder.path());
+    assert!(fits("sha256:…", told.trim_end()), "{told}");
+    let token = shell("cat dana.token", folder.path());
+    assert!(token.trim_end().len() >= 32, "{token}");
+}
+
 #[test]
 fn its_story_is_the_demos() {
     let temporary = tempfile::tempdir().unwrap();
