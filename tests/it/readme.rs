@@ -132,6 +132,24 @@ fn its_operator_can_have_a_token() {
     assert!(token.trim_end().len() >= 32, "{token}");
 }
 
+/// Every code that a caller can see stands in the table.
+#[test]
+fn its_table_has_every_code() {
+    let readme = readme();
+    let source = fs::read_to_string(root().join("src/error.rs")).unwrap();
+    let codes: Vec<&str> = source
+        .split('"')
+        .filter(|text| text.starts_with("WRITEGATE_"))
+        .collect();
+    assert!(codes.len() > 10, "{codes:?}");
+    for code in codes {
+        let row = readme
+            .lines()
+            .any(|line| line.starts_with('|') && line.contains(&format!("`{code}`")));
+        assert!(row, "no row for {code}");
+    }
+}
+
 #[test]
 fn its_story_is_the_demos() {
     let temporary = tempfile::tempdir().unwrap();
