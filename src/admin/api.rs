@@ -53,6 +53,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
     let now = app.clock.now();
     let usage = app.control.usage(now).await.map_err(unavailable)?;
+    let usage = limits::in_force(&app, usage, now);
     let routes: Vec<Value> = app
         .config
         .routes

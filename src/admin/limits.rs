@@ -209,6 +209,24 @@ fn until(wish: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, Respons
     until.map_err(|error| unprocessable(&format!("`for`: {error}")))
 }
 
+/// What is used, each with the maximum that is in force for its key now: control state only knows the one
+/// of the last charge.
+pub(super) fn in_force(app: &App, mut usage: Vec<Usage>, now: Timestamp) -> Vec<Usage> {
+    let rules = app.rules.load();
+    for used in &mut usage {
+        if let Some(limit) = rules.limit(&used.limit) {
+            used.max = most_for(app, limit, &used.key, now);
+        }
+    }
+    usage
+}
+
+fn most_for(app: &App, limit: &Limit, key: &str, now: Timestamp) -> u64 {
+    let by_account = limit.per.contains(&Per::ServiceAccount);
+    let account = key.split('/').next().filter(|_| by_account);
+    most(app.limits.kind(limit, account, now))
+}
+
 /// A limit with what stands in its place and what is used of it, by key.
 fn shown(app: &App, limit: &Limit, observes: bool, usage: &[Usage], now: Timestamp) -> Value {
     let live = app.limits.all(now);
@@ -218,9 +236,7 @@ fn shown(app: &App, limit: &Limit, observes: bool, usage: &[Usage], now: Timesta
     let used = usage.iter().filter(|used| used.limit == limit.name);
     let used: Vec<Value> = used
         .map(|used| {
-            let by_account = limit.per.contains(&Per::ServiceAccount);
-            let account = used.key.split('/').next().filter(|_| by_account);
-            let max = most(app.limits.kind(limit, account, now));
+            let max = most_for(app, limit, &used.key, now);
             json!({ "key": used.key, "used": used.used, "max": max })
         })
         .collect();

@@ -91,8 +91,22 @@ async fn a_live_maximum_holds_until_it_ends_and_counters_stay() {
         shown["used"],
         json!([{ "key": "enrichment-agent", "used": 5, "max": 5 }])
     );
+    let told = |max: u64| {
+        let scrape = format!("writegate_limit_max{{limit=\"hourly\"}} {max}");
+        let dana = dana.clone();
+        async move {
+            let status = dana.get("/api/v1/status").await.json();
+            let limits = status["limits"].as_array().unwrap().clone();
+            let hourly = limits.iter().find(|limit| limit["limit"] == "hourly");
+            assert_eq!(hourly.unwrap()["max"], max);
+            let metrics = dana.get("/metrics").await.text();
+            assert!(metrics.contains(&scrape), "{scrape}\n{metrics}");
+        }
+    };
+    told(5).await;
     // it ends by itself, and what was used is not forgotten
     clock.advance_ms(30 * 60_000);
+    told(2).await;
     let refused = write(&house.agent()).await;
     assert!(
         refused
