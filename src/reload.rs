@@ -21,7 +21,7 @@ use crate::rules::{self, Proven, Unfit};
 pub const RESTART_ONLY: &str = "only the rules were read again: routes, service accounts, operators, \
      admin, control and ledger of the configuration file take a restart";
 
-/// Mistakes that `/readyz` repeats; the answer to the reload and the log have all.
+/// Mistakes that `status` repeats; the answer to the reload and the log have all.
 const MISTAKES_SHOWN: usize = 5;
 
 /// Reloads of this process: one at a time, and the last one if it was refused.
@@ -68,6 +68,18 @@ pub enum ReloadError {
 }
 
 impl Reloads {
+    /// The same for whoever asks, without a token: no name, and nothing of what the files say.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        let refused = self.refused.load_full()?;
+        Some(format!(
+            "a reload at {} changed nothing, the rules before it still judge: {} to mend, see `writegate \
+             status`",
+            refused.at.strftime("%F %H:%M UTC"),
+            refused.reasons.len(),
+        ))
+    }
+
     /// Why the rules in force are not the ones in the folder, as far as a reload found out.
     #[must_use]
     pub fn degraded(&self) -> Option<String> {

@@ -127,6 +127,14 @@ async fn a_set_that_is_unfit_changes_nothing_and_readyz_says_so() {
     let reply = ready(&house).await;
     assert_eq!(reply.status, 200, "the last good rules judge");
     let degraded = reply.json()["degraded"][0].as_str().unwrap().to_owned();
+    assert!(degraded.starts_with("a reload at "), "{degraded}");
+    assert!(degraded.contains(" 1 to mend"), "{degraded}");
+    for told in ["dana", "test.yaml"] {
+        assert!(!degraded.contains(told), "{degraded}");
+    }
+    let dana = Client::new(house.operators().await, OPERATOR);
+    let status = dana.get("/api/v1/status").await.json();
+    let degraded = status["degraded"][0].as_str().unwrap();
     assert!(degraded.starts_with("the reload by dana at "), "{degraded}");
     assert!(degraded.contains("test.yaml:8:11"), "{degraded}");
     assert!(house.app.journal.settings().await.unwrap().is_empty());
