@@ -121,13 +121,15 @@ pub async fn reload(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
         }
         Err(error) => {
             tracing::error!(by, %error, "rules not reloaded: the ones before still judge");
-            if let ReloadError::Unfit(Unfit(reasons)) = error {
-                app.reloads.refused.store(Some(Arc::new(Refused {
-                    at: app.clock.now(),
-                    by: by.to_owned(),
-                    reasons: reasons.clone(),
-                })));
-            }
+            let reasons = match error {
+                ReloadError::Unfit(Unfit(reasons)) => reasons.clone(),
+                ReloadError::Store(error) => vec![error.to_string()],
+            };
+            app.reloads.refused.store(Some(Arc::new(Refused {
+                at: app.clock.now(),
+                by: by.to_owned(),
+                reasons,
+            })));
         }
     }
     result

@@ -361,6 +361,6 @@ pub(super) fn unavailable(error: StoreError) -> Response {
     failure(
         StatusCode::SERVICE_UNAVAILABLE,
         "unavailable",
-        "the store cannot answer now",
+        &format!("the {} cannot answer now: {}", error.store, error.what),
     )
 }

@@ -167,8 +167,14 @@ async fn a_reload_that_cannot_be_recorded_does_not_happen() {
     let digest = house.app.rules.load().digest().to_owned();
     write(&folder, "test.yaml", &only("blue"));
     house.ledger.break_down();
-    assert_eq!(reload(&house).await.status, 503);
+    let refused = reload(&house).await;
+    assert_eq!(refused.status, 503);
+    let json = refused.json();
+    let told = json["error"]["message"].as_str().unwrap();
+    assert!(told.starts_with("the ledger cannot answer now: "), "{told}");
     assert_eq!(house.app.rules.load().digest(), digest);
+    let degraded = ready(&house).await.json()["degraded"].clone();
+    assert_eq!(degraded.as_array().unwrap().len(), 1, "{degraded}");
     house.ledger.repair();
     assert_eq!(paint(&house.agent(), "red").await.status, 204);
     house.finish().await;
