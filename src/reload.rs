@@ -155,7 +155,11 @@ async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
     reloaded.windows = changed.lengthen(app, &charges, now).await?;
     let entry = app.entry_id(now);
     let meta = json!({
-        "what": format!("rules reloaded by {by}: {} → {}", reloaded.before, reloaded.after),
+        "what": format!(
+            "rules reloaded by {by}: {} → {}",
+            short(&reloaded.before),
+            short(&reloaded.after)
+        ),
         "reload": { "before": reloaded.before, "after": reloaded.after, "cases": cases },
         "by": by,
     });
@@ -164,6 +168,11 @@ async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
     app.rules.store(Arc::new(rules));
     reloaded.entry = Some(entry);
     Ok(reloaded)
+}
+
+/// As much of a digest as tells two apart in a line; the row has all of both.
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
 }
 
 /// Reads files and runs cases, away from the runtime that answers operators.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::admin_client::{AdminArguments, AdminClient};
 use super::entries::{Since, since};
 use super::table::Table;
-use super::visible::visible;
+use super::visible::{minute, visible};
 use super::{Context, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
 use hold::{Hold, brief, by_rule};
@@ -153,7 +153,7 @@ fn list(arguments: &ListArguments, context: &mut Context<'_>) -> Result<Exit, Fa
                 visible(&hold.state),
                 visible(waits_for(hold)),
                 agreed(hold),
-                hold::minute(&hold.until),
+                minute(&hold.until),
             ]);
             table.wrapped(&format!("  {}", brief(hold)), columns);
         }

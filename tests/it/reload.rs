@@ -98,6 +98,12 @@ async fn other_rules_judge_after_a_reload_and_the_ledger_says_who_and_what() {
     assert_eq!(rows[0].meta["reload"]["before"], json!(before));
     assert_eq!(rows[0].meta["reload"]["after"], json!(after));
     assert_eq!(rows[0].meta["by"], "dana");
+    let what = format!(
+        "rules reloaded by dana: {} → {}",
+        &before[..12],
+        &after[..12]
+    );
+    assert_eq!(rows[0].meta["what"], json!(what));
     assert_eq!(rows[0].entry.as_str(), answer["entry"].as_str().unwrap());
     // the same again changes nothing and writes nothing
     let again = reload(&house).await.json();

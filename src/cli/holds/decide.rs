@@ -7,12 +7,12 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::hold::{Hold, by_rule, minute, read, what};
+use super::hold::{Hold, by_rule, read, what};
 use super::{Age, Filters, all, title};
 use crate::cli::admin_client::{AdminArguments, AdminClient, segment};
 use crate::cli::output::tell;
 use crate::cli::table::Table;
-use crate::cli::visible::visible;
+use crate::cli::visible::{minute, visible};
 use crate::cli::{Context, Exit, Failure};
 
 /// As many characters of a digest as a table shows, and as an argument has at least.

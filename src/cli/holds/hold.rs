@@ -220,15 +220,6 @@ pub(super) fn record(record: &Value) -> Option<String> {
     }
 }
 
-/// `2026-11-24 14:00 UTC`; what is no moment stays as it is.
-pub(super) fn minute(moment: &str) -> String {
-    let read: Result<Timestamp, _> = moment.parse();
-    match read {
-        Ok(moment) => moment.strftime("%F %H:%M UTC").to_string(),
-        Err(_other) => visible(moment),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
