@@ -236,6 +236,14 @@ async fn made_certificates_serve() {
     }
     let folder = tempfile::tempdir().unwrap();
     fs::copy(root().join("certs/make"), folder.path().join("make")).unwrap();
+    for no_name in ["--help", "a,DNS:b", ""] {
+        let told = Command::new(folder.path().join("make"))
+            .arg(no_name)
+            .output()
+            .unwrap();
+        assert_eq!(told.status.code(), Some(2), "{no_name}: {told:?}");
+        assert!(!folder.path().join("ca.pem").exists());
+    }
     let made = Command::new(folder.path().join("make"))
         .arg("crm-gate.internal")
         .output()
