@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{Answer, Asked, asked, unavailable, unprocessable};
+use super::api::{Answer, Asked, asked, known, unavailable, unprocessable};
 use super::operators::authorised;
 use super::wish::{text, wish};
 use super::{answer, failure};
@@ -116,6 +116,10 @@ async fn list(Shared(app): Shared<Arc<App>>, wanted: Asked<Wanted>, headers: Hea
     }
     let mut found: Vec<Arc<Hold>> = app.holds.all();
     found.retain(|hold| wanted.fits(hold, hold.state(&app.config)));
+    // Holds of a service account that is gone are listed; a name that nobody ever had is a mistake.
+    if let Some(name) = wanted.service_account.as_ref().filter(|_| found.is_empty()) {
+        known(&app, name)?;
+    }
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found

@@ -66,7 +66,11 @@ impl Filters {
     }
 
     fn fit(&self, hold: &Hold) -> bool {
-        let rule = |wanted: &String| hold.rules.iter().any(|rule| rule.contains(wanted.as_str()));
+        let rule = |wanted: &String| {
+            let wanted = wanted.to_lowercase();
+            let mut rules = hold.rules.iter();
+            rules.any(|rule| rule.to_lowercase().contains(&wanted))
+        };
         self.rule.as_ref().is_none_or(rule)
             && self.route.as_ref().is_none_or(|route| *route == hold.route)
             && self
@@ -220,9 +224,30 @@ fn all(
         }
         next = page.get("next").and_then(Value::as_str).map(str::to_owned);
         if next.is_none() {
-            return Ok(found);
+            break;
         }
     }
+    if let Some(route) = filters.route.as_ref().filter(|_| found.is_empty()) {
+        is_a_route(client, route)?;
+    }
+    Ok(found)
+}
+
+/// That a proxy has no holds on a route that it does not have says nothing.
+fn is_a_route(client: &AdminClient, wanted: &str) -> Result<(), Failure> {
+    let status = client.get("status")?;
+    let routes = status.get("routes").and_then(Value::as_array);
+    let names = routes.into_iter().flatten();
+    let names = names.filter_map(|route| route.get("name").and_then(Value::as_str));
+    let names: Vec<&str> = names.collect();
+    if names.contains(&wanted) {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "no route is named {}; there are: {}",
+        visible(wanted),
+        visible(&names.join(", "))
+    )))
 }
 
 #[cfg(test)]

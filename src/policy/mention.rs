@@ -100,7 +100,11 @@ impl Mentions {
             self.deciders.extend(row.owner.iter().cloned());
         }
         let holds = |word: &Word| word.without_prior() == Effect::Hold;
-        let all = row.everybody.iter().chain(&row.agents).filter(|word| holds(word));
+        let all = row
+            .everybody
+            .iter()
+            .chain(&row.agents)
+            .filter(|word| holds(word));
         let one = row.named.iter().filter(|(_, word)| holds(word));
         let whose = all
             .map(|_| None)

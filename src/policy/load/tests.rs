@@ -345,7 +345,10 @@ fn a_folder_that_everybody_may_write_is_refused_unless_it_is_a_config_map() {
     for open in [0o777, 0o1777] {
         mode(open);
         let told = load(dir.path()).unwrap_err().to_string();
-        assert!(told.contains("is a folder that everybody may write"), "{told}");
+        assert!(
+            told.contains("is a folder that everybody may write"),
+            "{told}"
+        );
         assert!(read_cases(dir.path()).is_err());
     }
     symlink("..2026", dir.path().join("..data")).unwrap();
