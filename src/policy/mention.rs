@@ -109,8 +109,8 @@ impl Mentions {
         let whose = all
             .map(|_| None)
             .chain(one.map(|(name, _)| Some(name.clone())));
-        for owner in &row.owner {
-            let whose = whose.clone().map(|whose| (owner.clone(), whose));
+        if let Some(owner) = &row.owner {
+            let whose = whose.map(|whose| (owner.clone(), whose));
             self.row_deciders.extend(whose);
         }
         let names = row.named.iter().map(|(name, _)| name.clone());
