@@ -28,6 +28,8 @@ use crate::journal::read::{self, EntryState, Which};
 const PAGE: usize = 50;
 /// The largest page.
 const PAGE_MOST: usize = 500;
+/// Keys of one limit that the status tells; `GET limits` has all.
+const KEYS_TOLD: usize = 20;
 /// A kill is acknowledged when every runtime confirmed it, or after this (P5).
 const CONFIRM_FOR: Duration = Duration::from_secs(2);
 
@@ -54,6 +56,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     let now = app.clock.now();
     let usage = app.control.usage(now).await.map_err(unavailable)?;
     let usage = limits::in_force(&app, usage, now);
+    let (usage, left_out) = limits::fullest(usage, KEYS_TOLD);
     let routes: Vec<Value> = app
         .config
         .routes
@@ -80,6 +83,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "holds": app.holds.open(None),
             "in_doubt": app.in_doubt().await.map_err(unavailable)?,
             "limits": usage,
+            "limits_left_out": left_out,
             "not_ready": app.not_ready().await,
             "degraded": app.degraded(),
         }),

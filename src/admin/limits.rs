@@ -221,6 +221,27 @@ pub(super) fn in_force(app: &App, mut usage: Vec<Usage>, now: Timestamp) -> Vec<
     usage
 }
 
+/// Of each limit the keys with the largest share used, and how many are left out: a limit per record has
+/// as many keys as there are records.
+pub(super) fn fullest(mut usage: Vec<Usage>, most: usize) -> (Vec<Usage>, usize) {
+    let share = |one: &Usage, other: &Usage| u128::from(one.used) * u128::from(other.max.max(1));
+    usage.sort_by(|a, b| {
+        let fuller = share(b, a).cmp(&share(a, b));
+        a.limit.cmp(&b.limit).then(fuller)
+    });
+    let all = usage.len();
+    let mut of = (String::new(), 0);
+    usage.retain(|used| {
+        if of.0 != used.limit {
+            of = (used.limit.clone(), 0);
+        }
+        of.1 += 1;
+        of.1 <= most
+    });
+    let left = all - usage.len();
+    (usage, left)
+}
+
 fn most_for(app: &App, limit: &Limit, key: &str, now: Timestamp) -> u64 {
     let by_account = limit.per.contains(&Per::ServiceAccount);
     let account = key.split('/').next().filter(|_| by_account);
@@ -311,4 +332,28 @@ fn told_live(live: &Live, kind: LimitKind) -> Value {
         told.insert("reason".into(), json!(live.reason));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_limit_the_fullest_keys_are_told() {
+        let used = |limit: &str, key: &str, used, max| Usage {
+            limit: limit.into(),
+            key: key.into(),
+            used,
+            max,
+        };
+        let all = vec![
+            used("churn", "a", 1, 5),
+            used("churn", "b", 5, 5),
+            used("hourly", "x", 1, 9),
+            used("churn", "c", 9, 10),
+        ];
+        let (told, left) = fullest(all, 2);
+        let keys: Vec<&str> = told.iter().map(|one| one.key.as_str()).collect();
+        assert_eq!((keys, left), (vec!["b", "c", "x"], 1));
+    }
 }
