@@ -101,7 +101,7 @@ fn a_failed_case_ends_with_1() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(
         ran.out
-            .contains("/rules/hubspot.cases.yaml:7: case wishful: expected allow, got deny"),
+            .contains("rules/hubspot.cases.yaml:7: case wishful: expected allow, got deny"),
         "{}",
         ran.out
     );
