@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Closing, Reconciling, Refusing, Subject};
 use crate::clock::EntryId;
-use crate::control::{Switch, SwitchChange};
+use crate::control::{Switch, SwitchChange, SwitchScope};
 use crate::gate::Permit;
 use crate::ledger::{NewRow, Row, RowKind};
 use crate::mutation::{
@@ -147,8 +147,27 @@ pub(super) fn switch(
         at: now,
         service_account: Some(service_account.clone()),
         route: None,
-        meta: json!({ "change": change, "by": by, "reason": reason }),
+        meta: json!({
+            "change": change,
+            "by": by,
+            "reason": reason,
+            "what": switched(change, by, reason),
+        }),
         values: None,
+    }
+}
+
+/// `stopped (writes) by dana: odd writes`
+fn switched(change: &SwitchChange, by: &str, reason: &str) -> String {
+    match change {
+        SwitchChange::Throw(switch) => {
+            let scope = match switch.scope {
+                SwitchScope::All => "all",
+                SwitchScope::Writes => "writes",
+            };
+            format!("stopped ({scope}) by {by}: {reason}")
+        }
+        SwitchChange::Resume { .. } => format!("resumed by {by}: {reason}"),
     }
 }
 

@@ -330,6 +330,7 @@ impl Write {
             path: &self.path,
             changes,
             verdict,
+            live: &self.worker.app.limits,
             now: self.now,
         }
     }

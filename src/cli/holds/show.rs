@@ -1,9 +1,9 @@
 //! One hold for people: then, proposed and now, why it waits, who agreed, what the agent says.
 
-use super::hold::{Change, Hold, minute, read, record};
+use super::hold::{Change, Hold, read, record};
 use crate::cli::admin_client::{AdminClient, segment};
 use crate::cli::table::Table;
-use crate::cli::visible::{value, visible};
+use crate::cli::visible::{minute, value, visible};
 use crate::cli::{Context, Exit, Failure};
 
 pub(super) fn show(
