@@ -30,6 +30,9 @@ ENV WRITEGATE_CONFIG=/etc/writegate/writegate.yaml \
 # 65532 is the image's `nonroot`; as a number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 VOLUME /var/lib/writegate
+# The admin listener (9090) is on 127.0.0.1 inside, where `-p` does not reach it, unless
+# WRITEGATE_ADMIN_LISTEN=0.0.0.0:9090 is set. It speaks plain http and takes operators' tokens: publish it
+# to the operators' own network only.
 EXPOSE 8443 8444 9090
 STOPSIGNAL SIGTERM
 # No HEALTHCHECK: orchestrators ask /healthz and /readyz of the admin listener.

@@ -9,6 +9,7 @@ mod operators;
 mod reload;
 mod revert;
 mod settle;
+mod wish;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,8 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 /// 200 when writes can be recorded, else 503 with the reasons. A reload that was refused does not take
-/// the proxy out of service, since the last good rules judge: it stands under `degraded`.
+/// the proxy out of service, since the last good rules judge: it stands under `degraded`, in full in
+/// `status`, which asks who calls.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
     let reasons = app.not_ready().await;
     let status = if reasons.is_empty() {
@@ -70,7 +72,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         &json!({
             "ready": reasons.is_empty(),
             "reasons": reasons,
-            "degraded": app.degraded(),
+            "degraded": app.reloads.notice().into_iter().collect::<Vec<_>>(),
         }),
     )
 }

@@ -47,6 +47,7 @@ use crate::mutation::CrmKind;
 pub use environment::Environment;
 pub use load::{load, load_without_secrets};
 pub use mistake::ConfigErrors;
+pub use near::nearest;
 
 /// The whole configuration, checked: every field is valid by itself and with the others.
 #[derive(Clone, Debug)]

@@ -159,6 +159,15 @@ impl Crm {
         }
     }
 
+    /// The objects that are known without asking the CRM, by the names that rules use.
+    #[must_use]
+    pub fn objects(self) -> Vec<&'static str> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::objects(),
+            CrmKind::HubSpot => hubspot::objects(),
+        }
+    }
+
     /// What an answer says of the CRM's own quota.
     #[must_use]
     pub fn quota(self, headers: &HeaderMap) -> Quota {

@@ -190,7 +190,7 @@ impl Refusal {
 pub struct StoreError {
     /// `ledger` or `control`.
     pub store: &'static str,
-    /// What failed, for our log.
+    /// What failed, for our log and for operators.
     pub what: String,
     /// Whether trying again later can help.
     pub transient: bool,

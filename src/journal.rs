@@ -61,6 +61,8 @@ pub struct Subject<'a> {
     pub origin: Origin,
     /// The route's name.
     pub route: &'a str,
+    /// Whether the route enforces verdicts: `enforce`, `observe`.
+    pub mode: &'a str,
     /// The method on the request line.
     pub method: &'a str,
     /// The canonical path.

@@ -144,6 +144,14 @@ impl LiveLimits {
         in_force(&values, limit, service_account, now).unwrap_or(limit.kind)
     }
 
+    /// When the value that stands in place of the rules' own for this service account ends.
+    #[must_use]
+    pub fn ends(&self, limit: &Limit, service_account: &str, now: Timestamp) -> Option<Timestamp> {
+        let values = self.values.load();
+        let live = live(&values, limit, Some(service_account), now);
+        live.map(|(live, _)| live.until)
+    }
+
     /// The values that have not ended.
     #[must_use]
     pub fn all(&self, now: Timestamp) -> Vec<Live> {
@@ -159,11 +167,21 @@ fn in_force(
     service_account: Option<&str>,
     now: Timestamp,
 ) -> Option<LimitKind> {
+    live(values, limit, service_account, now).map(|(_, kind)| kind)
+}
+
+/// The value that stands in place of the rules' own, with what it makes of the limit.
+fn live<'v>(
+    values: &'v [Live],
+    limit: &Limit,
+    service_account: Option<&str>,
+    now: Timestamp,
+) -> Option<(&'v Live, LimitKind)> {
     let find = |who: Option<&str>| {
         values
             .iter()
             .filter(|live| live.until > now && live.is_for(&limit.name, who))
-            .find_map(|live| live.value.of(limit.kind))
+            .find_map(|live| Some((live, live.value.of(limit.kind)?)))
     };
     let own = service_account.and_then(|name| find(Some(name)));
     own.or_else(|| find(None))

@@ -186,6 +186,12 @@ impl RuleSet {
         observing.any(|name| same_name(name, limit))
     }
 
+    /// Whether any file speaks for a route.
+    #[must_use]
+    pub fn speaks_for(&self, crm: CrmKind, route: &str) -> bool {
+        self.files_for(crm, route).next().is_some()
+    }
+
     /// The names that the rules mention, for warnings.
     #[must_use]
     pub fn mentions(&self) -> Mentions {

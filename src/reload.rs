@@ -21,7 +21,7 @@ use crate::rules::{self, Proven, Unfit};
 pub const RESTART_ONLY: &str = "only the rules were read again: routes, service accounts, operators, \
      admin, control and ledger of the configuration file take a restart";
 
-/// Mistakes that `/readyz` repeats; the answer to the reload and the log have all.
+/// Mistakes that `status` repeats; the answer to the reload and the log have all.
 const MISTAKES_SHOWN: usize = 5;
 
 /// Reloads of this process: one at a time, and the last one if it was refused.
@@ -68,6 +68,18 @@ pub enum ReloadError {
 }
 
 impl Reloads {
+    /// The same for whoever asks, without a token: no name, and nothing of what the files say.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        let refused = self.refused.load_full()?;
+        Some(format!(
+            "a reload at {} changed nothing, the rules before it still judge: {} to mend, see `writegate \
+             status`",
+            refused.at.strftime("%F %H:%M UTC"),
+            refused.reasons.len(),
+        ))
+    }
+
     /// Why the rules in force are not the ones in the folder, as far as a reload found out.
     #[must_use]
     pub fn degraded(&self) -> Option<String> {
@@ -109,13 +121,15 @@ pub async fn reload(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
         }
         Err(error) => {
             tracing::error!(by, %error, "rules not reloaded: the ones before still judge");
-            if let ReloadError::Unfit(Unfit(reasons)) = error {
-                app.reloads.refused.store(Some(Arc::new(Refused {
-                    at: app.clock.now(),
-                    by: by.to_owned(),
-                    reasons: reasons.clone(),
-                })));
-            }
+            let reasons = match error {
+                ReloadError::Unfit(Unfit(reasons)) => reasons.clone(),
+                ReloadError::Store(error) => vec![error.to_string()],
+            };
+            app.reloads.refused.store(Some(Arc::new(Refused {
+                at: app.clock.now(),
+                by: by.to_owned(),
+                reasons,
+            })));
         }
     }
     result
@@ -141,7 +155,11 @@ async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
     reloaded.windows = changed.lengthen(app, &charges, now).await?;
     let entry = app.entry_id(now);
     let meta = json!({
-        "what": format!("rules reloaded by {by}: {} → {}", reloaded.before, reloaded.after),
+        "what": format!(
+            "rules reloaded by {by}: {} → {}",
+            short(&reloaded.before),
+            short(&reloaded.after)
+        ),
         "reload": { "before": reloaded.before, "after": reloaded.after, "cases": cases },
         "by": by,
     });
@@ -150,6 +168,11 @@ async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
     app.rules.store(Arc::new(rules));
     reloaded.entry = Some(entry);
     Ok(reloaded)
+}
+
+/// As much of a digest as tells two apart in a line; the row has all of both.
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
 }
 
 /// Reads files and runs cases, away from the runtime that answers operators.

@@ -65,7 +65,17 @@ pub fn load(config: &Config) -> Result<RuleSet, LoadErrors> {
 /// All mistakes in files of cases.
 pub fn cases(config: &Config, rules: &RuleSet) -> Result<Vec<CaseResult>, LoadErrors> {
     let files = policy::read_cases(&config.rules)?;
-    policy_cases::run(rules, &files, &parse)
+    let shown = |file: &mut String| *file = config.rules.join(&*file).display().to_string();
+    match policy_cases::run(rules, &files, &parse) {
+        Ok(mut results) => {
+            results.iter_mut().for_each(|case| shown(&mut case.file));
+            Ok(results)
+        }
+        Err(mut errors) => {
+            errors.0.iter_mut().for_each(|one| shown(&mut one.file));
+            Err(errors)
+        }
+    }
 }
 
 /// `rules/salesforce.cases.yaml:3: case never overwrites: expected deny, got allow`.

@@ -15,12 +15,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
+use super::wish::{reason, text, wish};
 use super::{answer, failure, holds, limits, reload};
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::config::{Operator, Role};
 use crate::control::{Switch, SwitchChange, SwitchScope};
-use crate::crm::json;
 use crate::error::StoreError;
 use crate::journal::read::{self, EntryState, Which};
 
@@ -28,6 +28,8 @@ use crate::journal::read::{self, EntryState, Which};
 const PAGE: usize = 50;
 /// The largest page.
 const PAGE_MOST: usize = 500;
+/// Keys of one limit that the status tells; `GET limits` has all.
+const KEYS_TOLD: usize = 20;
 /// A kill is acknowledged when every runtime confirmed it, or after this (P5).
 const CONFIRM_FOR: Duration = Duration::from_secs(2);
 
@@ -54,6 +56,8 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     let now = app.clock.now();
     // why control state does not tell stands under `not_ready`
     let usage = app.control.usage(now).await.unwrap_or_default();
+    let usage = limits::in_force(&app, usage, now);
+    let (usage, left_out) = limits::fullest(usage, KEYS_TOLD);
     let routes: Vec<Value> = app
         .config
         .routes
@@ -80,6 +84,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "holds": app.holds.open(None),
             "in_doubt": app.in_doubt().await.map_err(unavailable)?,
             "limits": usage,
+            "limits_left_out": left_out,
             "not_ready": app.not_ready().await,
             "degraded": app.degraded(),
         }),
@@ -186,9 +191,13 @@ async fn kill(
 /// Throws a switch: first in control state, so that it acts even while the ledger cannot write.
 async fn throw(app: Arc<App>, service_account: String, operator: Operator, body: Bytes) -> Answer {
     known(&app, &service_account)?;
-    let (scope, reason) = wish(&body)?;
+    let (scope, reason) = thrown(&body)?;
     let _one_at_a_time = app.switching.lock().await;
     let now = app.clock.now();
+    let switches = app.control.switches();
+    let stands = |switch: &&Switch| switch.service_account == service_account;
+    let before = switches.thrown.iter().find(stands);
+    let reason = over(before, scope, &operator, reason)?;
     let switch = Switch {
         service_account: service_account.clone(),
         scope,
@@ -249,7 +258,7 @@ async fn lift(app: Arc<App>, service_account: String, operator: Operator, body: 
             &format!("{service_account} is not stopped"),
         ));
     };
-    let reason = reason(&object(&body)?);
+    let reason = reason(&wish(&body, &["reason"])?)?;
     let now = app.clock.now();
     let change = SwitchChange::Resume {
         service_account: service_account.clone(),
@@ -275,6 +284,36 @@ async fn lift(app: Arc<App>, service_account: String, operator: Operator, body: 
     ))
 }
 
+/// The reason of a throw in place of the switch that stands: who stopped first, and why, stays to be
+/// read. Only an admin narrows a full stop, since only an admin resumes.
+fn over(
+    before: Option<&Switch>,
+    scope: SwitchScope,
+    operator: &Operator,
+    reason: String,
+) -> Result<String, Response> {
+    const FIRST: &str = "; first stopped by ";
+    let Some(before) = before else {
+        return Ok(reason);
+    };
+    let narrows = before.scope == SwitchScope::All && scope == SwitchScope::Writes;
+    if narrows && !operator.roles.contains(&Role::Admin) {
+        return Err(failure(
+            StatusCode::CONFLICT,
+            "stopped_wider",
+            &format!(
+                "{} is stopped wholly by {} ({}): only an admin lets its reads go on",
+                before.service_account, before.by, before.reason
+            ),
+        ));
+    }
+    let first = match before.reason.split_once(FIRST) {
+        Some((_, first)) => first.to_owned(),
+        None => format!("{}: {}", before.by, before.reason),
+    };
+    Ok(format!("{reason}{FIRST}{first}"))
+}
+
 /// Does what changes something on a task of its own: an operator who hangs up, or waits too long, does
 /// not leave the ledger and us apart.
 pub(super) async fn to_its_end(work: impl Future<Output = Answer> + Send + 'static) -> Answer {
@@ -289,30 +328,14 @@ pub(super) async fn to_its_end(work: impl Future<Output = Answer> + Send + 'stat
 }
 
 /// What a kill asks for: `{scope: "all" | "writes", reason}`; the reason may be left out.
-fn wish(body: &[u8]) -> Result<(SwitchScope, String), Response> {
-    let wish = object(body)?;
-    let scope = match wish.get("scope").and_then(Value::as_str) {
+fn thrown(body: &[u8]) -> Result<(SwitchScope, String), Response> {
+    let wish = wish(body, &["scope", "reason"])?;
+    let scope = match text(&wish, "scope")? {
         Some("all") => SwitchScope::All,
         Some("writes") => SwitchScope::Writes,
         Some(_) | None => return Err(unprocessable("`scope` is `all` or `writes`")),
     };
-    Ok((scope, reason(&wish)))
-}
-
-/// A JSON body; an empty one says nothing.
-pub(super) fn object(body: &[u8]) -> Result<Value, Response> {
-    if body.is_empty() {
-        return Ok(Value::Null);
-    }
-    json::parse(body).map_err(|fault| unprocessable(&format!("the body is not JSON: {fault}")))
-}
-
-pub(super) fn reason(wish: &Value) -> String {
-    let reason = wish.get("reason").and_then(Value::as_str).map(str::trim);
-    reason
-        .filter(|reason| !reason.is_empty())
-        .unwrap_or("no reason given")
-        .to_owned()
+    Ok((scope, reason(&wish)?))
 }
 
 pub(super) fn unprocessable(message: &str) -> Response {
@@ -343,6 +366,6 @@ pub(super) fn unavailable(error: StoreError) -> Response {
     failure(
         StatusCode::SERVICE_UNAVAILABLE,
         "unavailable",
-        "the store cannot answer now",
+        &format!("the {} cannot answer now: {}", error.store, error.what),
     )
 }

@@ -13,8 +13,9 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{Answer, Asked, asked, object, unavailable, unprocessable};
+use super::api::{Answer, Asked, asked, known, unavailable, unprocessable};
 use super::operators::authorised;
+use super::wish::{text, wish};
 use super::{answer, failure};
 use crate::app::App;
 use crate::config::{Config, Role, Route};
@@ -115,6 +116,10 @@ async fn list(Shared(app): Shared<Arc<App>>, wanted: Asked<Wanted>, headers: Hea
     }
     let mut found: Vec<Arc<Hold>> = app.holds.all();
     found.retain(|hold| wanted.fits(hold, hold.state(&app.config)));
+    // Holds of a service account that is gone are listed; a name that nobody ever had is a mistake.
+    if let Some(name) = wanted.service_account.as_ref().filter(|_| found.is_empty()) {
+        known(&app, name)?;
+    }
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found
@@ -173,7 +178,7 @@ async fn decide(
     decision: Decision,
 ) -> Answer {
     let operator = authorised(&app.config, headers, Role::Approver)?.clone();
-    let wish = wish(decision, body)?;
+    let wish = wanted(decision, body)?;
     let Some(slot) = app.holds.by_id(id) else {
         return Err(undecided(forgotten(&app, id).await));
     };
@@ -209,17 +214,12 @@ async fn forgotten(app: &App, id: &str) -> Undecided {
 }
 
 /// `{reason, digest}`.
-fn wish(decision: Decision, body: &[u8]) -> Result<Wish, Response> {
-    let body = object(body)?;
-    let text = |name: &str| match body.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(unprocessable(&format!("`{name}` must be text"))),
-    };
+fn wanted(decision: Decision, body: &[u8]) -> Result<Wish, Response> {
+    let wish = wish(body, &["reason", "digest"])?;
     Ok(Wish {
         decision,
-        reason: text("reason")?,
-        shown: text("digest")?,
+        reason: text(&wish, "reason")?.map(str::to_owned),
+        shown: text(&wish, "digest")?.map(str::to_owned),
     })
 }
 

@@ -12,8 +12,9 @@ use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::api::{Answer, known, object, reason, to_its_end, unavailable, unprocessable};
+use super::api::{Answer, known, to_its_end, unavailable, unprocessable};
 use super::operators::authorised;
+use super::wish::{reason, text, wish};
 use super::{answer, failure};
 use crate::app::App;
 use crate::config::{Operator, Role};
@@ -76,12 +77,7 @@ async fn set(
 /// `{max | rate, burst, for, service_account, reason}`
 async fn put(app: Arc<App>, name: String, operator: Operator, body: Bytes) -> Answer {
     let limit = found(&app, &name)?;
-    let wish = object(&body)?;
-    let wish = wish.as_object().cloned().unwrap_or_default();
-    if let Some(key) = wish.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        let text = format!("unknown key `{key}`: use {}", KEYS.join(", "));
-        return Err(unprocessable(&text));
-    }
+    let wish = wish(&body, &KEYS)?;
     let now = app.clock.now();
     let live = Live {
         value: value(&limit, &wish)?,
@@ -89,7 +85,7 @@ async fn put(app: Arc<App>, name: String, operator: Operator, body: Bytes) -> An
         until: until(&wish, now)?,
         limit: limit.name.clone(),
         by: operator.name.clone(),
-        reason: reason(&Value::Object(wish)),
+        reason: reason(&wish)?,
         at: now,
     };
     let entry = limits::set(&app, live.clone()).await.map_err(unavailable)?;
@@ -116,10 +112,10 @@ async fn unset(
 
 /// `{service_account, reason}`; also for a limit that the rules do not have any more.
 async fn take_back(app: Arc<App>, name: String, operator: Operator, body: Bytes) -> Answer {
-    let wish = object(&body)?;
-    let service_account = wish.get("service_account").and_then(Value::as_str);
+    let wish = wish(&body, &["service_account", "reason"])?;
+    let service_account = text(&wish, "service_account")?;
     let now = app.clock.now();
-    let who = (operator.name.as_str(), &*reason(&wish));
+    let who = (operator.name.as_str(), &*reason(&wish)?);
     let unset = limits::unset(&app, &name, service_account, who, now).await;
     match unset.map_err(unavailable)? {
         Some(entry) => Ok(answer(
@@ -188,9 +184,8 @@ fn service_account(
     limit: &Limit,
     wish: &Map<String, Value>,
 ) -> Result<Option<String>, Response> {
-    let name = match wish.get("service_account") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(name) => name.as_str().unwrap_or_default(),
+    let Some(name) = text(wish, "service_account")? else {
+        return Ok(None);
     };
     known(app, name)?;
     if name == "*" || !limit.per.contains(&Per::ServiceAccount) {
@@ -203,15 +198,54 @@ fn service_account(
 }
 
 fn until(wish: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, Response> {
-    let text = wish.get("for").and_then(Value::as_str).unwrap_or_default();
+    let span = text(wish, "for")?.unwrap_or_default();
     let seconds =
-        policy::duration(text).map_err(|what| unprocessable(&format!("`for`: {what}")))?;
+        policy::duration(span).map_err(|what| unprocessable(&format!("`for`: {what}")))?;
     if seconds > LONGEST {
         let text = "`for` may be 30d at most: what should last belongs into the rules";
         return Err(unprocessable(text));
     }
     let until = now.checked_add(SignedDuration::from_secs(seconds));
     until.map_err(|error| unprocessable(&format!("`for`: {error}")))
+}
+
+/// What is used, each with the maximum that is in force for its key now: control state only knows the one
+/// of the last charge.
+pub(super) fn in_force(app: &App, mut usage: Vec<Usage>, now: Timestamp) -> Vec<Usage> {
+    let rules = app.rules.load();
+    for used in &mut usage {
+        if let Some(limit) = rules.limit(&used.limit) {
+            used.max = most_for(app, limit, &used.key, now);
+        }
+    }
+    usage
+}
+
+/// Of each limit the keys with the largest share used, and how many are left out: a limit per record has
+/// as many keys as there are records.
+pub(super) fn fullest(mut usage: Vec<Usage>, most: usize) -> (Vec<Usage>, usize) {
+    let share = |one: &Usage, other: &Usage| u128::from(one.used) * u128::from(other.max.max(1));
+    usage.sort_by(|a, b| {
+        let fuller = share(b, a).cmp(&share(a, b));
+        a.limit.cmp(&b.limit).then(fuller)
+    });
+    let all = usage.len();
+    let mut of = (String::new(), 0);
+    usage.retain(|used| {
+        if of.0 != used.limit {
+            of = (used.limit.clone(), 0);
+        }
+        of.1 += 1;
+        of.1 <= most
+    });
+    let left = all - usage.len();
+    (usage, left)
+}
+
+fn most_for(app: &App, limit: &Limit, key: &str, now: Timestamp) -> u64 {
+    let by_account = limit.per.contains(&Per::ServiceAccount);
+    let account = key.split('/').next().filter(|_| by_account);
+    most(app.limits.kind(limit, account, now))
 }
 
 /// A limit with what stands in its place and what is used of it, by key.
@@ -223,9 +257,7 @@ fn shown(app: &App, limit: &Limit, observes: bool, usage: &[Usage], now: Timesta
     let used = usage.iter().filter(|used| used.limit == limit.name);
     let used: Vec<Value> = used
         .map(|used| {
-            let by_account = limit.per.contains(&Per::ServiceAccount);
-            let account = used.key.split('/').next().filter(|_| by_account);
-            let max = most(app.limits.kind(limit, account, now));
+            let max = most_for(app, limit, &used.key, now);
             json!({ "key": used.key, "used": used.used, "max": max })
         })
         .collect();
@@ -300,4 +332,28 @@ fn told_live(live: &Live, kind: LimitKind) -> Value {
         told.insert("reason".into(), json!(live.reason));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_limit_the_fullest_keys_are_told() {
+        let used = |limit: &str, key: &str, used, max| Usage {
+            limit: limit.into(),
+            key: key.into(),
+            used,
+            max,
+        };
+        let all = vec![
+            used("churn", "a", 1, 5),
+            used("churn", "b", 5, 5),
+            used("hourly", "x", 1, 9),
+            used("churn", "c", 9, 10),
+        ];
+        let (told, left) = fullest(all, 2);
+        let keys: Vec<&str> = told.iter().map(|one| one.key.as_str()).collect();
+        assert_eq!((keys, left), (vec!["b", "c", "x"], 1));
+    }
 }

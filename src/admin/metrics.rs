@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use super::limits::in_force;
 use super::text;
 use crate::app::App;
 use crate::control::{Health, SwitchScope, Usage};
@@ -35,6 +36,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
 /// How things stand; what a store does not say now is left out.
 async fn gauges(app: &App) -> Gauges {
     let now = app.clock.now();
+    let usage = app.control.usage(now).await.unwrap_or_default();
     let thrown = app.control.switches().thrown.clone();
     let thrown = thrown.into_iter().map(|switch| Thrown {
         service_account: switch.service_account,
@@ -52,7 +54,7 @@ async fn gauges(app: &App) -> Gauges {
         in_doubt: app.in_doubt().await.ok(),
         queued: app.journal.ledger().queued(),
         thrown: thrown.collect(),
-        limits: used(app.control.usage(now).await.unwrap_or_default()),
+        limits: used(in_force(app, usage, now)),
         live_limits: app.limits.all(now).len(),
         control: match app.control.health() {
             Health::Good => "good",

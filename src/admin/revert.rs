@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tower::limit::GlobalConcurrencyLimitLayer;
 
-use super::api::{object, unavailable, unprocessable};
+use super::api::{unavailable, unprocessable};
 use super::operators::authorised;
+use super::wish::object;
 use super::{answer, failure};
 use crate::app::{App, Worker};
 use crate::clock::EntryId;

@@ -10,8 +10,9 @@ use axum::response::Response;
 use axum::routing::post;
 use serde_json::{Value, json};
 
-use super::api::{Answer, object, to_its_end, unavailable, unprocessable};
+use super::api::{Answer, to_its_end, unavailable, unprocessable};
 use super::operators::authorised;
+use super::wish::{text, wish};
 use super::{answer, failure};
 use crate::app::App;
 use crate::clock::EntryId;
@@ -37,8 +38,8 @@ async fn settle(
 /// `{outcome: "applied" | "not_applied", reason, id}`. What the CRM's answer told of single rows stays;
 /// `id` is the record that a create made.
 async fn said(app: Arc<App>, id: String, operator: Operator, body: Bytes) -> Answer {
-    let wish = object(&body)?;
-    let outcome = match wish.get("outcome").and_then(Value::as_str) {
+    let wish = wish(&body, &["outcome", "reason", "id"])?;
+    let outcome = match text(&wish, "outcome")? {
         Some("applied") => OutcomeState::Done,
         Some("not_applied") => OutcomeState::Failed,
         Some(_) | None => {
@@ -47,7 +48,7 @@ async fn said(app: Arc<App>, id: String, operator: Operator, body: Bytes) -> Ans
             ));
         }
     };
-    let reason = wish.get("reason").and_then(Value::as_str).map(str::trim);
+    let reason = text(&wish, "reason")?.map(str::trim);
     let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
         return Err(unprocessable(
             "`reason` is missing: say how you know, for the ledger",

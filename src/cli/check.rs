@@ -23,7 +23,19 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// A program that asked for JSON gets JSON, also where the configuration or the rules are wrong.
 pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let failure = match checked(arguments, context) {
+        Err(failure) if arguments.json && failure.exit() == Exit::Config => failure,
+        done => return done,
+    };
+    let told = failure.to_string();
+    let mistakes: Vec<&str> = told.lines().collect();
+    context.out.json(&json!({ "mistakes": mistakes }))?;
+    Ok(failure.exit())
+}
+
+fn checked(arguments: &Arguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let config = arguments.config.load(context.env)?;
     let rules = rules::load(&config)?;
     let results = rules::cases(&config, &rules)?;

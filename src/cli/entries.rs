@@ -40,7 +40,7 @@ pub(super) struct ListArguments {
     /// In this state
     #[arg(long, value_parser = [
         "refused", "open", "held", "rejected", "expired", "not_sent", "done", "partly", "failed",
-        "in_doubt", "switch",
+        "in_doubt", "switch", "setting",
     ])]
     state: Option<String>,
     #[command(flatten)]

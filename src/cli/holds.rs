@@ -13,10 +13,13 @@ use serde_json::{Value, json};
 use super::admin_client::{AdminArguments, AdminClient};
 use super::entries::{Since, since};
 use super::table::Table;
-use super::visible::visible;
+use super::visible::{minute, visible};
 use super::{Context, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
-use hold::{Hold, by_rule, what};
+use hold::{Hold, brief, by_rule};
+
+/// Holds that a list shows with values: each is asked for by itself.
+const VALUED: usize = 50;
 
 /// Look at writes that wait for a person, and decide them
 #[derive(Debug, Subcommand)]
@@ -63,7 +66,11 @@ impl Filters {
     }
 
     fn fit(&self, hold: &Hold) -> bool {
-        let rule = |wanted: &String| hold.rules.iter().any(|rule| rule.contains(wanted.as_str()));
+        let rule = |wanted: &String| {
+            let wanted = wanted.to_lowercase();
+            let mut rules = hold.rules.iter();
+            rules.any(|rule| rule.to_lowercase().contains(&wanted))
+        };
         self.rule.as_ref().is_none_or(rule)
             && self.route.as_ref().is_none_or(|route| *route == hold.route)
             && self
@@ -130,29 +137,29 @@ fn list(arguments: &ListArguments, context: &mut Context<'_>) -> Result<Exit, Fa
         context.out.line("no holds")?;
         return Ok(Exit::Done);
     }
-    let holds: Vec<Hold> = items.into_iter().map(|(hold, _)| hold).collect();
+    let mut holds: Vec<Hold> = items.into_iter().map(|(hold, _)| hold).collect();
+    for hold in holds.iter_mut().take(VALUED) {
+        match decide::look(&client, &hold.id) {
+            Ok(found) => hold.changes = found.changes,
+            // gone since it was listed
+            Err(Failure::Refused(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    let columns = context.out.columns();
     for (rule, holds) in by_rule(&holds) {
         title(&rule, holds.len(), context)?;
-        let head = [
-            "HOLD",
-            "AS",
-            "WHAT",
-            "STATE",
-            "WAITS FOR",
-            "AGREED",
-            "UNTIL",
-        ];
-        let mut table = Table::new(&head);
+        let mut table = Table::new(&["HOLD", "AS", "STATE", "WAITS FOR", "AGREED", "UNTIL"]);
         for hold in holds {
             table.row(vec![
                 visible(&hold.id),
                 visible(&hold.service_account),
-                what(hold),
                 visible(&hold.state),
                 visible(waits_for(hold)),
                 agreed(hold),
-                hold::minute(&hold.until),
+                minute(&hold.until),
             ]);
+            table.wrapped(&format!("  {}", brief(hold)), columns);
         }
         table.print(context.out)?;
         context.out.line("")?;
@@ -217,9 +224,30 @@ fn all(
         }
         next = page.get("next").and_then(Value::as_str).map(str::to_owned);
         if next.is_none() {
-            return Ok(found);
+            break;
         }
     }
+    if let Some(route) = filters.route.as_ref().filter(|_| found.is_empty()) {
+        is_a_route(client, route)?;
+    }
+    Ok(found)
+}
+
+/// That a proxy has no holds on a route that it does not have says nothing.
+fn is_a_route(client: &AdminClient, wanted: &str) -> Result<(), Failure> {
+    let status = client.get("status")?;
+    let routes = status.get("routes").and_then(Value::as_array);
+    let names = routes.into_iter().flatten();
+    let names = names.filter_map(|route| route.get("name").and_then(Value::as_str));
+    let names: Vec<&str> = names.collect();
+    if names.contains(&wanted) {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "no route is named {}; there are: {}",
+        visible(wanted),
+        visible(&names.join(", "))
+    )))
 }
 
 #[cfg(test)]

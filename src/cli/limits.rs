@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::admin_client::{AdminArguments, AdminClient, segment};
 use super::table::Table;
-use super::visible::visible;
+use super::visible::{minute, visible};
 use super::{Context, Exit, Failure};
 
 /// Look at limits, or set other values for a while
@@ -164,7 +164,7 @@ fn rows(limit: &Limit) -> Vec<Vec<String>> {
         };
         let told = format!(
             "until {} by {}: {}",
-            text("until"),
+            minute(text("until")),
             text("by"),
             text("reason")
         );
@@ -249,7 +249,7 @@ fn set(arguments: &SetArguments, context: &mut Context<'_>) -> Result<Exit, Fail
         visible(&arguments.name),
         visible(arguments.service_account.as_deref().unwrap_or("all")),
         allows(&live),
-        visible(until),
+        minute(until),
         allows(&file),
     ))?;
     Ok(Exit::Done)

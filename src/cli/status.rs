@@ -34,8 +34,11 @@ struct Status {
     /// What else is not as it should be.
     #[serde(default)]
     degraded: Vec<String>,
-    /// All limits that were charged lately.
+    /// Of all limits that were charged lately, the fullest keys.
     limits: Vec<LimitStatus>,
+    /// Keys beside those.
+    #[serde(default)]
+    limits_left_out: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,6 +151,12 @@ fn show(status: &Status, context: &mut Context<'_>) -> Result<(), Failure> {
             ]);
         }
         limits.print(context.out)?;
+    }
+    if status.limits_left_out > 0 {
+        context.out.line(format_args!(
+            "and {} keys less used: writegate limits list",
+            status.limits_left_out
+        ))?;
     }
     Ok(())
 }

@@ -56,6 +56,18 @@ struct Switched {
     recorded: Option<bool>,
 }
 
+impl Switched {
+    /// P5: unconfirmed replicas refuse writes once their view is 2 s old, and what is not recorded is
+    /// lifted by a restart: a script has to see either.
+    fn exit(&self) -> Exit {
+        if self.recorded == Some(false) || self.confirmed < self.replicas {
+            Exit::Found
+        } else {
+            Exit::Done
+        }
+    }
+}
+
 pub(super) fn kill(arguments: &KillArguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let client = AdminClient::new(&arguments.admin, context)?;
     let scope = if arguments.writes { "writes" } else { "all" };
@@ -70,7 +82,7 @@ pub(super) fn kill(arguments: &KillArguments, context: &mut Context<'_>) -> Resu
         &arguments.service_account,
         what,
         arguments.json,
-        answer,
+        &answer,
         context,
     )
 }
@@ -86,7 +98,7 @@ pub(super) fn resume(
         &arguments.service_account,
         "goes on",
         arguments.json,
-        answer,
+        &answer,
         context,
     )
 }
@@ -99,18 +111,22 @@ fn told(
     service_account: &str,
     what: &str,
     json: bool,
-    answer: Value,
+    answer: &Value,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    if json {
-        context.out.json(&answer)?;
-        return Ok(Exit::Done);
-    }
     let who = match service_account {
         "*" => "every service account",
         name => name,
     };
-    let switched = Switched::deserialize(answer).unwrap_or_default();
+    let switched = Switched::deserialize(answer).map_err(|error| {
+        Failure::Refused(format!(
+            "cannot read the proxy's answer ({error}): is it of another version?"
+        ))
+    })?;
+    if json {
+        context.out.json(answer)?;
+        return Ok(switched.exit());
+    }
     context.out.line(format_args!("{who} {what}"))?;
     context.out.line(format_args!(
         "confirmed by {} of {} replicas · {} writes already sent · {} holds kept",
@@ -120,11 +136,6 @@ fn told(
         context.out.line(
             "not recorded: the ledger cannot write, so a restart would lift it; kill again later",
         )?;
-        return Ok(Exit::Found);
     }
-    // P5: unconfirmed replicas refuse writes once their view is 2 s old; say it, and fail the script.
-    if switched.confirmed < switched.replicas {
-        return Ok(Exit::Found);
-    }
-    Ok(Exit::Done)
+    Ok(switched.exit())
 }

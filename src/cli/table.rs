@@ -40,6 +40,26 @@ impl Table {
         self.rows.push(vec![text]);
     }
 
+    /// Adds lines of their own, as wide as a terminal, if there is one: what does not fit goes on in the next line, by
+    /// words.
+    pub(super) fn wrapped(&mut self, text: &str, columns: Option<usize>) {
+        let words = text.trim_start_matches(' ');
+        let indent = " ".repeat(text.len() - words.len());
+        let mut line = String::new();
+        for word in words.split(' ') {
+            let long = line.chars().count() + 1 + word.chars().count();
+            if line.is_empty() {
+                line = format!("{indent}{word}");
+            } else if columns.is_some_and(|columns| long > columns) {
+                self.title(std::mem::replace(&mut line, format!("{indent}  {word}")));
+            } else {
+                line.push(' ');
+                line.push_str(word);
+            }
+        }
+        self.title(line);
+    }
+
     /// Prints all rows.
     pub(super) fn print(&self, out: &mut Out) -> io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -64,5 +84,24 @@ impl Table {
             out.line(line.trim_end())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(columns: Option<usize>) -> String {
+        let mut table = Table::new(&["HOLD"]);
+        table.wrapped("  one two three four", columns);
+        let (mut out, kept) = Out::kept();
+        table.print(&mut out).unwrap();
+        kept.text()
+    }
+
+    #[test]
+    fn what_is_wider_than_the_terminal_goes_on_below() {
+        assert_eq!(printed(None), "HOLD\n  one two three four\n");
+        assert_eq!(printed(Some(12)), "HOLD\n  one two\n    three\n    four\n");
     }
 }

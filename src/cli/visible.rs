@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// The text with every character that a terminal would act on or not show, as `\u{…}`.
@@ -29,6 +30,15 @@ pub(super) fn value(value: &Value) -> String {
     format!("{}…", visible(&cut))
 }
 
+/// `2026-11-24 14:00 UTC`; what is no moment stays as it is.
+pub(super) fn minute(moment: &str) -> String {
+    let read: Result<Timestamp, _> = moment.parse();
+    match read {
+        Ok(moment) => moment.strftime("%F %H:%M UTC").to_string(),
+        Err(_other) => visible(moment),
+    }
+}
+
 fn is_plain(c: char) -> bool {
     let hidden = matches!(u32::from(c),
         0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F
@@ -50,6 +60,15 @@ mod tests {
         );
         assert_eq!(visible("5\u{202e}0001"), "5\\u{202e}0001");
         assert_eq!(visible("a\u{200b}b\u{e0041}"), "a\\u{200b}b\\u{e0041}");
+    }
+
+    #[test]
+    fn a_moment_is_told_to_the_minute() {
+        assert_eq!(
+            minute("2026-11-20T10:39:29.917323538Z"),
+            "2026-11-20 10:39 UTC"
+        );
+        assert_eq!(minute("\u{1b}soon"), "\\u{1b}soon");
     }
 
     #[test]

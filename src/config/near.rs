@@ -2,7 +2,8 @@
 
 /// The word of `known` that is at most two edits (insert, delete, replace, swap of neighbours) away
 /// from `word`, the nearest first.
-pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
         .map(|candidate| (edits(word, candidate), *candidate))

@@ -84,6 +84,11 @@ pub(super) fn canonical(name: &str) -> Option<&'static str> {
     types::resolve(name).map(|object| object.name)
 }
 
+/// The names of all types that are built in.
+pub(super) fn objects() -> Vec<&'static str> {
+    types::names().collect()
+}
+
 pub(super) fn classify(head: &Head<'_>) -> Class {
     let second = overrides::by_header(head.headers, &CREDENTIAL_HEADERS)
         .or_else(|| overrides::by_parameter(head.query, &SECOND_PARAMETERS));

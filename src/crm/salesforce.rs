@@ -27,6 +27,11 @@ use crate::mutation::{Acting, ChangeSet, Operation, Prior, RecordKey, Snapshot};
 pub(super) use headers::{acts, passes_on_write};
 pub(super) use route::classify;
 
+/// The names of all types that are built in.
+pub(super) fn objects() -> Vec<&'static str> {
+    types::names().collect()
+}
+
 /// What a body says beside its records' fields and acts on how they are written.
 pub(super) fn acting_in(shape: &Shape, body: &[u8]) -> Acting {
     match shape {

@@ -98,6 +98,13 @@ pub fn could_meet(config: &Config, requirement: &Requirement, owner: Option<&str
     is_met(requirement, &left)
 }
 
+/// Whether there is anybody at all who may decide what this service account asks.
+#[must_use]
+pub fn anybody_decides(config: &Config, actor: &Actor) -> bool {
+    let mut operators = config.operators.iter();
+    operators.any(|one| is_approver(one) && stands_behind(config, actor, None, one).is_none())
+}
+
 /// The tokens of the operators who stand behind what this service account asks.
 #[must_use]
 pub fn behind(config: &Config, actor: &Actor) -> Vec<Fingerprint> {
@@ -137,6 +144,32 @@ pub fn is_met(requirement: &Requirement, agreed: &[Person<'_>]) -> bool {
         Requirement::Approvers(count) => u32::try_from(agreed.len()).unwrap_or(u32::MAX) >= *count,
         Requirement::Teams(teams) => one_from_each(teams, agreed),
     }
+}
+
+/// What is still asked once these people have agreed: the teams without a person of their own, and how
+/// many more.
+#[must_use]
+pub fn unmet(requirements: &[Requirement], agreed: &[Person<'_>]) -> Vec<Requirement> {
+    let count = u32::try_from(agreed.len()).unwrap_or(u32::MAX);
+    let open = requirements.iter().filter(|one| !is_met(one, agreed));
+    open.map(|one| match one {
+        Requirement::Approvers(wanted) => Requirement::Approvers(wanted.saturating_sub(count)),
+        Requirement::Teams(teams) => Requirement::Teams(without_a_person(teams, agreed)),
+    })
+    .collect()
+}
+
+/// The teams that are left when as many as can be have a person of their own.
+fn without_a_person(teams: &[String], agreed: &[Person<'_>]) -> Vec<String> {
+    let (mut stand, mut left) = (Vec::new(), Vec::new());
+    for team in teams {
+        stand.push(team.clone());
+        if !one_from_each(&stand, agreed) {
+            stand.pop();
+            left.push(team.clone());
+        }
+    }
+    left
 }
 
 /// The teams of an operator that the requirements name, as the requirements spell them.
@@ -356,6 +389,17 @@ mod tests {
             waits_for(&[teams(&["RevOps"]), Requirement::Approvers(3)]),
             "RevOps and in all 3 approvers"
         );
+    }
+
+    #[test]
+    fn what_is_still_asked_shrinks_with_each_yes() {
+        let ann = operator("ann", &["A", "B"]);
+        let bob = operator("bob", &["A"]);
+        let asked = [teams(&["A", "B"]), Requirement::Approvers(3)];
+        let left = |people: &[&Operator]| waits_for(&unmet(&asked, &each_alone(people)));
+        assert_eq!(left(&[]), "A and B and in all 3 approvers");
+        assert_eq!(left(&[&bob]), "B and in all 2 approvers");
+        assert_eq!(left(&[&bob, &ann]), "an approver");
     }
 
     proptest! {

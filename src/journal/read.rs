@@ -57,6 +57,8 @@ pub struct Entry {
     pub route: Option<String>,
     /// Where it stands.
     pub state: EntryState,
+    /// Under which mode of its route it was judged: `enforce`, `observe`.
+    pub mode: Option<String>,
     /// The method on the request line.
     pub method: Option<String>,
     /// The canonical path.
@@ -230,6 +232,7 @@ fn entry(rows: &[Row]) -> Option<Entry> {
         service_account: first.service_account.clone(),
         route: first.route.clone(),
         state: state(rows, first.kind, closed),
+        mode: text(&first.meta, "mode"),
         method: text(&first.meta, "method"),
         path: first
             .values

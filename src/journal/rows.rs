@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Closing, Reconciling, Refusing, Subject};
 use crate::clock::EntryId;
-use crate::control::{Switch, SwitchChange};
+use crate::control::{Switch, SwitchChange, SwitchScope};
 use crate::gate::Permit;
 use crate::ledger::{Head, NewRow, Row, RowKind};
 use crate::mutation::{
@@ -152,10 +152,29 @@ pub(super) fn switch(
         at: now,
         service_account: Some(service_account.clone()),
         route: None,
-        meta: json!({ "change": change, "by": by, "reason": reason }),
+        meta: json!({
+            "change": change,
+            "by": by,
+            "reason": reason,
+            "what": switched(change, by, reason),
+        }),
         values: None,
         nth: None,
         epoch: None,
+    }
+}
+
+/// `stopped (writes) by dana: odd writes`
+fn switched(change: &SwitchChange, by: &str, reason: &str) -> String {
+    match change {
+        SwitchChange::Throw(switch) => {
+            let scope = match switch.scope {
+                SwitchScope::All => "all",
+                SwitchScope::Writes => "writes",
+            };
+            format!("stopped ({scope}) by {by}: {reason}")
+        }
+        SwitchChange::Resume { .. } => format!("resumed by {by}: {reason}"),
     }
 }
 
@@ -236,6 +255,7 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
         meta: json!({
             "actor": subject.actor,
             "origin": subject.origin,
+            "mode": subject.mode,
             "method": subject.method,
             "acting": subject.acting,
             "opaque": opaque,

@@ -68,6 +68,11 @@ fn mistake(path: &Path, what: impl Into<String>) -> Mistake {
 /// Names and texts of the files that are chosen, sorted by name.
 fn read(dir: &Path, chosen: fn(&str) -> bool) -> Result<Vec<(String, String)>, LoadErrors> {
     let unreadable = |error: std::io::Error| whole(dir, format!("cannot be read: {error}"));
+    if writable_by_others(&fs::metadata(dir).map_err(unreadable)?) && !is_config_map(dir) {
+        let what = "is a folder that everybody may write, so anybody may put other rules in it: run \
+                    `chmod o-w` on it";
+        return Err(whole(dir, what));
+    }
     let mut names = Vec::new();
     let mut mistakes = Vec::new();
     for entry in fs::read_dir(dir).map_err(unreadable)? {
@@ -113,6 +118,23 @@ fn read_file(path: &Path) -> Result<String, String> {
 fn writable_by_others(data: &fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
     data.permissions().mode() & 0o002 != 0
+}
+
+/// Whether a folder is a mounted config map: Kubernetes mounts those read-only, but with a mode that lets
+/// everybody write. The link in it is root's, or the folder owner's, which nobody else can make.
+#[cfg(unix)]
+fn is_config_map(dir: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(folder), Ok(link)) = (fs::metadata(dir), fs::symlink_metadata(dir.join("..data")))
+    else {
+        return false;
+    };
+    link.is_symlink() && (link.uid() == 0 || link.uid() == folder.uid())
+}
+
+#[cfg(not(unix))]
+fn is_config_map(_: &Path) -> bool {
+    false
 }
 
 #[cfg(not(unix))]

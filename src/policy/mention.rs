@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::matrix::{Row, RuleFile};
+use super::matrix::{Row, RuleFile, Word};
 use super::pattern::Pattern;
 use crate::mutation::{CrmKind, Effect, Requirement};
 
@@ -11,12 +11,18 @@ use crate::mutation::{CrmKind, Effect, Requirement};
 pub struct Mentions {
     /// Service accounts with a word of their own in some row.
     pub service_accounts: BTreeSet<String>,
+    /// Service accounts that rules apply to, in lower case.
+    pub applied_accounts: BTreeSet<String>,
+    /// Routes that rules apply to, in lower case.
+    pub applied_routes: BTreeSet<String>,
     /// Owners of rows and rules: teams, or anything else.
     pub owners: BTreeSet<String>,
     /// Teams under `approvers`: a hold that waits for one that does not exist waits in vain.
     pub approvers: BTreeSet<String>,
     /// Owners of rows and rules that can hold and name no approvers: who decides, if it is a team.
     pub deciders: BTreeSet<String>,
+    /// Those of rows, with whose writes the row holds: a service account's, or all agents'.
+    pub row_deciders: BTreeSet<(String, Option<String>)>,
     /// What rules ask of approvers, by the rule's name.
     pub requirements: Vec<(String, Requirement)>,
     /// `endpoints` rows that let something through or hold it.
@@ -34,6 +40,17 @@ pub(super) fn of(files: &[RuleFile]) -> Mentions {
     let mut mentions = Mentions::default();
     for file in files {
         mentions.routes.extend(file.routes.iter().cloned());
+        for rule in &file.rules {
+            let names = |patterns: &[Pattern]| -> Vec<String> {
+                let names = patterns.iter().flat_map(Pattern::names);
+                names.map(str::to_owned).collect()
+            };
+            let applies = &rule.applies;
+            mentions
+                .applied_accounts
+                .extend(names(&applies.service_accounts));
+            mentions.applied_routes.extend(names(&applies.routes));
+        }
         let of_rules = file.rules.iter().flat_map(|rule| &rule.applies.objects);
         let objects = file.object_index.names();
         let objects = objects.chain(of_rules.flat_map(Pattern::names));
@@ -81,6 +98,20 @@ impl Mentions {
         self.owners.extend(row.owner.iter().cloned());
         if row.words().any(|word| word.without_prior() == Effect::Hold) {
             self.deciders.extend(row.owner.iter().cloned());
+        }
+        let holds = |word: &Word| word.without_prior() == Effect::Hold;
+        let all = row
+            .everybody
+            .iter()
+            .chain(&row.agents)
+            .filter(|word| holds(word));
+        let one = row.named.iter().filter(|(_, word)| holds(word));
+        let whose = all
+            .map(|_| None)
+            .chain(one.map(|(name, _)| Some(name.clone())));
+        if let Some(owner) = &row.owner {
+            let whose = whose.map(|whose| (owner.clone(), whose));
+            self.row_deciders.extend(whose);
         }
         let names = row.named.iter().map(|(name, _)| name.clone());
         self.service_accounts.extend(names);

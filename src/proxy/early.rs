@@ -38,6 +38,7 @@ pub(super) async fn refused(
         actor: &actor,
         origin: Origin::Agent,
         route: &call.state.route.name,
+        mode: call.state.route.mode.word(),
         method: parts.method.as_str(),
         path: path.into(),
         query: None,

@@ -12,6 +12,7 @@ use crate::control::Switch;
 use crate::crm::path::CanonicalPath;
 use crate::error::{Refusal, RefusalKind};
 use crate::gate::Cause;
+use crate::limits::LiveLimits;
 use crate::mutation::{ChangeSet, Mutation, Opaque, Reason, ReasonKind, Verdict};
 
 pub use doubt::{in_doubt, was_written};
@@ -35,6 +36,8 @@ pub struct About<'a> {
     pub changes: &'a ChangeSet,
     /// What the rules said.
     pub verdict: &'a Verdict,
+    /// What stands in place of the rules' limits.
+    pub live: &'a LiveLimits,
     /// The request's time.
     pub now: Timestamp,
 }
@@ -52,6 +55,12 @@ pub fn caused(cause: &Cause, about: &About<'_>) -> Refusal {
             tripped,
         } => match tripped {
             Some(switch) => stopped(switch, about.service_account, about.now),
+            None if limits::is_closed(charge) => {
+                let ends = about
+                    .live
+                    .ends(&charge.limit, about.service_account, about.now);
+                limits::closed(charge, ends, about.now)
+            }
             None => limits::limited(charge, *used, *retry_ms, *fits, about.now),
         },
         Cause::Stopped(switch) => stopped(switch, about.service_account, about.now),

@@ -335,6 +335,7 @@ impl Write {
             path: &self.path,
             changes,
             verdict,
+            live: &self.worker.app.limits,
             now: self.now,
         }
     }
@@ -349,6 +350,7 @@ impl Write {
             actor: &self.actor,
             origin: self.origin,
             route: self.route(),
+            mode: self.state().map_or("", |state| state.route.mode.word()),
             method: self.parts.method.as_str(),
             path: self.recorded_path(changes),
             query: self.recorded_query(changes),

@@ -7,6 +7,7 @@ use super::plan::Back;
 use super::report::{Action, Finding};
 use super::round::{MOVED, Reverting, Turn};
 use crate::clock::EntryId;
+use crate::config::Mode;
 use crate::crm::{Class, Head, Inverse, Shape, WriteCall};
 use crate::error::RefusalKind;
 use crate::journal::{Refusing, Subject};
@@ -188,6 +189,8 @@ impl Reverting {
             actor: &self.actor,
             origin: Origin::Revert,
             route: &way.state.route.name,
+            // What rules say of reverts is enforced on every route.
+            mode: Mode::Enforce.word(),
             method: request.call.method.as_str(),
             path: request.call.path.as_str().into(),
             query: request.call.query.as_deref().map(Into::into),

@@ -6,9 +6,9 @@ use super::{DRAFT, described, list, map, one_or_many, text, words};
 use crate::mutation::{CrmKind, Operation, Origin, Per, Then};
 use crate::policy::OPERATORS;
 
-/// `1h30m`: larger units first, each at most once.
-const DURATION: &str = "^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
-const RATE: &str = "^[0-9]+/[dhms]$";
+/// `1h30m`: larger units first, each at most once, and not nothing.
+const DURATION: &str = "^(?=.*[1-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
+const RATE: &str = "^0*[1-9][0-9]*/[dhms]$";
 const ENDPOINT: &str = "^[A-Z]+ /";
 
 /// The schema of a rule file (`rules/NAME.yaml`).
@@ -125,7 +125,12 @@ fn applies() -> Value {
     let pattern = one_or_many(&text(
         "A name; * stands for any letters, A|B for one of several",
     ));
-    let operations = one_or_many(&text("An operation, or several with |"));
+    let word = format!("({})", Operation::ALL.map(Operation::word).join("|"));
+    let operations = one_or_many(&json!({
+        "type": "string",
+        "pattern": format!("^ *{word} *(\\| *{word} *)*$"),
+        "description": "An operation, or several with |",
+    }));
     let origins = [Origin::Agent, Origin::Revert].map(Origin::word);
     map(
         json!({
@@ -176,13 +181,14 @@ fn path() -> Value {
     )
 }
 
+/// What is counted in a window.
+fn counted() -> impl Iterator<Item = &'static str> {
+    let counts = ["requests", "mutations", "records", "refusals"].into_iter();
+    counts.chain(Operation::ALL.map(Operation::word))
+}
+
 fn limit() -> Value {
-    let counts = ["requests", "mutations", "records", "refusals", "holds"];
-    let counts = words(
-        counts
-            .into_iter()
-            .chain(Operation::ALL.map(Operation::word)),
-    );
+    let counts = words(counted().chain(["holds"]));
     let per = [Per::ServiceAccount, Per::Record, Per::Object, Per::Route].map(Per::word);
     let then = [Then::Deny, Then::Hold, Then::Stop].map(Then::word);
     let at_least = |least: u64| json!({ "type": "integer", "minimum": least });
@@ -201,16 +207,21 @@ fn limit() -> Value {
         }),
         &["name"],
     );
-    let counted = ["count", "per", "window", "burst", "then"];
-    let none: Map<String, Value> = counted
-        .map(|key| (key.into(), false.into()))
-        .into_iter()
-        .collect();
+    let none = |keys: &[&str]| -> Map<String, Value> {
+        keys.iter()
+            .map(|key| ((*key).into(), false.into()))
+            .collect()
+    };
+    let mut in_a_window = none(&["rate", "burst"]);
+    in_a_window.insert("count".into(), words(counted()));
+    let mut waiting = none(&["rate", "burst", "window"]);
+    waiting.insert("count".into(), words(["holds"]));
     if let Value::Object(limit) = &mut limit {
         let kinds = json!([
-            { "required": ["rate", "per"] },
-            { "required": ["max", "count", "per"] },
-            { "required": ["reserve"], "properties": none },
+            { "required": ["rate", "per"], "properties": none(&["max", "window"]) },
+            { "required": ["max", "count", "per", "window"], "properties": in_a_window },
+            { "required": ["max", "count", "per"], "properties": waiting },
+            { "required": ["reserve"], "properties": none(&["count", "per", "window", "burst", "then"]) },
         ]);
         limit.insert("oneOf".into(), kinds);
     }

@@ -1,6 +1,7 @@
 //! Holds: a write waits for a person, the agent gets the CRM's real answer afterwards.
 
 mod batches;
+mod bound;
 mod decisions;
 mod doubts;
 mod life;
@@ -8,6 +9,7 @@ mod lost;
 mod otherwise;
 mod own_request;
 mod races;
+mod record;
 mod refused;
 mod restarts;
 mod settled;

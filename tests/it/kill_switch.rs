@@ -42,6 +42,51 @@ async fn kill(operators: SocketAddr, switch: &str, scope: &str) -> Reply {
     reply
 }
 
+/// Only an admin narrows a full stop, and the first reason stays to be read.
+#[tokio::test]
+async fn an_approver_does_not_narrow_a_full_stop() {
+    let house = House::builder().build().await;
+    let operators = house.operators().await;
+    kill(operators, AGENT, "all").await;
+    let ann = Client::new(operators, APPROVER);
+    let wish = json!({ "scope": "writes", "reason": "reads are harmless" });
+    let narrowed = ann.send(Method::PUT, AGENT, Some(&wish)).await;
+    assert_eq!(
+        (narrowed.status.as_u16(), &narrowed.json()["error"]["code"]),
+        (409, &json!("stopped_wider")),
+        "{}",
+        narrowed.text()
+    );
+    assert_eq!(read(&house.agent()).await.code(), "WRITEGATE_STOPPED");
+    let wish = json!({ "scope": "all", "reason": "still odd" });
+    for _ in 0..2 {
+        let again = ann.send(Method::PUT, AGENT, Some(&wish)).await;
+        assert_eq!(again.status, 200, "{}", again.text());
+    }
+    let stands = ann.get(AGENT).await.json();
+    let reason = &stands["switch"]["reason"];
+    assert_eq!(reason, "still odd; first stopped by dana: odd writes");
+    kill(operators, AGENT, "writes").await;
+    assert_eq!(read(&house.agent()).await.status, 200);
+    house.finish().await;
+}
+
+/// What nobody reads in a wish is refused, and stops nobody.
+#[tokio::test]
+async fn a_wish_that_is_not_understood_stops_nobody() {
+    let house = House::builder().build().await;
+    let dana = Client::new(house.operators().await, OPERATOR);
+    for wish in [
+        json!({ "scope": "all", "writes": true }),
+        json!({ "scope": "all", "reason": 7 }),
+    ] {
+        let reply = dana.send(Method::PUT, AGENT, Some(&wish)).await;
+        assert_eq!(reply.status, 422, "{wish}: {}", reply.text());
+    }
+    assert_eq!(create(&house.agent()).await.status, 201);
+    house.finish().await;
+}
+
 /// So many creates of each caller at once.
 fn creates(callers: &[(Client, usize)]) -> JoinSet<(String, Reply)> {
     let mut writes = JoinSet::new();

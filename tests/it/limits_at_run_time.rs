@@ -91,8 +91,22 @@ async fn a_live_maximum_holds_until_it_ends_and_counters_stay() {
         shown["used"],
         json!([{ "key": "enrichment-agent", "used": 5, "max": 5 }])
     );
+    let told = |max: u64| {
+        let scrape = format!("writegate_limit_max{{limit=\"hourly\"}} {max}");
+        let dana = dana.clone();
+        async move {
+            let status = dana.get("/api/v1/status").await.json();
+            let limits = status["limits"].as_array().unwrap().clone();
+            let hourly = limits.iter().find(|limit| limit["limit"] == "hourly");
+            assert_eq!(hourly.unwrap()["max"], max);
+            let metrics = dana.get("/metrics").await.text();
+            assert!(metrics.contains(&scrape), "{scrape}\n{metrics}");
+        }
+    };
+    told(5).await;
     // it ends by itself, and what was used is not forgotten
     clock.advance_ms(30 * 60_000);
+    told(2).await;
     let refused = write(&house.agent()).await;
     assert!(
         refused
@@ -130,6 +144,53 @@ async fn a_live_value_can_be_for_one_service_account_and_be_lower() {
         (again.status.as_u16(), again.json()["error"]["code"].clone()),
         (409, json!("not_set"))
     );
+    house.finish().await;
+}
+
+/// Nothing fits into nothing, however few are sent and however long the window is waited for.
+#[tokio::test]
+async fn a_limit_of_none_says_when_that_ends() {
+    let clock = noon();
+    let house = house(&clock).build().await;
+    let dana = operator(&house, OPERATOR).await;
+    let wish = json!({ "max": 0, "for": "30m" });
+    assert_eq!(set(&dana, "hourly", wish).await.status, 200);
+    let refused = write(&house.agent()).await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(
+        refused.message(),
+        "Not written: limit hourly allows no mutations until 12:30 UTC; stop until then."
+    );
+    clock.advance_ms(30 * 60_000);
+    assert_eq!(room(&house.agent()).await, 2);
+    house.finish().await;
+}
+
+/// A body that says something else than it means changes nothing.
+#[tokio::test]
+async fn a_wish_that_is_not_understood_lifts_nothing() {
+    let clock = noon();
+    let house = house(&clock).build().await;
+    let dana = operator(&house, OPERATOR).await;
+    let wish = json!({ "max": 1, "for": "1h" });
+    assert_eq!(set(&dana, "hourly", wish).await.status, 200);
+    for (wish, says) in [
+        (
+            json!({ "as": "sdr-agent" }),
+            "unknown key `as`: use service_account, reason",
+        ),
+        (
+            json!({ "service_account": 7 }),
+            "`service_account` must be text",
+        ),
+        (json!(["sdr-agent"]), "the body has to be a JSON object"),
+    ] {
+        let reply = unset(&dana, "hourly", wish.clone()).await;
+        assert_eq!(reply.status, 422, "{wish}: {}", reply.text());
+        let json = reply.json();
+        assert_eq!(json["error"]["message"], says, "{wish}");
+    }
+    assert_eq!(room(&house.agent()).await, 1);
     house.finish().await;
 }
 

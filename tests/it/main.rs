@@ -55,3 +55,4 @@ mod tidy;
 mod unavailable;
 mod unknown_is_opaque;
 mod upstream_hosts;
+mod without_prior_values;

@@ -365,3 +365,71 @@ async fn status_and_entries_tell_what_is_observed() {
     );
     house.finish().await;
 }
+
+/// Whatever was judged, each row that begins an entry says under which mode: what passed because nothing
+/// was enforced is told from what was allowed.
+#[tokio::test]
+async fn each_row_says_under_which_mode_it_was_judged() {
+    let hubspot = "
+crm: hubspot
+default: allow
+objects:
+  companies: { fields: { industry: { agents: deny }, phone: { agents: hold } } }
+";
+    let house = House::builder()
+        .rules(STRICT)
+        .and_rules(hubspot)
+        .configure(observing)
+        .build()
+        .await;
+    let dana = Client::new(house.operators().await, OPERATOR);
+    let (observed, enforced) = (house.agent(), house.hubspot_agent());
+    let company = format!("/crm/v3/objects/companies/{}", seed::HS_GLOBEX);
+    set(&observed, seed::GLOBEX, "Industry", "Software").await;
+    for property in ["city", "industry", "phone"] {
+        let body = json!({ "properties": { property: "x" } });
+        enforced.patch(&company, &body).await;
+    }
+    // refused before they were understood, and by nobody's rules
+    let twice = Some("{\"a\":1,\"a\":2}".into());
+    for (agent, target) in [
+        (&observed, account(seed::GLOBEX)),
+        (&enforced, company.clone()),
+    ] {
+        agent.raw(Method::PATCH, &target, twice.clone()).await;
+        let dots = format!("{target}/../x");
+        agent.post(&dots, &json!({})).await;
+    }
+    let entry = house.entries().await.pop().unwrap();
+    let revert = dana
+        .post(&format!("/api/v1/entries/{}/revert", entry.id), &json!({}))
+        .await;
+    assert_eq!(revert.status, 200, "{}", revert.text());
+    let begin = vec![RowKind::Opened, RowKind::Refused, RowKind::Held];
+    let filter = RowFilter {
+        kinds: begin,
+        ..RowFilter::default()
+    };
+    let rows = house.ledger.rows(filter).await.unwrap();
+    assert_eq!(rows.len(), 9);
+    for row in &rows {
+        let of_route = match row.route.as_deref() {
+            Some("salesforce") => "observe",
+            _ => "enforce",
+        };
+        // Nothing is only observed of a revert.
+        let reverts = row.meta["origin"] == "revert";
+        let mode = if reverts { "enforce" } else { of_route };
+        assert_eq!(row.meta["mode"], mode, "{row:?}");
+    }
+    assert_eq!(
+        rows.iter()
+            .filter(|row| row.meta["origin"] == "revert")
+            .count(),
+        1
+    );
+    let told = dana.get(&format!("/api/v1/entries/{}", entry.id)).await;
+    assert_eq!(told.json()["mode"], "observe");
+    house.idle().await;
+    house.finish().await;
+}

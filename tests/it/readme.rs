@@ -116,6 +116,40 @@ fn its_commands_say_what_stands_below_them() {
     assert!(run >= 5, "only {run} commands were found");
 }
 
+/// Whoever follows the page has a token of their own at the end, and its fingerprint.
+#[test]
+fn its_operator_can_have_a_token() {
+    let folder = folder();
+    let readme = readme();
+    let inline = |start: &str| {
+        let found = readme.split('`').find(|code| code.starts_with(start));
+        found.unwrap_or_else(|| panic!("no `{start}…`")).to_owned()
+    };
+    shell(&inline("head -c"), folder.path());
+    let told = shell(&inline("writegate fingerprint <"), folder.path());
+    assert!(fits("sha256:…", told.trim_end()), "{told}");
+    let token = shell("cat dana.token", folder.path());
+    assert!(token.trim_end().len() >= 32, "{token}");
+}
+
+/// Every code that a caller can see stands in the table.
+#[test]
+fn its_table_has_every_code() {
+    let readme = readme();
+    let source = fs::read_to_string(root().join("src/error.rs")).unwrap();
+    let codes: Vec<&str> = source
+        .split('"')
+        .filter(|text| text.starts_with("WRITEGATE_"))
+        .collect();
+    assert!(codes.len() > 10, "{codes:?}");
+    for code in codes {
+        let row = readme
+            .lines()
+            .any(|line| line.starts_with('|') && line.contains(&format!("`{code}`")));
+        assert!(row, "no row for {code}");
+    }
+}
+
 #[test]
 fn its_story_is_the_demos() {
     let temporary = tempfile::tempdir().unwrap();
@@ -202,6 +236,14 @@ async fn made_certificates_serve() {
     }
     let folder = tempfile::tempdir().unwrap();
     fs::copy(root().join("certs/make"), folder.path().join("make")).unwrap();
+    for no_name in ["--help", "a,DNS:b", ""] {
+        let told = Command::new(folder.path().join("make"))
+            .arg(no_name)
+            .output()
+            .unwrap();
+        assert_eq!(told.status.code(), Some(2), "{no_name}: {told:?}");
+        assert!(!folder.path().join("ca.pem").exists());
+    }
     let made = Command::new(folder.path().join("make"))
         .arg("crm-gate.internal")
         .output()

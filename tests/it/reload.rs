@@ -98,6 +98,12 @@ async fn other_rules_judge_after_a_reload_and_the_ledger_says_who_and_what() {
     assert_eq!(rows[0].meta["reload"]["before"], json!(before));
     assert_eq!(rows[0].meta["reload"]["after"], json!(after));
     assert_eq!(rows[0].meta["by"], "dana");
+    let what = format!(
+        "rules reloaded by dana: {} → {}",
+        &before[..12],
+        &after[..12]
+    );
+    assert_eq!(rows[0].meta["what"], json!(what));
     assert_eq!(rows[0].entry.as_str(), answer["entry"].as_str().unwrap());
     // the same again changes nothing and writes nothing
     let again = reload(&house).await.json();
@@ -127,6 +133,14 @@ async fn a_set_that_is_unfit_changes_nothing_and_readyz_says_so() {
     let reply = ready(&house).await;
     assert_eq!(reply.status, 200, "the last good rules judge");
     let degraded = reply.json()["degraded"][0].as_str().unwrap().to_owned();
+    assert!(degraded.starts_with("a reload at "), "{degraded}");
+    assert!(degraded.contains(" 1 to mend"), "{degraded}");
+    for told in ["dana", "test.yaml"] {
+        assert!(!degraded.contains(told), "{degraded}");
+    }
+    let dana = Client::new(house.operators().await, OPERATOR);
+    let status = dana.get("/api/v1/status").await.json();
+    let degraded = status["degraded"][0].as_str().unwrap();
     assert!(degraded.starts_with("the reload by dana at "), "{degraded}");
     assert!(degraded.contains("test.yaml:8:11"), "{degraded}");
     assert!(house.app.journal.settings().await.unwrap().is_empty());
@@ -159,8 +173,14 @@ async fn a_reload_that_cannot_be_recorded_does_not_happen() {
     let digest = house.app.rules.load().digest().to_owned();
     write(&folder, "test.yaml", &only("blue"));
     house.ledger.break_down();
-    assert_eq!(reload(&house).await.status, 503);
+    let refused = reload(&house).await;
+    assert_eq!(refused.status, 503);
+    let json = refused.json();
+    let told = json["error"]["message"].as_str().unwrap();
+    assert!(told.starts_with("the ledger cannot answer now: "), "{told}");
     assert_eq!(house.app.rules.load().digest(), digest);
+    let degraded = ready(&house).await.json()["degraded"].clone();
+    assert_eq!(degraded.as_array().unwrap().len(), 1, "{degraded}");
     house.ledger.repair();
     assert_eq!(paint(&house.agent(), "red").await.status, 204);
     house.finish().await;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
-use crate::hold::people::{Person, agreed, is_met, waits_for};
+use crate::hold::people::{Person, agreed, is_met, unmet, waits_for};
 use crate::hold::{Contents, End, Hold, State, credential};
 use crate::mutation::{Effect, Mutation, Prior, Requirement, Snapshot, field, same_name};
 
@@ -15,6 +15,8 @@ use crate::mutation::{Effect, Mutation, Prior, Requirement, Snapshot, field, sam
 pub(super) fn summary(config: &Config, hold: &Hold) -> Value {
     let state = hold.state(config);
     let account = &hold.actor.service_account;
+    let people = agreed(config, hold);
+    let waits = || waits_for(&unmet(&hold.terms.requirements, &people));
     json!({
         "id": hold.id,
         "entry": hold.entry,
@@ -27,8 +29,8 @@ pub(super) fn summary(config: &Config, hold: &Hold) -> Value {
         "digest": hold.terms.shown,
         "rules": rules(hold),
         "why": hold.terms.why,
-        "waits_for": (state == State::Parked).then(|| waits_for(&hold.terms.requirements)),
-        "approved_by": agreed(config, hold).iter().flat_map(Person::names).collect::<Vec<_>>(),
+        "waits_for": (state == State::Parked).then(waits),
+        "approved_by": people.iter().flat_map(Person::names).collect::<Vec<_>>(),
         "mutations": hold.summary,
         "opaque": hold.opaque,
         "moved": hold.drifted.as_ref().map(|drifted| &drifted.fields),

@@ -1,6 +1,8 @@
 //! What is allowed in rules but probably not meant, seen together with the configuration.
 
-use crate::config::{Config, Operator, Role};
+use std::collections::BTreeSet;
+
+use crate::config::{Config, Operator, Role, nearest};
 use crate::crm::Crm;
 use crate::hold::people::could_meet;
 use crate::hold::people::same::same;
@@ -14,10 +16,15 @@ const BATCH: u64 = 200;
 pub(super) fn of(config: &Config, rules: &RuleSet) -> Vec<String> {
     let mentions = rules.mentions();
     let mut warnings = names(config, &mentions);
+    warnings.extend(applied(config, &mentions));
+    warnings.extend(without_rules(config, rules));
     warnings.extend(deciders(config, &mentions));
+    warnings.extend(owners_of_their_own(config, &mentions));
     warnings.extend(unmeetable(config, &mentions));
     warnings.extend(one_person(config));
     warnings.extend(aliases(&mentions));
+    warnings.extend(misspelt(CrmKind::Salesforce, &mentions.salesforce_objects));
+    warnings.extend(misspelt(CrmKind::HubSpot, &mentions.hubspot_objects));
     warnings.extend(endpoints(&mentions));
     warnings.extend(rules.limits().filter_map(limit));
     warnings
@@ -39,6 +46,76 @@ fn names(config: &Config, mentions: &Mentions) -> Vec<String> {
         format!("the rules are narrowed to route {name}, which the configuration does not have")
     });
     accounts.chain(teams).chain(routes).collect()
+}
+
+/// Rules that apply to nobody and nowhere that there is.
+fn applied(config: &Config, mentions: &Mentions) -> Vec<String> {
+    let same = |known: &str, name: &str| known.eq_ignore_ascii_case(name);
+    let account = |name: &&String| !config.service_accounts.iter().any(|a| same(&a.name, name));
+    let accounts = mentions.applied_accounts.iter().filter(account);
+    let accounts = accounts.map(|name| {
+        format!("a rule applies to service account {name}, which the configuration does not have")
+    });
+    let route = |name: &&String| !config.routes.iter().any(|r| same(&r.name, name));
+    let routes = mentions.applied_routes.iter().filter(route);
+    let routes = routes.map(|name| {
+        format!("a rule applies to route {name}, which the configuration does not have")
+    });
+    accounts.chain(routes).collect()
+}
+
+/// Routes for which no file speaks.
+fn without_rules(config: &Config, rules: &RuleSet) -> Vec<String> {
+    let routes = config.routes.iter();
+    let bare = routes.filter(|route| !rules.speaks_for(route.crm, &route.name));
+    bare.map(|route| {
+        format!(
+            "route {} has no rules: every write there is refused",
+            route.name
+        )
+    })
+    .collect()
+}
+
+/// Objects that are nearly, but not quite, called like one that is built in.
+fn misspelt(crm: CrmKind, names: &BTreeSet<String>) -> Vec<String> {
+    let known = Crm(crm).objects();
+    let unknown = names.iter().filter(|name| {
+        let built_in = known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        !built_in && !name.contains("__") && Crm(crm).canonical(name).is_none()
+    });
+    unknown
+        .filter_map(|name| {
+            let meant = nearest(name, &known)?;
+            Some(format!(
+                "the rules name {crm} object {name}, which is not built in: {meant}?"
+            ))
+        })
+        .collect()
+}
+
+/// Rows that hold for a team in which, for some service account, only its owner could decide.
+fn owners_of_their_own(config: &Config, mentions: &Mentions) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for account in &config.service_accounts {
+        let owner = account.owner.as_deref();
+        let theirs = mentions.row_deciders.iter().filter(|(_, whose)| {
+            let whose = whose.as_ref();
+            whose.is_none_or(|name| *name == account.name)
+        });
+        let teams: BTreeSet<&String> = theirs.map(|(team, _)| team).collect();
+        for team in teams {
+            let asked = Requirement::Teams(vec![team.clone()]);
+            let alone = could_meet(config, &asked, None) && !could_meet(config, &asked, owner);
+            if let Some(owner) = owner.filter(|_| alone) {
+                warnings.push(format!(
+                    "rows let {team} decide, and without {owner}, who owns {} and decides none of its holds, nobody of that team can",
+                    account.name
+                ));
+            }
+        }
+    }
+    warnings
 }
 
 /// Owners of rows that hold: a team without an approver decides nothing; what is no team leaves the

@@ -15,6 +15,7 @@ pub(super) struct Entry {
     pub(super) service_account: Option<String>,
     pub(super) route: Option<String>,
     pub(super) state: String,
+    pub(super) mode: Option<String>,
     pub(super) method: Option<String>,
     pub(super) path: Option<String>,
     pub(super) summary: Vec<Summary>,

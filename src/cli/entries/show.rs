@@ -31,6 +31,7 @@ pub(in crate::cli) fn show(
     fact("route", entry.route.as_deref());
     fact("request", Some(&request(&entry)));
     fact("state", Some(&entry.state));
+    fact("mode", entry.mode.as_deref());
     fact("verdict", entry.verdict.as_deref());
     for reason in &entry.reasons {
         let text = format!("{}: {}", reason.rule, reason.message);

@@ -7,12 +7,12 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::hold::{Hold, by_rule, minute, read, what};
+use super::hold::{Hold, by_rule, read, what};
 use super::{Age, Filters, all, title};
 use crate::cli::admin_client::{AdminArguments, AdminClient, segment};
 use crate::cli::output::tell;
 use crate::cli::table::Table;
-use crate::cli::visible::visible;
+use crate::cli::visible::{minute, visible};
 use crate::cli::{Context, Exit, Failure};
 
 /// As many characters of a digest as a table shows, and as an argument has at least.
@@ -213,18 +213,19 @@ impl Job<'_> {
     }
 
     fn preview(&self, chosen: &[Hold], context: &mut Context<'_>) -> Result<(), Failure> {
+        let columns = context.out.columns();
         for (rule, holds) in by_rule(chosen) {
             title(&rule, holds.len(), context)?;
-            let mut table = Table::new(&["HOLD", "DIGEST", "AS", "WHAT", "WAITS FOR", "UNTIL"]);
+            let mut table = Table::new(&["HOLD", "DIGEST", "AS", "WAITS FOR", "UNTIL"]);
             for hold in holds {
                 table.row(vec![
                     visible(&hold.id),
                     short(&hold.digest),
                     visible(&hold.service_account),
-                    what(hold),
                     visible(hold.waits_for.as_deref().unwrap_or("-")),
                     minute(&hold.until),
                 ]);
+                table.wrapped(&format!("  {}", what(hold)), columns);
             }
             table.print(context.out)?;
             context.out.line("")?;
@@ -340,7 +341,7 @@ fn became(verb: &str, hold: &Hold) -> String {
     }
 }
 
-fn look(client: &AdminClient, id: &str) -> Result<Hold, Failure> {
+pub(super) fn look(client: &AdminClient, id: &str) -> Result<Hold, Failure> {
     read(client.get(&format!("holds/{}", segment(id)))?)
 }
 

@@ -126,11 +126,18 @@ pub(super) fn read(item: Value) -> Result<Hold, Failure> {
     })
 }
 
-/// Holds by the first rule that holds them, in the order in which the rules first appear.
+/// Fields whose values stand in a list.
+const VALUES_LISTED: usize = 3;
+
+/// Holds by what says most of why they wait, in the order in which it first appears: a rule with a name,
+/// else the row of the operation, else that of a field.
 pub(super) fn by_rule(holds: &[Hold]) -> Vec<(String, Vec<&Hold>)> {
     let mut groups: Vec<(String, Vec<&Hold>)> = Vec::new();
     for hold in holds {
-        let rule = hold.rules.first().cloned().unwrap_or_else(|| "-".into());
+        let of = |kind: &str| hold.rules.iter().find(|rule| rule.starts_with(kind));
+        let rule = of("rule ").or_else(|| of("operation "));
+        let rule = rule.or(hold.rules.first());
+        let rule = rule.cloned().unwrap_or_else(|| "-".into());
         match groups.iter_mut().find(|(name, _)| *name == rule) {
             Some((_, group)) => group.push(hold),
             None => groups.push((rule, vec![hold])),
@@ -143,8 +150,20 @@ pub(super) fn by_rule(holds: &[Hold]) -> Vec<(String, Vec<&Hold>)> {
 /// `StageName "Prospecting" → "Closed Won"`.
 pub(super) fn what(hold: &Hold) -> String {
     if let Some(change) = hold.changes.first() {
-        return more(&valued(change), hold.changes.len());
+        return more(&valued(change, usize::MAX), hold.changes.len());
     }
+    outline(hold)
+}
+
+/// The same with the first values only.
+pub(super) fn brief(hold: &Hold) -> String {
+    match hold.changes.first() {
+        Some(change) => more(&valued(change, VALUES_LISTED), hold.changes.len()),
+        None => outline(hold),
+    }
+}
+
+fn outline(hold: &Hold) -> String {
     let Some(first) = hold.mutations.first() else {
         let why = hold.opaque.as_deref().unwrap_or_default();
         return visible(&format!("{} ({why})", hold.method));
@@ -166,7 +185,7 @@ fn more(text: &str, count: usize) -> String {
     }
 }
 
-fn valued(change: &Change) -> String {
+fn valued(change: &Change, most: usize) -> String {
     let mut text = visible(&format!("{} {}", change.operation, change.object));
     if let Some(record) = record(&change.record) {
         text = format!("{text} {}", visible(&record));
@@ -174,11 +193,19 @@ fn valued(change: &Change) -> String {
     let written = change.fields.iter().filter_map(|(name, values)| {
         let proposed = value(values.proposed.as_ref()?);
         let now = values.now.as_ref().map_or_else(|| "?".into(), value);
-        Some(format!("{} {now} → {proposed}", visible(name)))
+        Some(match change.operation.as_str() {
+            "create" => format!("{} {proposed}", visible(name)),
+            _ => format!("{} {now} → {proposed}", visible(name)),
+        })
     });
-    let written: Vec<String> = written.collect();
+    let mut written: Vec<String> = written.collect();
     if written.is_empty() {
         return text;
+    }
+    let left = written.len().saturating_sub(most);
+    written.truncate(most);
+    if left > 0 {
+        written.push(format!("{left} more fields"));
     }
     format!("{text}: {}", written.join(", "))
 }
@@ -193,11 +220,39 @@ pub(super) fn record(record: &Value) -> Option<String> {
     }
 }
 
-/// `2026-11-24 14:00 UTC`; what is no moment stays as it is.
-pub(super) fn minute(moment: &str) -> String {
-    let read: Result<Timestamp, _> = moment.parse();
-    match read {
-        Ok(moment) => moment.strftime("%F %H:%M UTC").to_string(),
-        Err(_other) => visible(moment),
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn hold(rules: &[&str], operation: &str) -> Hold {
+        let one = |value: &str| json!({ "then": null, "now": null, "proposed": value });
+        let change = json!({ "operation": operation, "object": "Lead", "fields": {
+            "Company": one("Acme"), "Email": one("a@b.c"), "LastName": one("Ng"), "Title": one("VP"),
+        } });
+        read(json!({ "rules": rules, "changes": [change] })).unwrap()
+    }
+
+    #[test]
+    fn a_rule_with_a_name_heads_its_group_whatever_row_holds_too() {
+        let row = "field Lead.Email";
+        let holds = [
+            hold(&[row, "operation Lead.create", "rule risky"], "create"),
+            hold(&[row, "operation Lead.create"], "create"),
+            hold(&[row], "create"),
+        ];
+        let groups = by_rule(&holds);
+        let names: Vec<&str> = groups.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["rule risky", "operation Lead.create", row]);
+    }
+
+    #[test]
+    fn a_list_shows_the_first_values() {
+        assert_eq!(
+            brief(&hold(&[], "create")),
+            "create Lead: Company \"Acme\", Email \"a@b.c\", LastName \"Ng\", 1 more fields"
+        );
+        assert!(what(&hold(&[], "update")).ends_with("Title null → \"VP\""));
     }
 }

@@ -1,9 +1,9 @@
 //! One hold for people: then, proposed and now, why it waits, who agreed, what the agent says.
 
-use super::hold::{Change, Hold, minute, read, record};
+use super::hold::{Change, Hold, read, record};
 use crate::cli::admin_client::{AdminClient, segment};
 use crate::cli::table::Table;
-use crate::cli::visible::{value, visible};
+use crate::cli::visible::{minute, value, visible};
 use crate::cli::{Context, Exit, Failure};
 
 pub(super) fn show(
@@ -34,6 +34,12 @@ pub(super) fn show(
             visible(&hold.id),
             visible(&hold.id)
         ))?;
+    }
+    if ["expired", "denied", "not_sent"].contains(&hold.state.as_str()) {
+        context.out.line(
+            "over: when the agent sends it again, it is told so once and then opens a new hold, with what \
+             the record holds then",
+        )?;
     }
     Ok(Exit::Done)
 }

@@ -77,6 +77,11 @@ pub(super) fn resolve(name: &str) -> Option<&'static ObjectType> {
     })
 }
 
+/// The names of all.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    TYPES.iter().map(|object| object.name)
+}
+
 /// Whether a name can be a property's: letters, digits and underscores, in any case. Other names are
 /// refused, since nobody says how HubSpot folds them.
 pub(super) fn is_property(name: &str) -> bool {

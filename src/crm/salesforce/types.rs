@@ -123,6 +123,11 @@ pub(super) fn by_name(name: &str) -> Option<&'static Type> {
     TYPES.iter().find(|known| same_name(known.name, name))
 }
 
+/// The names of all.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    TYPES.iter().map(|known| known.name)
+}
+
 /// The one standard type whose ids begin like this one.
 pub(super) fn by_id(id: &str) -> Option<&'static Type> {
     let prefix = id.get(..3)?;

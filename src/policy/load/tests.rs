@@ -330,6 +330,31 @@ fn a_file_that_everybody_may_write_is_refused() {
     );
 }
 
+/// Whoever may write the folder may put another file in the place of one that they may not write.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_everybody_may_write_is_refused_unless_it_is_a_config_map() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("..2026")).unwrap();
+    fs::write(dir.path().join("..2026/a.yaml"), "crm: hubspot\n").unwrap();
+    symlink("..2026/a.yaml", dir.path().join("a.yaml")).unwrap();
+    let mode = |mode| fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o775);
+    assert!(load(dir.path()).is_ok());
+    for open in [0o777, 0o1777] {
+        mode(open);
+        let told = load(dir.path()).unwrap_err().to_string();
+        assert!(
+            told.contains("is a folder that everybody may write"),
+            "{told}"
+        );
+        assert!(read_cases(dir.path()).is_err());
+    }
+    symlink("..2026", dir.path().join("..data")).unwrap();
+    assert!(load(dir.path()).is_ok());
+}
+
 #[test]
 fn the_digest_tells_names_and_texts_apart() {
     let digest = |files: &[(&str, &str)]| {

@@ -219,6 +219,16 @@ pub fn queue_full(charge: &Charge, used: u64) -> Refusal {
     refusal
 }
 
+/// Nobody is there who could say yes: it would wait in vain.
+#[must_use]
+pub fn nobody_decides(entry: &EntryId) -> Refusal {
+    let message = format!(
+        "Not written: a person has to decide this, and there is no approver who may. Repeating this \
+         will not help. [entry {entry}]"
+    );
+    Refusal::new(RefusalKind::Denied, message)
+}
+
 /// What a path may hold is not written down, so that it could be sent later.
 #[must_use]
 pub fn not_kept(entry: &EntryId) -> Refusal {

@@ -69,6 +69,29 @@ pub(super) fn limited(
     refusal
 }
 
+/// Whether a limit lets nothing pass at all: then no wait for its window makes room.
+pub(super) fn is_closed(charge: &Charge) -> bool {
+    matches!(charge.limit.kind, LimitKind::Budget { max: 0, .. })
+}
+
+/// A limit that allows none, until the value that says so ends.
+pub(super) fn closed(charge: &Charge, ends: Option<Timestamp>, now: Timestamp) -> Refusal {
+    let Limit { name, count, .. } = &charge.limit;
+    let what = count.word();
+    let until = match ends {
+        // Rounded up, as above.
+        Some(ends) => {
+            let minute = clock_time(after(ends, 59_999), now);
+            format!(" until {minute}; stop until then.")
+        }
+        None => "; stop.".to_owned(),
+    };
+    let message = format!("Not written: limit {name} allows no {what}{until}");
+    let mut refusal = Refusal::new(RefusalKind::Budget, message);
+    refusal.rule = Some(format!("limit {name}"));
+    refusal
+}
+
 /// No more of the CRM's calls is left than is kept for people.
 #[must_use]
 pub fn reserved(reserve: &Reserve, short: &Short) -> Refusal {

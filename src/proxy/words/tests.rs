@@ -57,6 +57,7 @@ fn say(mutations: Vec<Mutation>, verdict: &Verdict) -> Refusal {
         path: &path("/x"),
         changes: &changes,
         verdict,
+        live: &LiveLimits::default(),
         now: now(),
     })
 }
@@ -77,6 +78,7 @@ fn an_opaque_path_shows_no_value_and_says_what_opens_it() {
             path: &secret,
             changes: &ChangeSet::Opaque(opaque),
             verdict: &deny(Vec::new()),
+            live: &LiveLimits::default(),
             now: now(),
         })
         .message

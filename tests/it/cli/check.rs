@@ -101,7 +101,7 @@ fn a_failed_case_ends_with_1() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(
         ran.out
-            .contains("hubspot.cases.yaml:7: case wishful: expected allow, got deny"),
+            .contains("rules/hubspot.cases.yaml:7: case wishful: expected allow, got deny"),
         "{}",
         ran.out
     );
@@ -161,6 +161,12 @@ writegate.yaml:6:27: `boss` is no role: write viewer, approver or admin
     let ran = check(&broken, &[]);
     assert_eq!((ran.code, ran.out.as_str()), (78, ""), "{ran:?}");
     assert!(ran.err.contains("rules/hubspot.yaml:13:11:"), "{}", ran.err);
+    // a program gets the same as JSON
+    let ran = check(&broken, &["--json"]);
+    assert_eq!((ran.code, ran.err.as_str()), (78, ""), "{ran:?}");
+    let told: serde_json::Value = writegate::crm::json::parse(ran.out.as_bytes()).unwrap();
+    let first = told["mistakes"][0].as_str().unwrap();
+    assert!(first.contains("rules/hubspot.yaml:13:11:"), "{first}");
 }
 
 fn warnings(config: &str, rules: &str) -> Vec<String> {
@@ -227,6 +233,38 @@ rules:
             "the rules let agent team decide holds, but that is no operator's team: any approver decides"
         ]
     );
+}
+
+/// Rules that never apply, and rows that only the owner of the service account could decide.
+#[test]
+fn rules_that_never_apply_are_warned_of() {
+    let rules = "\
+crm: hubspot
+default: deny
+objects:
+  companes: { create: deny }
+  p_thing: { create: deny }
+  deals: { create: { sdr-agent: hold, owner: Deal Desk } }
+rules:
+  - { name: a, applies: { service_account: sdr-agnet }, then: deny }
+  - { name: b, applies: { route: hubspto }, then: deny }
+  - { name: c, applies: { service_account: SDR-*, route: HubSpot }, then: deny }
+";
+    let config = format!("{}{PEOPLE}", good_config());
+    let config = config.replace("name: sdr-agent,", "name: sdr-agent, owner: Ann,");
+    assert_eq!(
+        warnings(&config, rules),
+        [
+            "a rule applies to service account sdr-agnet, which the configuration does not have",
+            "a rule applies to route hubspto, which the configuration does not have",
+            "rows let Deal Desk decide, and without Ann, who owns sdr-agent and decides none of its holds, nobody of that team can",
+            "the rules name hubspot object companes, which is not built in: companies?",
+        ]
+    );
+    let elsewhere = rules.replace("crm: hubspot", "crm: hubspot\nroutes: [other]");
+    let told = warnings(&config, &elsewhere);
+    let wanted = "route hubspot has no rules: every write there is refused";
+    assert!(told.iter().any(|line| line == wanted), "{told:?}");
 }
 
 /// Two names of one person do not make two people, nor is somebody else than the owner.

@@ -68,7 +68,7 @@ async fn prior_values_are_read(world: &Arc<World>) {
     let life = world.begin();
     let gate = before(world, 1, reads);
     life.struck(life.ask(&large()), gate.arrived(1)).await;
-    life.is_over().await;
+    life.ends().await;
 }
 
 async fn it_is_parked(world: &Arc<World>) {
@@ -106,7 +106,7 @@ async fn a_release_looks(world: &Arc<World>) {
             life.program.strike();
         }
     }
-    life.is_over().await;
+    life.ends().await;
 }
 
 /// The write is at the CRM, and stays there.
@@ -124,7 +124,7 @@ async fn sent(world: &Arc<World>, errand: &Errand, done: bool) {
             life.program.strike();
         }
     }
-    life.is_over().await;
+    life.ends().await;
 }
 
 async fn half_of_the_answer_is_there(world: &Arc<World>, bytes: usize) {
@@ -141,7 +141,7 @@ async fn half_of_the_answer_is_there(world: &Arc<World>, bytes: usize) {
             life.program.strike();
         }
     }
-    life.is_over().await;
+    life.ends().await;
 }
 
 async fn it_was_released_and_nobody_told(world: &Arc<World>) {
@@ -185,7 +185,7 @@ async fn the_call_is_kept_open(world: &Arc<World>) {
     let life = world.begin();
     let held = life.program.logged("\"message\":\"held\"");
     life.struck(life.ask(&hasty()), held).await;
-    life.is_over().await;
+    life.ends().await;
 }
 
 async fn it_has_expired(world: &Arc<World>) {

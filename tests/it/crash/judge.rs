@@ -70,9 +70,8 @@ pub(super) async fn honest(world: &World, errand: &Errand, reply: &Reply) {
     }
     // The CRM's own no to the agent's credential is passed on, so that SDKs log in again.
     let theirs = reply.status == 401 && done == 0;
-    if !theirs
-        && !(message.starts_with("Not written") || message.starts_with("May have been written: "))
-    {
+    let openings = ["Not written", "May have been written: "];
+    if !theirs && !openings.iter().any(|opening| message.starts_with(opening)) {
         wrong("an opening of its own");
     }
 }

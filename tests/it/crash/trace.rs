@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::figures::{Figures, mixed};
 use super::judge;
 use super::point::{AHEAD, Ahead, CALLS, Point, SYNCS, WRITES, What};
-use super::scene::{Life, Release, World};
+use super::scene::{Life, PATIENCE, Release, World};
 use crate::support::{long, skipped};
 
 /// Where a plain run strikes: the first kind of release and the second.
@@ -42,7 +42,7 @@ async fn lived<S: Script>(world: &Arc<World>, point: &Point, script: &S) -> bool
     let refuses = |line: &String| line.contains("writes are refused");
     match point.what {
         // a call that broke off without a crash would be a fault of its own
-        What::Kill if !over => life.is_over().await,
+        What::Kill if !over => life.ends().await,
         What::Kill => life.kill().await,
         What::Error => {
             let broken = life.program.log().iter().any(refuses);
@@ -85,7 +85,7 @@ async fn one<S: Script>(
     figures: &mut Figures,
 ) -> bool {
     let world = World::new(release).await;
-    script.prepare(&world).await;
+    timeout(PATIENCE, script.prepare(&world)).await.unwrap();
     let over = lived(&world, point, script).await;
     let mut name = format!("{release:?}, {point}");
     if seed > 0 && !over {

@@ -52,7 +52,7 @@ async fn until(what: &str, holds: impl AsyncFn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, comes).await.expect(what);
+    assert!(timeout(PATIENCE, comes).await.is_ok(), "{what}");
 }
 
 async fn rows(house: &House, kind: RowKind) -> usize {

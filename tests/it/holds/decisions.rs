@@ -33,7 +33,7 @@ async fn a_hold_shows_all_that_an_approver_has_to_see() {
         "at": "2026-11-20T14:00:00Z",
         "until": "2026-11-23T14:00:00Z",
         "rules": ["field Opportunity.StageName", "rule enterprise-stage"],
-        "waits_for": "Sales Ops and Deal Desk",
+        "waits_for": "Deal Desk",
         "approved_by": ["ann"],
         "agent_says": { "intent": "close the deal", "confidence": "0.9" },
         "requirements": [{ "asks": "Sales Ops and Deal Desk", "met": false }],

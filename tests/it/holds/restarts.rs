@@ -29,7 +29,7 @@ limits:
 /// A house that can end and begin again over the same ledger and CRM.
 pub(super) struct Lives {
     folder: Arc<TempDir>,
-    clock: Arc<ManualClock>,
+    pub(super) clock: Arc<ManualClock>,
     crm: Option<Arc<Running>>,
     rules: String,
 }

@@ -98,19 +98,39 @@ async fn forty_holds_are_listed_by_rule_and_decided_by_id_and_digest() {
     for line in [
         "field Opportunity.StageName · 2".to_owned(),
         "rule cases · 1".to_owned(),
-        format!("update Opportunity {} (StageName)", monday.deals[2]),
-        "HOLD   AS                 WHAT".to_owned(),
+        format!(
+            "  update Opportunity {}: StageName \"Qualification\" → \"Closed Won\"",
+            monday.deals[2]
+        ),
+        "HOLD   AS                 STATE".to_owned(),
     ] {
         assert!(listed.out.contains(&line), "{line}\n{}", listed.out);
     }
     let json = monday
-        .verb(&["holds", "list", "--rule", "cases", "--json"])
+        .verb(&["holds", "list", "--rule", "CASES", "--json"])
         .await;
     assert!(
         json.out.contains(&three) && !json.out.contains(&one),
         "{}",
         json.out
     );
+
+    for (filter, told) in [
+        (
+            ["--as", "sdr-agnet"],
+            "no service account is named sdr-agnet",
+        ),
+        (
+            ["--route", "salesfroce"],
+            "no route is named salesfroce; there are: ",
+        ),
+    ] {
+        let unknown = monday
+            .verb(&[&["holds", "list"][..], &filter].concat())
+            .await;
+        assert_eq!(unknown.code, Some(1), "{}", unknown.out);
+        assert!(unknown.err.contains(told), "{}", unknown.err);
+    }
 
     let shown = monday.verb(&["holds", "show", &one.to_lowercase()]).await;
     for part in [

@@ -31,7 +31,7 @@ async fn until(what: &str, holds: impl AsyncFn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, comes).await.expect(what);
+    assert!(timeout(PATIENCE, comes).await.is_ok(), "{what}");
 }
 
 #[tokio::test]

@@ -127,9 +127,22 @@ async fn kill_and_resume_say_what_they_did() {
         .out;
     assert_eq!(switches.matches("\"reason\"").count(), 0, "{switches}");
     assert_eq!(
-        switches.matches("\"message\":\"fixed\"").count(),
+        switches
+            .matches("\"message\":\"resumed by dana: fixed\"")
+            .count(),
         2,
         "{switches}"
+    );
+    let listed = program.verb(&["entries", "list", "--state", "switch"]).out;
+    for what in [
+        "stopped (writes) by dana: odd writes",
+        "stopped (all) by dana: no reason given",
+    ] {
+        assert_eq!(listed.matches(what).count(), 1, "{what}\n{listed}");
+    }
+    assert_eq!(
+        program.verb(&["entries", "list", "--state", "setting"]),
+        done("no entries\n")
     );
     assert_eq!(sandbox.ids(CrmKind::Salesforce, "Account").len(), 14);
 }
@@ -213,6 +226,7 @@ service account enrichment-agent
 route salesforce
 request PATCH {target}
 state done
+mode enforce
 verdict allow
 
 update Account {id} done
@@ -264,6 +278,51 @@ async fn pages_follow_each_other() {
         .filter_map(|line| line.split(' ').next())
         .collect();
     assert_eq!(listed, wanted);
+}
+
+/// Answers the first request with this, and hangs up.
+fn answers_once(body: &'static str) -> (String, std::thread::JoinHandle<()>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("http://{}", listener.local_addr().unwrap());
+    let proxy = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut seen = Vec::new();
+        let mut buffer = [0; 4096];
+        // the body of a kill ends in a brace, and its head holds none
+        while seen.last() != Some(&b'}') {
+            let read = stream.read(&mut buffer).unwrap();
+            assert!(read > 0, "hung up before the body");
+            seen.extend_from_slice(&buffer[..read]);
+        }
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+        let length = body.len();
+        write!(stream, "{head}content-length: {length}\r\n\r\n{body}").unwrap();
+    });
+    (admin, proxy)
+}
+
+/// A script sees a kill that is not confirmed, or not on record, whichever way it asks.
+#[test]
+fn a_kill_that_does_not_hold_fails_the_script() {
+    for body in [
+        r#"{"confirmed":0,"replicas":1,"recorded":true}"#,
+        r#"{"confirmed":1,"replicas":1,"recorded":false}"#,
+    ] {
+        for arguments in [
+            &["kill", "enrichment-agent"][..],
+            &["kill", "enrichment-agent", "--json"],
+        ] {
+            let (admin, proxy) = answers_once(body);
+            let env = [
+                ("WRITEGATE_ADMIN", admin.as_str()),
+                ("WRITEGATE_TOKEN", "x"),
+            ];
+            let ran = verb(arguments, &env);
+            proxy.join().unwrap();
+            assert_eq!(ran.code, Some(1), "{arguments:?} {body}: {ran:?}");
+        }
+    }
 }
 
 #[test]

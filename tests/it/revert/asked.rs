@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 use writegate::mutation::CrmKind::{HubSpot, Salesforce};
-use writegate::sandbox::{Options, Sandbox, Token, seed};
+use writegate::sandbox::{Fault, Head, Options, Sandbox, Token, seed};
 
 use super::super::support::client::Client;
 use super::super::support::house::{APPROVER, BROKER, TOKEN, VIEWER};
@@ -210,6 +210,64 @@ async fn entries_are_chosen_by_number_time_run_and_route() {
     );
     assert_eq!(desk.field(Salesforce, "Account", seed::STARK, "Phone"), "1");
     desk.house.finish().await;
+}
+
+/// Nobody is guessed to have written something: what the same token did past the proxy, what other service
+/// accounts wrote, and what nobody knows the outcome of stay as they are.
+#[tokio::test]
+async fn only_what_went_through_us_is_taken_back() {
+    let desk = Desk::open().await;
+    let house = &desk.house;
+    let ours = json!({ "Phone": "1" });
+    let one = entry(&house.agent().patch(&account(seed::ACME), &ours).await);
+    let past = Client::new(house.sandbox.addr, TOKEN);
+    for (id, body) in [
+        (seed::ACME, json!({ "Industry": "Software" })),
+        (
+            seed::GLOBEX,
+            json!({ "Phone": "2", "Industry": "Software" }),
+        ),
+    ] {
+        let reply = past.patch(&account(id), &body).await;
+        assert_eq!(reply.status, StatusCode::NO_CONTENT, "{}", reply.text());
+    }
+    let theirs = json!({ "Phone": "3" });
+    entry(
+        &house
+            .other_agent()
+            .patch(&account(seed::INITECH), &theirs)
+            .await,
+    );
+    let lost = |head: &Head<'_>| head.method == http::Method::PATCH;
+    house.sandbox.script(lost, 1, Fault::CloseAfterEffect);
+    let unknown = json!({ "Phone": "4" });
+    let doubt = house.agent().patch(&account(seed::STARK), &unknown).await;
+    assert_eq!(doubt.status, StatusCode::BAD_GATEWAY);
+    let report = desk
+        .revert(&json!({ "as": "enrichment-agent", "last": 100 }))
+        .await;
+    assert_eq!(sums(&report), (1, 0, 1), "{report}");
+    let lines = report["items"].as_array().unwrap();
+    let restored = lines
+        .iter()
+        .find(|line| line["action"] == "restored")
+        .unwrap();
+    assert_eq!(
+        (&restored["entry"], &restored["field"]),
+        (&json!(one), &json!("Phone"))
+    );
+    let left = lines
+        .iter()
+        .find(|line| line["action"] == "impossible")
+        .unwrap();
+    assert!(left["why"].as_str().unwrap().contains("in doubt"), "{left}");
+    let field = |id: &str, name: &str| desk.field(Salesforce, "Account", id, name);
+    assert_eq!(field(seed::ACME, "Phone"), "+1 520 555 0101");
+    assert_eq!(field(seed::ACME, "Industry"), "Software");
+    assert_eq!(field(seed::GLOBEX, "Phone"), "2");
+    assert_eq!(field(seed::GLOBEX, "Industry"), "Software");
+    assert_eq!(field(seed::INITECH, "Phone"), "3");
+    assert_eq!(field(seed::STARK, "Phone"), "4");
 }
 
 #[tokio::test]

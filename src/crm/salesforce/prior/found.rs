@@ -113,9 +113,11 @@ fn listed(body: Value) -> Result<Vec<Map<String, Value>>, Missing> {
     }
 }
 
+/// A record says which one it is; what does not is no record, and not that there is none.
 fn record(value: Value) -> Result<Map<String, Value>, Missing> {
     match value {
-        Value::Object(members) => Ok(members),
+        Value::Object(members) if record_id(&members).is_some() => Ok(members),
+        Value::Object(_) => Err(failed("a record came without its id")),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Err(failed("the answer holds something that is no record"))
         }

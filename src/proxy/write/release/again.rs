@@ -71,15 +71,9 @@ impl Again {
     }
 }
 
-/// Who asked is still somebody, and the route still leads where it led.
+/// The route still leads where it led.
 fn still_there(worker: &Worker, hold: &Hold) -> Result<(), String> {
-    let config = &worker.app.config;
-    let account = &hold.actor.service_account;
-    let mut accounts = config.service_accounts.iter();
-    if !accounts.any(|known| known.name == *account) {
-        return Err(format!("no service account is named {account} any more"));
-    }
-    let (name, mut routes) = (&hold.route, config.routes.iter());
+    let (name, mut routes) = (&hold.route, worker.app.config.routes.iter());
     match routes.find(|route| route.name == *name) {
         None => Err(format!("there is no route {name} any more")),
         Some(route) if route.upstream.to_string() != hold.upstream => {

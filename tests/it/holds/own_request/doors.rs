@@ -6,6 +6,7 @@ use crate::support::client::Client;
 use crate::support::house::{KEY, TOKEN, VIEWER};
 
 /// Ways that are not a decision of an operator over the operator API.
+#[expect(clippy::too_many_lines, reason = "a list of doors")]
 #[tokio::test]
 async fn no_other_way_in_approves() {
     let bench = Bench::new().await;

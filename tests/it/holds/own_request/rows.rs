@@ -101,6 +101,7 @@ const BY_OWNER: &[(&str, Shown)] = &[(OWNER, Shown::Right)];
 const BY_ANN: &[(&str, Shown)] = &[(SALES_OPS, Shown::Right)];
 
 #[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row { name: "the owner", tries: BY_OWNER, ..PLAIN },
