@@ -164,9 +164,8 @@ writegate.yaml:6:27: `boss` is no role: write viewer, approver or admin
     // a program gets the same as JSON
     let ran = check(&broken, &["--json"]);
     assert_eq!((ran.code, ran.err.as_str()), (78, ""), "{ran:?}");
-    let told: serde_json::Value = writegate::crm::json::parse(ran.out.as_bytes()).unwrap();
-    let first = told["mistakes"][0].as_str().unwrap();
-    assert!(first.contains("rules/hubspot.yaml:13:11:"), "{first}");
+    assert!(ran.out.starts_with("{\"mistakes\":[\""), "{}", ran.out);
+    assert!(ran.out.contains("rules/hubspot.yaml:13:11:"), "{}", ran.out);
 }
 
 fn warnings(config: &str, rules: &str) -> Vec<String> {
