@@ -39,6 +39,7 @@ mod record_locks;
 mod redis_faults;
 mod redis_fleet;
 mod redis_lost;
+mod redis_serve;
 mod redis_state;
 mod reload;
 mod restart;

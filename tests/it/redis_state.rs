@@ -61,34 +61,25 @@ fn everything(name: &str) -> Ask {
 
 /// All keys but those that change by themselves, with a digest of what they hold.
 fn all(redis: &Redis) -> BTreeMap<String, Said> {
-    let mut line = Line::to(redis.port);
-    let keys = redis.keys("wg:*");
-    let keys = keys.into_iter().filter(|key| !key.ends_with(":replicas"));
-    keys.map(|key| {
-        let held = line.say(&["DEBUG", "DIGEST-VALUE", &key]);
-        (key, held)
-    })
-    .collect()
+    let mut keys = redis.keys("wg:*");
+    keys.retain(|key| !key.ends_with(":replicas"));
+    let mut words = vec!["DEBUG", "DIGEST-VALUE"];
+    words.extend(keys.iter().map(String::as_str));
+    let Said::List(digests) = redis.say(&words) else {
+        panic!("no digests");
+    };
+    keys.into_iter().zip(digests).collect()
 }
 
 /// Copies all keys from one database to another, in place of what is there.
 fn copy_all(redis: &Redis, from: &str, to: &str) {
-    let mut line = Line::to(redis.port);
-    line.say(&["SELECT", from]);
-    let Said::List(keys) = line.say(&["KEYS", "wg:*"]) else {
-        panic!("no keys");
-    };
-    line.say(&["MULTI"]);
-    line.say(&["SELECT", to]);
-    line.say(&["FLUSHDB"]);
-    line.say(&["SELECT", from]);
-    for key in keys {
-        let Said::Text(key) = key else {
-            panic!("{key:?}");
-        };
-        line.say(&["COPY", &key, &key, "DB", to]);
-    }
-    assert!(matches!(line.say(&["EXEC"]), Said::List(_)));
+    let script = "redis.call('SELECT', ARGV[2])
+        redis.call('FLUSHDB')
+        redis.call('SELECT', ARGV[1])
+        for _, key in ipairs(redis.call('KEYS', 'wg:*')) do
+            redis.call('COPY', key, key, 'DB', ARGV[2])
+        end";
+    assert_eq!(redis.say(&["EVAL", script, "0", from, to]), Said::Nothing);
 }
 
 fn switch(reason: &str) -> Switch {

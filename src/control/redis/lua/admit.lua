@@ -51,7 +51,7 @@ local held = packed and cmsgpack.unpack(packed) or { taken = {}, locks = {} }
 if held.ended then
   return { 'ended' }
 end
-redis.call('ZCARD', waiting)
+crowd()
 if stop then
   return refuse({ 'stopped', stop })
 end

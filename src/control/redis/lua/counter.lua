@@ -82,14 +82,15 @@ end
 -- What is known of a demand's counter. One that was emptied, or whose arithmetic is another one by now,
 -- starts anew.
 local function load(d)
-  local f = redis.call('HMGET', d.key, 'id', 'kind', 'total', 'gone', 'tat', 'seen')
+  local f = redis.call('HMGET', d.key, 'id', 'kind', 'total', 'gone', 'tat', 'last', 'seen', 'size', 'most')
   d.id = tonumber(f[1])
   d.there = d.id ~= nil
   d.fresh = not d.there or f[2] ~= d.kind or d.id <= d.emptied
-  d.total, d.gone, d.tat, d.seen = 0, -1, 0, d.number
+  d.total, d.gone, d.tat, d.last, d.seen = 0, -1, 0, -1, d.number
   if not d.fresh then
-    d.total, d.gone = tonumber(f[3]), tonumber(f[4])
-    d.tat, d.seen = tonumber(f[5]), tonumber(f[6])
+    d.total, d.gone, d.tat = tonumber(f[3]), tonumber(f[4]), tonumber(f[5])
+    d.last, d.seen = tonumber(f[6]), tonumber(f[7])
+    d.as_stored = d.seen == d.number and tonumber(f[8]) == d.size and tonumber(f[9]) == d.most
     for i = 2, #(d.told or {}), 2 do
       if d.told[i] > d.seen then
         d.cut = math.max(d.cut, d.told[i + 1])
@@ -269,10 +270,8 @@ end
 
 local function take_rate(d, now, wanted)
   local list = d.key .. ':e'
-  if d.tat <= now then
-    local last = redis.call('LINDEX', list, -2)
-    d.gone = tonumber(last) or d.gone
-    d.total = 0
+  if d.tat <= now and d.last >= 0 then
+    d.total, d.gone, d.last = 0, d.last, -1
     redis.call('DEL', list)
   end
   local taken = math.min(cost(d, wanted), math.max(cost(d, d.most) - missing(d, now), 0))
@@ -285,8 +284,7 @@ local function take_window(d, now, wanted)
   local list = d.key .. ':e'
   if (d.leaving or 0) > 0 then
     redis.call('LTRIM', list, d.leaving * 2, -1)
-    d.total = d.total - d.leaving_sum
-    d.gone = d.left_at
+    d.total, d.gone = d.total - d.leaving_sum, d.left_at
   end
   push(list, d, ROOM.w, now, wanted)
   return wanted
@@ -359,8 +357,17 @@ local function idle_at(d, now)
 end
 
 local function save(d)
-  redis.call('HSET', d.key, 'total', text(d.total), 'gone', text(d.gone), 'tat', text(d.tat), 'seen',
-    text(d.number), 'size', text(d.size), 'most', text(d.most))
+  local fields = { 'gone', text(d.gone), 'total', text(d.total), 'last', text(d.last) }
+  if d.kind == 'r' or d.fresh then
+    fields[7], fields[8] = 'tat', text(d.tat)
+  end
+  if not d.as_stored then
+    for name, number in pairs({ seen = d.number, size = d.size, most = d.most }) do
+      fields[#fields + 1] = name
+      fields[#fields + 1] = text(number)
+    end
+  end
+  redis.call('HSET', d.key, unpack(fields))
 end
 
 -- Takes a demand, whether it fits or not, and says what the counter's arithmetic took for it.

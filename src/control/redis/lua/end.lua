@@ -45,8 +45,14 @@ in_chunks(held.locks, function(from, to)
     end
   end
 end)
-redis.call('ZCARD', waiting)
-redis.call('ZSCORE', base .. 'index', 'r:' .. id)
+crowd()
+local forever = false
+for _, t in ipairs(held.taken) do
+  forever = forever or t.gauge
+end
+if forever then
+  redis.call('ZCARD', base .. 'index')
+end
 
 for _, t in ipairs(back) do
   give_back(t)
@@ -55,6 +61,8 @@ in_chunks(mine, function(from, to)
   redis.call('HDEL', base .. 'locks', unpack(mine, from, to))
 end)
 redis.call('DEL', base .. 'r:' .. id)
-redis.call('ZREM', base .. 'index', 'r:' .. id)
+if forever then
+  redis.call('ZREM', base .. 'index', 'r:' .. id)
+end
 wake(mine)
 return { 'ended' }

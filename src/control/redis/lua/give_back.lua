@@ -72,5 +72,5 @@ local function give_back(t)
     c.tat = math.min(c.tat, tat)
   end
   write_events(t.key .. ':e', c.events)
-  redis.call('HSET', t.key, 'total', text(c.total), 'tat', text(c.tat))
+  redis.call('HSET', t.key, 'total', text(c.total), 'tat', text(c.tat), 'last', text(last_of(c.events) or -1))
 end

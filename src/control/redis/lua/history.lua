@@ -70,17 +70,19 @@ local function front(key, through)
   end
 end
 
--- Adds at the end of a list; `h` is what the counter knows of it.
+-- Adds at the end of a list; `h` is what the counter knows of it, the last event's moment among it.
 local function push(key, h, room, at, amount)
   amount = math.min(amount, MOST - h.total)
   if amount <= 0 then
     return
   end
   h.total = h.total + amount
-  local tail = redis.call('LRANGE', key, -2, -1)
-  if tail[1] and tonumber(tail[1]) >= at then
-    redis.call('LSET', key, -1, text(tonumber(tail[2]) + amount))
-  elseif redis.call('RPUSH', key, text(at), text(amount)) > room * 2 then
+  if h.last >= at then
+    redis.call('LSET', key, -1, text(tonumber(redis.call('LINDEX', key, -1)) + amount))
+    return
+  end
+  h.last = at
+  if redis.call('RPUSH', key, text(at), text(amount)) > room * 2 then
     write_events(key, join(read_events(key), room))
   end
 end

@@ -101,12 +101,13 @@ local function fill_counter(name)
   local key = own .. name
   local kind, id, total, gone, tat, size, most, mark = unpack(numbers_of(8))
   redis.call('HSET', key, 'kind', kind, 'id', id, 'total', total, 'gone', gone, 'tat', tat, 'size', size,
-    'most', most, 'mark', mark, 'seen', 0)
+    'most', most, 'mark', mark, 'seen', 0, 'last', -1)
   redis.call('ZADD', own .. 'index', arg(), name)
   if kind ~= 's' then
     local events = numbers_of(tonumber(arg()))
     if #events > 0 then
       redis.call('RPUSH', key .. ':e', unpack(events))
+      redis.call('HSET', key, 'last', last_of(events))
     end
     return
   end

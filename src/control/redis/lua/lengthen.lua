@@ -74,7 +74,9 @@ local function recall_window(d)
     redis.call('LTRIM', list, count * 2, -1)
     d.total, d.gone = d.total - sum, last
   end
-  write_events(list, put_back(read_events(list), d, ROOM.w, d.older))
+  local events = put_back(read_events(list), d, ROOM.w, d.older)
+  write_events(list, events)
+  d.last = last_of(events) or -1
 end
 
 local function recall_records(d)
@@ -112,6 +114,7 @@ for _, d in ipairs(demands) do
     else
       recall_records(d)
     end
+    d.as_stored = false
     save(d)
     redis.call('HSET', d.key, 'recalled', text(number))
     redis.call('ZADD', base .. 'index', text(now + keep(d)), d.name)

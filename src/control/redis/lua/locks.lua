@@ -9,6 +9,13 @@ local EMPTY_HANDED = 2251799813685248
 
 local waiting = base .. 'waiting'
 
+-- How many wait, as it was when the script began.
+local waiters
+local function crowd()
+  waiters = waiters or redis.call('ZCARD', waiting)
+  return waiters
+end
+
 local function queue_of(lock)
   return base .. 'w:' .. lock
 end
@@ -31,7 +38,7 @@ end
 
 -- The place of the first lock that whoever stands at `place` may not have now; reads only.
 local function busy(locks, me, place)
-  local crowd = #locks > 0 and redis.call('ZCARD', waiting) > 0
+  local crowded = #locks > 0 and crowd() > 0
   local found
   in_chunks(locks, function(from, to)
     local holders = redis.call('HMGET', base .. 'locks', unpack(locks, from, to))
@@ -40,7 +47,7 @@ local function busy(locks, me, place)
       local held = holder and (holder == me or redis.call('EXISTS', base .. 'r:' .. holder) == 1)
       if not found and held and holder ~= me then
         found = i
-      elseif not found and not held and crowd then
+      elseif not found and not held and crowded then
         local ahead, at = first(locks[i])
         if ahead and ahead ~= me and at < place then
           found = i
@@ -64,7 +71,7 @@ end
 
 -- Tells those whose turn has come.
 local function wake(locks)
-  if #locks == 0 or redis.call('ZCARD', waiting) == 0 then
+  if #locks == 0 or crowd() == 0 then
     return
   end
   local told = {}
