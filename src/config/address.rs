@@ -180,15 +180,6 @@ fn postgres(url: &str, place: &Place, reader: &mut Reader<'_>) -> Option<LedgerS
     Some(LedgerStore::Postgres(Secret::new(url)))
 }
 
-fn is_store_url(text: &str, schemes: &[&str]) -> bool {
-    let known = schemes.iter().any(|scheme| text.starts_with(scheme));
-    known
-        && text.parse::<Uri>().is_ok_and(|uri| {
-            uri.authority()
-                .is_some_and(|authority| !authority.host().is_empty())
-        })
-}
-
 /// The address that rewritten links show when the route says nothing.
 pub(super) fn public_url(
     listen: SocketAddr,
