@@ -17,7 +17,10 @@ async fn rows(bench: &Bench) -> Vec<Row> {
 
 /// Every row is the hold's, and they are of these kinds.
 async fn tells(bench: &Bench, id: &str, kinds: &[RowKind]) {
-    let entry = bench.slot(id).entry().clone();
+    let slot = bench.slot(id);
+    // That it was told is written under the hold's turn, behind the answer.
+    drop(slot.turn().await);
+    let entry = slot.entry().clone();
     let rows = rows(bench).await;
     let of: Vec<RowKind> = rows.iter().map(|row| row.kind).collect();
     assert_eq!(of, kinds);
