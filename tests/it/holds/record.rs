@@ -32,7 +32,9 @@ async fn tells(bench: &Bench, id: &str, kinds: &[RowKind]) {
 
 #[tokio::test]
 async fn one_entry_tells_the_whole_life_of_a_hold() {
-    use RowKind::{Closed, Decided, Delivered, Drifted, Expired, Held, InDoubt, Opened, Refused};
+    use RowKind::{
+        Closed, Decided, Delivered, Drifted, Expired, Held, InDoubt, Opened, Reconciled, Refused,
+    };
     let bench = async || Bench::of(without_credentials(builder(RULES))).await;
 
     // approved, moved, approved again, released, collected
@@ -88,7 +90,7 @@ async fn one_entry_tells_the_whole_life_of_a_hold() {
     tells(&house, &id, &[Held, Decided, Refused, Delivered]).await;
     house.finish().await;
 
-    // in doubt
+    // in doubt, and read back by its repeat
     let house = Bench::new().await;
     let id = hold_of(&house.stage(&deals[2], "Prospecting").await);
     let patch = |head: &Head<'_>| head.method == http::Method::PATCH;
@@ -97,6 +99,6 @@ async fn one_entry_tells_the_whole_life_of_a_hold() {
     house.approve(OPERATOR, &id).await;
     house.until(&id, State::InDoubt).await;
     house.stage(&deals[2], "Prospecting").await;
-    tells(&house, &id, &[Held, Decided, Opened, InDoubt]).await;
+    tells(&house, &id, &[Held, Decided, Opened, InDoubt, Reconciled]).await;
     house.finish().await;
 }
