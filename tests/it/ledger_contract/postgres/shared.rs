@@ -111,6 +111,48 @@ async fn a_row_that_is_committed_late_is_not_left_out() {
 }
 
 #[tokio::test]
+async fn what_follows_from_a_row_is_never_seen_before_it() {
+    let Some((one, two, database)) = two("what_follows_from_a_row") else {
+        return;
+    };
+    let third = open(&database.url(), "three");
+    let entries = 150;
+    let writing = async {
+        for number in 0..entries {
+            let name = number.to_string();
+            // in turns, so that either chain can be the one that is read too early
+            let (first, second) = if number % 2 == 0 {
+                (&one, &two)
+            } else {
+                (&two, &one)
+            };
+            append(first, vec![step(&name, RowKind::Held, 0)]).await;
+            append(second, vec![step(&name, RowKind::Decided, 1)]).await;
+        }
+    };
+    let reading = async {
+        let (mut cursor, mut held) = (Cursor::default(), BTreeSet::new());
+        let (mut looks, mut seen) = (0, 0);
+        while seen < 2 * entries {
+            let (rows, behind) = third.others(&cursor).await.unwrap();
+            cursor = behind;
+            looks += 1;
+            seen += rows.len();
+            for row in rows {
+                if row.kind == RowKind::Held {
+                    held.insert(row.entry);
+                } else {
+                    assert!(held.contains(&row.entry), "{} came first", row.entry);
+                }
+            }
+        }
+        looks
+    };
+    let ((), looks) = tokio::join!(writing, reading);
+    println!("{entries} pairs of rows of two chains, looked for {looks} times: in order");
+}
+
+#[tokio::test]
 async fn long_news_come_in_pages_without_a_gap() {
     let Some((one, two, database)) = two("long_news_come_in_pages") else {
         return;
