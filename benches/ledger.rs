@@ -1,4 +1,5 @@
-//! Rows to the disk: one after the other, and many at once, which share a sync.
+//! Rows to the disk: one after the other, and many at once, which share a sync; in a SQLite file and,
+//! where `WRITEGATE_BENCH_POSTGRES` holds the URL of an empty database, in PostgreSQL.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -14,6 +15,7 @@ use serde_json::json;
 use stopwatch::Stopwatch;
 use tokio::task::JoinSet;
 use writegate::clock::{Clock, SystemClock, SystemEntropy, entry_id};
+use writegate::ledger::postgres::{Address, PostgresLedger};
 use writegate::ledger::sqlite::SqliteLedger;
 use writegate::ledger::{Ledger, NewRow, RowKind};
 
@@ -24,19 +26,31 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let now = SystemClock.now();
     let file = folder.path().join("ledger.db");
-    let ledger = SqliteLedger::open(&file, now, Arc::new(SystemEntropy::default())).unwrap();
-    let ledger: Arc<dyn Ledger> = Arc::new(ledger);
+    let entropy = || Arc::new(SystemEntropy::default());
+    let mut ledgers: Vec<(&str, Arc<dyn Ledger>)> = Vec::new();
+    let sqlite = SqliteLedger::open(&file, now, entropy()).unwrap();
+    ledgers.push(("SQLite", Arc::new(sqlite)));
+    match std::env::var("WRITEGATE_BENCH_POSTGRES") {
+        Ok(url) => {
+            let address = Address::parse(&url).unwrap();
+            let postgres = PostgresLedger::open(address, "bench", entropy()).unwrap();
+            ledgers.push(("PostgreSQL", Arc::new(postgres)));
+        }
+        Err(_) => println!("PostgreSQL: not measured, WRITEGATE_BENCH_POSTGRES is not set"),
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    for tasks in [1_u32, 16, 64] {
-        stopwatch.scenario(&format!("append a row, {tasks} at once"), tasks, || {
-            runtime.block_on(append(&ledger, tasks, now));
-        });
+    for tasks in [1_u32, 16, 64, 256] {
+        for (store, ledger) in &ledgers {
+            let name = format!("append a row, {tasks} at once, {store}");
+            stopwatch.scenario(&name, tasks, || {
+                runtime.block_on(append(ledger, tasks, now));
+            });
+        }
     }
 }
-
 async fn append(ledger: &Arc<dyn Ledger>, tasks: u32, now: Timestamp) {
     let mut appending = JoinSet::new();
     for _ in 0..tasks {
@@ -64,5 +78,7 @@ fn row(now: Timestamp) -> NewRow {
         values: Some(
             json!([{ "before": { "Industry": null }, "after": { "Industry": "Software" } }]),
         ),
+        nth: None,
+        epoch: None,
     }
 }

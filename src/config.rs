@@ -10,6 +10,7 @@
 //! | `WRITEGATE_ADMIN_LISTEN` | `admin: { listen: … }` | `127.0.0.1:9090` |
 //! | `WRITEGATE_CONTROL` | `control` | `memory` |
 //! | `WRITEGATE_LEDGER` | `ledger` | `sqlite:writegate.db` |
+//! | `WRITEGATE_REPLICA` | `replica` | the host's name |
 //! | `WRITEGATE_RULES` | `rules` | `rules` |
 //! | `WRITEGATE_UNKNOWN_CALLERS` | `unknown_callers` | `deny` |
 //!
@@ -57,6 +58,8 @@ pub struct Config {
     pub control: ControlStore,
     /// Where the ledger lives.
     pub ledger: LedgerStore,
+    /// This process among those that share stores: the same after a restart, and no other's.
+    pub replica: String,
     /// The folder of rule files.
     pub rules: PathBuf,
     /// What an unknown caller may do.

@@ -194,6 +194,8 @@ pub struct StoreError {
     pub what: String,
     /// Whether trying again later can help.
     pub transient: bool,
+    /// The ledger works, but does not allow these rows.
+    pub conflict: Option<Conflict>,
     /// The cause.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -207,7 +209,52 @@ impl StoreError {
             store,
             what: what.into(),
             transient,
+            conflict: None,
             source: None,
+        }
+    }
+
+    /// A failure with the error underneath.
+    #[must_use]
+    pub fn caused(
+        store: &'static str,
+        what: impl Into<String>,
+        transient: bool,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            source: Some(Box::new(source)),
+            ..Self::new(store, what, transient)
+        }
+    }
+
+    /// Rows that the ledger does not allow.
+    #[must_use]
+    pub fn conflict(conflict: Conflict) -> Self {
+        Self {
+            conflict: Some(conflict),
+            ..Self::new("ledger", conflict.what(), false)
+        }
+    }
+}
+
+/// Why the ledger does not allow rows, or the raising of its epoch. Nothing was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// The entry is opened already.
+    Opened,
+    /// The entry has more rows than whoever wrote this one knew, or fewer.
+    Moved,
+    /// The epoch is another one by now.
+    Epoch,
+}
+
+impl Conflict {
+    fn what(self) -> &'static str {
+        match self {
+            Self::Opened => "cannot append: the entry is opened already",
+            Self::Moved => "cannot append: the entry has moved on",
+            Self::Epoch => "the epoch is over",
         }
     }
 }

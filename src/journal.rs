@@ -17,12 +17,13 @@ use crate::clock::EntryId;
 use crate::control::{Rebuild, SwitchChange};
 use crate::error::{RefusalKind, StoreError};
 use crate::gate::Permit;
-use crate::ledger::{Ledger, NewRow, Row, RowFilter, RowKind};
+use crate::ledger::{Head, Ledger, NewRow, Row, RowFilter, RowKind};
 use crate::mutation::{
     Acting, Actor, ChangeSet, Charge, Observed, Origin, Outcome, OutcomeState, Snapshot, Verdict,
 };
 
-/// A clock this far behind the newest row is not to be trusted; less is two cores reading it at once.
+/// A clock this far behind the newest row, or from the store's, is not to be trusted; less is two cores
+/// reading it at once.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(5);
 /// A row about what happened already, which cannot be written, is tried again after this, doubling up to a minute.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -309,7 +310,8 @@ impl Journal {
         self.append_in_the_end(row).await
     }
 
-    /// Marks what a crash left open as in doubt; returns the entries. Call once, before serving.
+    /// Marks what a crash left open as in doubt; returns the entries. Call once, before serving. What
+    /// another writer that lives has opened may be under way.
     ///
     /// # Errors
     /// The store's.
@@ -317,6 +319,7 @@ impl Journal {
         let mut open = self.ledger.unclosed().await?;
         let doubted = read::doubted(&*self.ledger).await?;
         open.retain(|row| !doubted.contains(&row.entry));
+        let open = self.left_behind(open).await?;
         let rows: Vec<NewRow> = open
             .iter()
             .map(|row| {
@@ -345,6 +348,18 @@ impl Journal {
         Ok(open.into_iter().map(|row| row.entry).collect())
     }
 
+    /// The rows whose writer does not send any more: our own, from before, and those of the dead.
+    async fn left_behind(&self, open: Vec<Row>) -> Result<Vec<Row>, StoreError> {
+        let mut left = Vec::new();
+        for row in open {
+            let own = self.ledger.writer() == Some(row.writer.as_str());
+            if own || !self.ledger.alive(&row.writer).await? {
+                left.push(row);
+            }
+        }
+        Ok(left)
+    }
+
     /// What control state has to know after a restart: thrown switches, and charges not older than
     /// `longest` (the longest window of any limit).
     ///
@@ -360,17 +375,13 @@ impl Journal {
             ..RowFilter::default()
         };
         let since = now.checked_sub(longest).unwrap_or(Timestamp::UNIX_EPOCH);
-        let starts = RowFilter {
-            kinds: vec![RowKind::Started],
-            ..RowFilter::default()
-        };
         let switches = self.ledger.rows(switches).await?;
         Ok(Rebuild {
             thrown: rows::thrown(&switches),
             charges: self.charged(since, &switches).await?,
             // Nothing waits for a person yet, so no gauge counts.
             waiting: Vec::new(),
-            epoch: self.ledger.rows(starts).await?.len() as u64 + 1,
+            epoch: self.ledger.epoch().await?,
         })
     }
 
@@ -445,6 +456,22 @@ impl Journal {
         self.ledger.append(vec![rows::started(entry, now)]).await
     }
 
+    /// Writes down the heads of the other writers' chains, as they are now.
+    ///
+    /// # Errors
+    /// The store's, or a clock that is behind the ledger.
+    pub async fn heads(
+        &self,
+        entry: &EntryId,
+        heads: &[Head],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.clock_holds(now)?;
+        self.ledger
+            .append(vec![rows::heads(entry, heads, now)])
+            .await
+    }
+
     /// Whether a write could be recorded at `now`.
     ///
     /// # Errors
@@ -454,8 +481,15 @@ impl Journal {
         self.clock_holds(now)
     }
 
-    /// A clock behind the ledger would put rows into the past (P9).
+    /// A clock behind the ledger would put rows into the past; one that is far from the store's is wrong
+    /// for some replica (P9).
     fn clock_holds(&self, now: Timestamp) -> Result<(), StoreError> {
+        if let Some(clock) = self.ledger.clock()
+            && now.duration_since(clock).abs() > CLOCK_SLACK
+        {
+            let what = format!("the clock shows {now}, the ledger's shows {clock}: set the clock");
+            return Err(StoreError::new("ledger", what, true));
+        }
         match self.ledger.newest() {
             Some(newest) if newest.duration_since(now) > CLOCK_SLACK => Err(StoreError::new(
                 "ledger",

@@ -2,8 +2,12 @@
 //! acknowledged row. Knows `mutation` and `error` only; what the rows mean is `journal`'s.
 
 pub mod chain;
+mod inbox;
+pub mod postgres;
 pub mod sqlite;
+mod verify;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -44,6 +48,8 @@ pub enum RowKind {
     Setting,
     /// The process started; rows after it belong to this run.
     Started,
+    /// The heads of the other writers' chains, as this one saw them.
+    Heads,
 }
 
 impl RowKind {
@@ -64,6 +70,7 @@ impl RowKind {
             Self::Switch => "switch",
             Self::Setting => "setting",
             Self::Started => "started",
+            Self::Heads => "heads",
         }
     }
 
@@ -84,6 +91,7 @@ impl RowKind {
             Self::Switch,
             Self::Setting,
             Self::Started,
+            Self::Heads,
         ]
         .into_iter()
         .find(|kind| kind.word() == word)
@@ -108,17 +116,29 @@ pub struct NewRow {
     /// Field values and keys that identify people; chained as a salted digest, so that they can be
     /// erased without breaking the chain.
     pub values: Option<Value>,
+    /// Appended only where its entry has exactly so many rows before it; else the whole append does
+    /// nothing and fails with [`Conflict::Moved`](crate::error::Conflict). This is how two replicas
+    /// never both take the next step of an entry. `None`: however many there are.
+    pub nth: Option<u32>,
+    /// The epoch of the grant it rests on. Under a later one the whole append does nothing and fails
+    /// with [`Conflict::Epoch`](crate::error::Conflict). `None`: it rests on none.
+    pub epoch: Option<u64>,
 }
 
 /// A row as the ledger has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// Its place in its writer's chain, from 1.
+    /// Its place among all rows: behind every row that could be seen when it was written. Paging goes
+    /// by it.
+    pub place: u64,
+    /// Its place in its writer's chain, from 1 without gaps.
     pub seq: u64,
     /// The writer whose chain it is in.
     pub writer: String,
     /// The entry it belongs to.
     pub entry: EntryId,
+    /// How many rows its entry had before it.
+    pub nth: u32,
     /// What it says.
     pub kind: RowKind,
     /// When.
@@ -148,8 +168,34 @@ pub struct Head {
     pub at: Timestamp,
 }
 
-/// Which rows. Conditions are joined by and; order is by time of writing, oldest first unless
-/// `newest_first`.
+/// How far the rows of the other writers were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cursor(BTreeMap<String, u64>);
+
+impl Cursor {
+    /// Behind these rows.
+    #[must_use]
+    pub fn behind(heads: &[Head]) -> Self {
+        let mut cursor = Self::default();
+        for head in heads {
+            cursor.pass(&head.writer, head.seq);
+        }
+        cursor
+    }
+
+    /// The writers of whom rows were read, each with the last one.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(writer, seq)| (writer.as_str(), *seq))
+    }
+
+    /// This row was read.
+    pub fn pass(&mut self, writer: &str, seq: u64) {
+        let read = self.0.entry(writer.to_owned()).or_default();
+        *read = seq.max(*read);
+    }
+}
+
+/// Which rows. Conditions are joined by and; order is by place, oldest first unless `newest_first`.
 #[derive(Clone, Debug, Default)]
 pub struct RowFilter {
     /// Rows of this entry.
@@ -183,8 +229,8 @@ pub struct Verified {
 #[async_trait]
 pub trait Ledger: Send + Sync + fmt::Debug {
     /// Appends all rows in one transaction and returns when they are durable. An error that is
-    /// `transient` can pass by itself (a full disk); any other takes a restart, or says that these rows
-    /// are not allowed: an entry is opened once. Whoever stops waiting may find them written all the
+    /// `transient` can pass by itself (a full disk); one with a `conflict` says that these rows are
+    /// not allowed; any other takes a restart. Whoever stops waiting may find them written all the
     /// same.
     async fn append(&self, rows: Vec<NewRow>) -> Result<(), StoreError>;
 
@@ -194,11 +240,37 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// The opened rows of entries that were neither closed nor reconciled since, oldest first.
     async fn unclosed(&self) -> Result<Vec<Row>, StoreError>;
 
-    /// The newest row of each writer's chain.
+    /// The newest row of each writer's chain, by the writers' names.
     async fn heads(&self) -> Result<Vec<Head>, StoreError>;
 
-    /// Walks the whole chain; `published` are heads that must be in it.
+    /// Walks all chains; `published` are heads that must be in them, and so must those that the chains
+    /// name of each other.
     async fn verify(&self, published: &[Head]) -> Result<Verified, StoreError>;
+
+    /// The writer of this process's own chain; `None`: opened for reading only.
+    fn writer(&self) -> Option<&str>;
+
+    /// Whether the process that writes this chain lives and can reach the ledger. That it does not is
+    /// no proof that it sends nothing any more.
+    async fn alive(&self, writer: &str) -> Result<bool, StoreError>;
+
+    /// Rows of other writers behind the cursor, and the cursor behind them; at most as many as are
+    /// good to hold at once, so it is to be asked until there are none. Rows of one writer come in
+    /// their order, and each behind those that could be seen when it was written; none is ever left
+    /// out, however late it was committed.
+    async fn others(&self, after: &Cursor) -> Result<(Vec<Row>, Cursor), StoreError>;
+
+    /// Returns when there may be more from others: at once where something came since it returned
+    /// last. For one caller at a time.
+    async fn changed(&self);
+
+    /// The epoch, from 1.
+    async fn epoch(&self) -> Result<u64, StoreError>;
+
+    /// Raises the epoch by one where it is `from`, and returns the new one; else fails with
+    /// [`Conflict::Epoch`](crate::error::Conflict). When it returns, no row of an older epoch will be
+    /// appended any more, and those that were can be read.
+    async fn raise_epoch(&self, from: u64) -> Result<u64, StoreError>;
 
     /// Whether rows can be written as far as is known, without waiting.
     ///
@@ -213,4 +285,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// The time of the newest row, without waiting; a clock behind it is not to be trusted.
     fn newest(&self) -> Option<Timestamp>;
+
+    /// What the store's own clock shows, without waiting; `None`: it has none, or it is not known.
+    fn clock(&self) -> Option<Timestamp> {
+        None
+    }
 }

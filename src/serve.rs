@@ -2,6 +2,7 @@
 //! worker for each core, the operators' side and the clockwork on a thread of its own.
 
 mod heads;
+mod stores;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -14,11 +15,10 @@ use tokio::runtime;
 use crate::admin;
 use crate::app::{App, Parts, Worker};
 use crate::clock::{Clock, SystemClock, SystemEntropy};
-use crate::config::{Config, ControlStore, LedgerStore};
+use crate::config::Config;
 use crate::control::memory::MemoryControl;
 use crate::doubt;
 use crate::error::StoreError;
-use crate::ledger::sqlite::SqliteLedger;
 use crate::policy::RuleSet;
 use crate::proxy::releases;
 use crate::reload;
@@ -67,7 +67,7 @@ pub struct Opened {
 pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     tls::install_provider();
     let configured = |error: &dyn std::fmt::Display| ServeError::Config(error.to_string());
-    let ledger = ledger_file(&config)?;
+    stores::served(&config)?;
     let endpoints = proxied::endpoints(&config.routes).map_err(|error| configured(&error))?;
     let destinations = proxied::destinations(&config.routes).map_err(ServeError::Config)?;
     let started = |error: &dyn std::fmt::Display| ServeError::Start(error.to_string());
@@ -83,16 +83,17 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     let admin = bind_admin(config.admin.listen)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Arc::new(SystemEntropy::default());
-    let store = SqliteLedger::open(&ledger, clock.now(), entropy.clone())?;
+    let stores = stores::ledger(&config, clock.now(), entropy.clone())?;
     let parts = Parts {
         config,
         rules,
         control: Arc::new(MemoryControl::new()),
-        ledger: Arc::new(store),
+        ledger: stores.ledger,
         clock,
         entropy,
     };
     let app = runtime.block_on(App::open(parts))?;
+    runtime.block_on(stores::alone(&**app.journal.ledger()))?;
     for entry in &app.found_open {
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }
@@ -101,25 +102,10 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
         bound,
         admin,
         destinations,
-        published: heads::file(&ledger),
+        published: stores.heads,
         runtime,
         signals,
     })
-}
-
-/// What this version cannot serve is said, not served in another way.
-fn ledger_file(config: &Config) -> Result<PathBuf, ServeError> {
-    if matches!(config.control, ControlStore::Redis(_)) {
-        return Err(ServeError::Config(
-            "control: Redis is not served by this version; use `control: memory`".into(),
-        ));
-    }
-    match &config.ledger {
-        LedgerStore::Sqlite(path) => Ok(path.clone()),
-        LedgerStore::Postgres(_) => Err(ServeError::Config(
-            "ledger: PostgreSQL is not served by this version; use `ledger: sqlite:FILE`".into(),
-        )),
-    }
 }
 
 fn bind_admin(listen: SocketAddr) -> Result<TcpListener, ServeError> {

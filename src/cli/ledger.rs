@@ -8,6 +8,7 @@ use super::admin_client::block_on;
 use super::visible::visible;
 use super::{ConfigArguments, Context, Exit, Failure};
 use crate::config::LedgerStore;
+use crate::ledger::postgres::{Address, PostgresLedger};
 use crate::ledger::sqlite::SqliteLedger;
 use crate::ledger::{Head, Ledger, Verified};
 
@@ -17,10 +18,11 @@ pub(super) enum Verb {
     Verify(Arguments),
 }
 
-/// Walk the whole hash chain of a SQLite ledger, also while a proxy writes to it
+/// Walk the whole hash chain of a ledger (in PostgreSQL, that of each replica), also while proxies write
+/// to it
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// The ledger's file; without it, the one of the configuration
+    /// The ledger's file; without it, the ledger of the configuration, or of `WRITEGATE_LEDGER`
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     ledger: Option<PathBuf>,
     #[command(flatten)]
@@ -36,22 +38,17 @@ pub(super) struct Arguments {
 
 pub(super) fn run(verb: &Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
     let Verb::Verify(arguments) = verb;
-    let path = match &arguments.ledger {
-        Some(path) => path.clone(),
-        None => configured(arguments, context)?,
-    };
     let published = match &arguments.head {
         Some(file) => heads(file)?,
         None => Vec::new(),
     };
-    let ledger = SqliteLedger::read_only(&path)
-        .map_err(|error| Failure::Usage(cannot_read(&path, &error)))?;
+    let (name, ledger) = open(arguments, context)?;
     let verified = block_on(ledger.verify(&published))?
-        .map_err(|error| Failure::Refused(cannot_read(&path, &error)))?;
+        .map_err(|error| Failure::Refused(cannot_read(&name, &error)))?;
     if arguments.json {
         context.out.json(&verified)?;
     } else {
-        show(&path, &verified, published.len(), context)?;
+        show(&name, &verified, published.len(), context)?;
     }
     Ok(if verified.faults.is_empty() {
         Exit::Done
@@ -60,12 +57,38 @@ pub(super) fn run(verb: &Verb, context: &mut Context<'_>) -> Result<Exit, Failur
     })
 }
 
-fn configured(arguments: &Arguments, context: &Context<'_>) -> Result<PathBuf, Failure> {
-    match arguments.config.load_without_secrets(context.env)?.ledger {
-        LedgerStore::Sqlite(path) => Ok(path),
-        LedgerStore::Postgres(_) => Err(Failure::Refused(
-            "a ledger in PostgreSQL cannot be verified by this version".into(),
-        )),
+/// The ledger, and what it is called.
+fn open(
+    arguments: &Arguments,
+    context: &Context<'_>,
+) -> Result<(String, Box<dyn Ledger>), Failure> {
+    let store = match &arguments.ledger {
+        Some(file) => LedgerStore::Sqlite(file.clone()),
+        None => arguments.config.load_without_secrets(context.env)?.ledger,
+    };
+    match store {
+        LedgerStore::Sqlite(file) => {
+            let name = file.display().to_string();
+            match SqliteLedger::read_only(&file) {
+                Ok(ledger) => Ok((name, Box::new(ledger))),
+                Err(error) => Err(Failure::Usage(cannot_read(&name, &error))),
+            }
+        }
+        LedgerStore::Postgres(url) => {
+            // what is there was looked at when it was loaded
+            let Ok(address) = Address::parse(url.expose()) else {
+                let what = "the URL of the ledger is not there: set it, as `serve` needs it";
+                return Err(Failure::Usage(what.into()));
+            };
+            let name = address.to_string();
+            match PostgresLedger::read_only(address) {
+                Ok(ledger) => Ok((name, Box::new(ledger))),
+                Err(error) if error.transient => {
+                    Err(Failure::Unreachable(cannot_read(&name, &error)))
+                }
+                Err(error) => Err(Failure::Usage(cannot_read(&name, &error))),
+            }
+        }
     }
 }
 
@@ -74,8 +97,8 @@ fn configured(arguments: &Arguments, context: &Context<'_>) -> Result<PathBuf, F
     reason = "heads that we published ourselves, not traffic"
 )]
 fn heads(file: &Path) -> Result<Vec<Head>, Failure> {
-    let text =
-        std::fs::read_to_string(file).map_err(|error| Failure::Usage(cannot_read(file, &error)))?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Usage(cannot_read(&file.display(), &error)))?;
     let mut heads = Vec::new();
     for (place, line) in text.lines().enumerate() {
         let head = serde_json::from_str(line).map_err(|error| {
@@ -95,7 +118,7 @@ fn heads(file: &Path) -> Result<Vec<Head>, Failure> {
 }
 
 fn show(
-    path: &Path,
+    name: &str,
     verified: &Verified,
     published: usize,
     context: &mut Context<'_>,
@@ -107,16 +130,16 @@ fn show(
         0 => "no published head to compare with".to_owned(),
         count => format!("{count} published heads compared"),
     };
-    let path = path.display();
     let rows = verified.rows;
     let found = match verified.faults.len() {
+        0 if verified.heads.len() > 1 => "all chains are whole".to_owned(),
         0 => "the chain is whole".to_owned(),
         1 => "1 fault".to_owned(),
         count => format!("{count} faults"),
     };
     context
         .out
-        .line(format_args!("{path}: {rows} rows, {found}, {heads}"))?;
+        .line(format_args!("{name}: {rows} rows, {found}, {heads}"))?;
     for head in &verified.heads {
         let (writer, seq, hash) = (visible(&head.writer), head.seq, visible(&head.hash));
         context
@@ -126,6 +149,6 @@ fn show(
     Ok(())
 }
 
-fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> String {
-    format!("cannot read {}: {error}", path.display())
+fn cannot_read(what: &dyn std::fmt::Display, error: &dyn std::fmt::Display) -> String {
+    format!("cannot read {what}: {error}")
 }

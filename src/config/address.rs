@@ -4,8 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::Uri;
 
+use super::environment::scalar;
+use super::mistake::Place;
 use super::reader::{Fields, Reader, Text};
-use super::{ControlStore, LedgerStore, Secret};
+use super::tree::Tree;
+use super::{ControlStore, LedgerStore, Secret, secret};
+use crate::ledger::postgres::Address;
 
 /// `IP:PORT`.
 pub(super) fn listen(text: &Text, reader: &mut Reader<'_>) -> Option<SocketAddr> {
@@ -115,10 +119,29 @@ pub(super) fn control(text: &Text, reader: &mut Reader<'_>) -> Option<ControlSto
     None
 }
 
-/// `sqlite:PATH`, `postgres://…`.
-pub(super) fn ledger(text: &Text, reader: &mut Reader<'_>) -> Option<LedgerStore> {
-    if is_store_url(&text.text, &["postgres://", "postgresql://"]) {
-        return Some(LedgerStore::Postgres(Secret::new(&text.text)));
+/// `sqlite:PATH`, `postgres://…`, or where such a URL is; beside the file where nothing is said.
+pub(super) fn ledger(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<LedgerStore> {
+    let referred = fields
+        .get("ledger")
+        .filter(|node| matches!(node.tree, Tree::Map(_)));
+    let written = referred.is_none().then_some(fields);
+    match (scalar("ledger", written, reader), referred) {
+        (Some(text), _) => ledger_at(&text, reader),
+        (None, Some(node)) => {
+            let url = secret::url(node, "ledger", reader)?;
+            postgres(url.expose(), &Place::At(node.at), reader)
+        }
+        (None, None) if fields.get("ledger").is_none() => {
+            Some(LedgerStore::Sqlite(reader.folder.join("writegate.db")))
+        }
+        (None, None) => None,
+    }
+}
+
+fn ledger_at(text: &Text, reader: &mut Reader<'_>) -> Option<LedgerStore> {
+    let schemes = ["postgres://", "postgresql://"];
+    if schemes.iter().any(|scheme| text.text.starts_with(scheme)) {
+        return postgres(&text.text, &text.place, reader);
     }
     let problem = match text.text.strip_prefix("sqlite:") {
         None => "`ledger` must be sqlite:PATH or postgres://HOST/DATABASE",
@@ -140,6 +163,17 @@ pub(super) fn ledger(text: &Text, reader: &mut Reader<'_>) -> Option<LedgerStore
     };
     reader.wrong(&text.place, problem);
     None
+}
+
+/// The URL of a database. An incomplete reading may have none.
+fn postgres(url: &str, place: &Place, reader: &mut Reader<'_>) -> Option<LedgerStore> {
+    if let Err(problem) = Address::parse(url)
+        && (reader.complete || !url.is_empty())
+    {
+        reader.wrong(place, format!("`ledger` {problem}"));
+        return None;
+    }
+    Some(LedgerStore::Postgres(Secret::new(url)))
 }
 
 fn is_store_url(text: &str, schemes: &[&str]) -> bool {

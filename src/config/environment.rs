@@ -11,10 +11,11 @@ pub type Environment = BTreeMap<String, String>;
 
 /// Variables that take the place of a scalar: (variable, key of the file). Paths in them start in the
 /// working directory, paths in the file in the file's folder.
-const OVERRIDES: [(&str, &str); 5] = [
+const OVERRIDES: [(&str, &str); 6] = [
     ("WRITEGATE_ADMIN_LISTEN", "admin.listen"),
     ("WRITEGATE_CONTROL", "control"),
     ("WRITEGATE_LEDGER", "ledger"),
+    ("WRITEGATE_REPLICA", "replica"),
     ("WRITEGATE_RULES", "rules"),
     ("WRITEGATE_UNKNOWN_CALLERS", "unknown_callers"),
 ];

@@ -7,16 +7,18 @@ use super::address::{control, ledger, listen};
 use super::environment::{Environment, check, scalar};
 use super::identity::{Identities, operators, service_accounts};
 use super::mistake::{ConfigErrors, Mistakes, Place};
+use super::name::replica;
 use super::reader::{Fields, Reader};
 use super::route::routes;
 use super::tree::{Node, Tree, parse};
-use super::{Admin, Config, ControlStore, LedgerStore, UnknownCallers};
+use super::{Admin, Config, ControlStore, UnknownCallers};
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "routes",
     "admin",
     "control",
     "ledger",
+    "replica",
     "rules",
     "unknown_callers",
     "service_accounts",
@@ -33,7 +35,8 @@ pub fn load(path: Option<&Path>, env: &Environment) -> Result<Config, ConfigErro
 }
 
 /// Loads the configuration for a verb that talks to no CRM (`explain`): secrets are not looked for
-/// and come out empty, certificates need not be there. All else is checked as in [`load`].
+/// and come out empty, but for where the ledger is, which is read where it is there; certificates need
+/// not be there. All else is checked as in [`load`].
 ///
 /// # Errors
 /// [`ConfigErrors`]: all mistakes, by place.
@@ -94,10 +97,8 @@ fn whole(root: &Node, file: &Path, reader: &mut Reader<'_>) -> Option<Config> {
         Some(text) => control(&text, reader),
         None => Some(ControlStore::Memory),
     };
-    let ledger = match scalar("ledger", Some(&fields), reader) {
-        Some(text) => ledger(&text, reader),
-        None => Some(LedgerStore::Sqlite(reader.folder.join("writegate.db"))),
-    };
+    let ledger = ledger(&fields, reader);
+    let replica = replica(&fields, reader);
     let rules = rules(&fields, reader);
     let unknown_callers = unknown_callers(&fields, reader);
     let mut identities = Identities::default();
@@ -110,6 +111,7 @@ fn whole(root: &Node, file: &Path, reader: &mut Reader<'_>) -> Option<Config> {
         admin: Admin { listen: admin? },
         control: control?,
         ledger: ledger?,
+        replica: replica?,
         rules,
         unknown_callers: unknown_callers?,
         service_accounts,

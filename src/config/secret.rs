@@ -9,6 +9,16 @@ use super::tree::{Node, Tree};
 
 /// Reads a reference and what it refers to. An incomplete reading does not look: the secret is empty.
 pub(super) fn secret(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Secret> {
+    refer(node, what, reader.complete, reader)
+}
+
+/// The same for the URL of a store. An incomplete reading looks, too: the secret is empty where it is
+/// not there.
+pub(super) fn url(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option<Secret> {
+    refer(node, what, true, reader)
+}
+
+fn refer(node: &Node, what: &str, look: bool, reader: &mut Reader<'_>) -> Option<Secret> {
     let form = "`{ env: NAME }` or `{ file: PATH }`";
     let Tree::Map(_) = node.tree else {
         // The value may be the secret itself: it is not repeated here.
@@ -21,7 +31,7 @@ pub(super) fn secret(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option
     let file = fields.text("file", reader);
     let (text, place, from) = match (env, file) {
         (Some(name), None) => from_env(&name, what, reader)?,
-        (None, Some(path)) => from_file(&path, what, reader)?,
+        (None, Some(path)) => from_file(&path, what, look, reader)?,
         (None, None) if fields.get("env").or(fields.get("file")).is_some() => return None,
         (None, None) | (Some(_), Some(_)) => {
             reader.wrong_at(fields.at, format!("`{what}` needs one of {form}"));
@@ -29,7 +39,7 @@ pub(super) fn secret(node: &Node, what: &str, reader: &mut Reader<'_>) -> Option
         }
     };
     if !reader.complete {
-        return Some(Secret::new(""));
+        return Some(Secret::new(if look { &text } else { "" }));
     }
     // RFC 9110, 5.5: it will stand in a header field, in one line.
     let problem = if text.is_empty() {
@@ -57,14 +67,15 @@ fn from_env(name: &Text, what: &str, reader: &mut Reader<'_>) -> Option<Found> {
     }
 }
 
-fn from_file(path: &Text, what: &str, reader: &mut Reader<'_>) -> Option<Found> {
+fn from_file(path: &Text, what: &str, look: bool, reader: &mut Reader<'_>) -> Option<Found> {
     let full = reader.path(path);
     let from = format!("the file {}", full.display());
-    if !reader.complete {
+    if !look {
         return Some((String::new(), path.at(), from));
     }
     match read(&full) {
         Ok(text) => Some((text, path.at(), from)),
+        Err(_) if !reader.complete => Some((String::new(), path.at(), from)),
         Err(problem) => {
             reader.wrong(
                 &path.place,

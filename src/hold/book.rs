@@ -99,7 +99,7 @@ impl Book {
             };
             let held = ledger.rows(filter).await?;
             for row in &held {
-                after = Some(row.seq);
+                after = Some(row.place);
                 if let Some(hold) = read(ledger, &row.entry).await? {
                     book.take_up(hold, now);
                 }

@@ -176,6 +176,8 @@ fn row(
         route: Some(hold.route.clone()),
         meta,
         values,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -297,7 +299,11 @@ impl Hold {
             RowKind::InDoubt => self.end = Some(End::InDoubt),
             RowKind::Reconciled => self.end = Some(End::Settled),
             RowKind::Delivered => self.told = self.told.or(Some(said.at)),
-            RowKind::Held | RowKind::Switch | RowKind::Setting | RowKind::Started => {}
+            RowKind::Held
+            | RowKind::Switch
+            | RowKind::Setting
+            | RowKind::Started
+            | RowKind::Heads => {}
         }
         if self.end.is_some() && !before {
             self.ended_at = Some(said.at);

@@ -160,10 +160,10 @@ pub async fn entries(
         };
         let firsts = ledger.rows(filter).await?;
         for first in &firsts {
-            before = Some(first.seq);
+            before = Some(first.place);
             let rows = of_entry(ledger, &first.entry).await?;
             // A hold that was released has two rows that begin something; the first one counts.
-            if rows.first().is_some_and(|row| row.seq != first.seq) {
+            if rows.first().is_some_and(|row| row.place != first.place) {
                 continue;
             }
             entries.extend(

@@ -10,7 +10,7 @@ use super::{Closing, Reconciling, Refusing, Subject};
 use crate::clock::EntryId;
 use crate::control::{Switch, SwitchChange, SwitchScope};
 use crate::gate::Permit;
-use crate::ledger::{NewRow, Row, RowKind};
+use crate::ledger::{Head, NewRow, Row, RowKind};
 use crate::mutation::{
     ChangeSet, Charge, Mutation, Outcome, OutcomeState, Per, RecordKey, Snapshot,
 };
@@ -24,6 +24,7 @@ pub(super) fn opened(
     charges: &[Charge],
 ) -> NewRow {
     let mut row = governed(subject, RowKind::Opened);
+    row.epoch = Some(permit.epoch());
     if let Value::Object(meta) = &mut row.meta {
         meta.insert("epoch".into(), permit.epoch().into());
         meta.insert("switch_version".into(), permit.switch_version().into());
@@ -105,6 +106,8 @@ pub(super) fn closed(
             "note": closing.note,
         }),
         values: None,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -124,6 +127,8 @@ pub(super) fn reconciled(reconciling: &Reconciling<'_>, now: Timestamp) -> NewRo
             "note": format!("settled by {}: {}", reconciling.by, reconciling.reason),
         }),
         values: None,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -154,6 +159,8 @@ pub(super) fn switch(
             "what": switched(change, by, reason),
         }),
         values: None,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -186,6 +193,8 @@ pub(super) fn setting(
         route: None,
         meta,
         values: None,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -199,6 +208,23 @@ pub(super) fn started(entry: &EntryId, now: Timestamp) -> NewRow {
         route: None,
         meta: json!({ "version": env!("CARGO_PKG_VERSION") }),
         values: None,
+        nth: None,
+        epoch: None,
+    }
+}
+
+/// The heads of the other writers' chains.
+pub(super) fn heads(entry: &EntryId, heads: &[Head], now: Timestamp) -> NewRow {
+    NewRow {
+        entry: entry.clone(),
+        kind: RowKind::Heads,
+        at: now,
+        service_account: None,
+        route: None,
+        meta: json!({ "heads": heads }),
+        values: None,
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -233,6 +259,8 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
             "query": subject.query,
             "mutations": mutations,
         })),
+        nth: None,
+        epoch: None,
     }
 }
 
@@ -284,6 +312,7 @@ pub(super) fn thrown(rows: &[Row]) -> Vec<Switch> {
 /// A limit that a resume emptied: charges in rows before it do not count any more.
 #[derive(Debug)]
 pub(super) struct Emptied {
+    /// A place.
     before: u64,
     limit: String,
     service_account: String,
@@ -293,7 +322,7 @@ impl Emptied {
     fn covers(&self, row: &Row, charge: &Charge) -> bool {
         let theirs = !charge.limit.per.contains(&Per::ServiceAccount)
             || charge.key.split('/').next() == Some(self.service_account.as_str());
-        row.seq < self.before && charge.limit.name == self.limit && theirs
+        row.place < self.before && charge.limit.name == self.limit && theirs
     }
 }
 
@@ -314,7 +343,7 @@ pub(super) fn emptied(rows: &[Row]) -> Vec<Emptied> {
             }) => {
                 if let Some(limit) = tripped.remove(&service_account) {
                     emptied.push(Emptied {
-                        before: row.seq,
+                        before: row.place,
                         limit,
                         service_account,
                     });

@@ -20,7 +20,7 @@ pub struct Written {
     /// Its id.
     pub entry: EntryId,
     /// The place of its opened row: of two writes to a record the later one has the larger.
-    pub seq: u64,
+    pub place: u64,
     /// Where it stands.
     pub state: EntryState,
     /// Who wrote.
@@ -88,7 +88,7 @@ pub async fn newest(
         };
         let page = ledger.rows(filter).await?;
         for row in &page {
-            before = Some(row.seq);
+            before = Some(row.place);
             let actor: Option<Actor> = part(&row.meta, "actor");
             let run = actor.and_then(|actor| actor.claims.run);
             let wanted = chosen
@@ -137,7 +137,7 @@ pub async fn written(ledger: &dyn Ledger, id: &EntryId) -> Result<Option<Written
     let text = |name: &str| values.and_then(|values| values.get(name)?.as_str());
     Ok(Some(Written {
         entry: id.clone(),
-        seq: opened.seq,
+        place: opened.place,
         state: detail.entry.state,
         service_account: opened.service_account.clone().unwrap_or_default(),
         route: opened.route.clone().unwrap_or_default(),

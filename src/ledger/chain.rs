@@ -7,9 +7,9 @@
 //!
 //! `hash = SHA-256(DOMAIN ‖ part ‖ part ‖ …)`, where a part that is there is the byte 1, its length as 8
 //! bytes (big end first) and its bytes, and a part that is not is the byte 0. The parts, in order:
-//! hash before (32 zero bytes for the first row), writer, seq (8 bytes), entry, kind, at (microseconds
-//! since 1970, 8 bytes, two's complement), service account, route, meta (the stored text), values
-//! digest.
+//! hash before (32 zero bytes for the first row), writer, seq (8 bytes), entry, nth (8 bytes), kind, at
+//! (microseconds since 1970, 8 bytes, two's complement), service account, route, meta (the stored
+//! text), values digest.
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -33,6 +33,8 @@ pub struct Parts<'r> {
     pub seq: i64,
     /// The entry's id.
     pub entry: &'r [u8],
+    /// How many rows the entry had before it.
+    pub nth: i64,
     /// The kind's word.
     pub kind: &'r [u8],
     /// Microseconds since 1970 in UTC.
@@ -56,6 +58,7 @@ pub fn hash(before: &Hash, row: &Parts<'_>) -> Hash {
     part(&mut context, Some(row.writer));
     part(&mut context, Some(&row.seq.to_be_bytes()));
     part(&mut context, Some(row.entry));
+    part(&mut context, Some(&row.nth.to_be_bytes()));
     part(&mut context, Some(row.kind));
     part(&mut context, Some(&row.at.to_be_bytes()));
     part(&mut context, row.service_account);
@@ -93,7 +96,7 @@ fn part(context: &mut Context, bytes: Option<&[u8]>) {
         context.update(&[0]);
         return;
     };
-    // one update for flag and length: a row has ten parts
+    // one update for flag and length: a row has eleven parts
     let mut head = [1; 9];
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if let Some(place) = head.last_chunk_mut::<8>() {
@@ -118,6 +121,7 @@ mod tests {
             writer: b"W",
             seq: 1,
             entry: b"E",
+            nth: 3,
             kind: b"opened",
             at: 2,
             service_account: Some(b"a"),
@@ -135,14 +139,15 @@ mod tests {
             b"\x01\0\0\0\0\0\0\0\x20",
             &[0; 32],
             b"\x01\0\0\0\0\0\0\0\x01W\x01\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x01",
-            b"\x01\0\0\0\0\0\0\0\x01E\x01\0\0\0\0\0\0\0\x06opened",
+            b"\x01\0\0\0\0\0\0\0\x01E\x01\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x03",
+            b"\x01\0\0\0\0\0\0\0\x06opened",
             b"\x01\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x02\x01\0\0\0\0\0\0\0\x01a\0",
             b"\x01\0\0\0\0\0\0\0\x02{}\0",
         ];
         assert_eq!(hash(&GENESIS, &row()), values_digest(&[], &bytes.concat()));
         assert_eq!(
             hex(&hash(&GENESIS, &row())),
-            "5136b978d24be8d15f2ed5dc5ca7d17b7dd9c336f5706c4f59f451533be44116"
+            "fcf208a2a2e4b1ef07cca8dde32ff7b231328e0d54093e16d73dddbf31e260b0"
         );
     }
 
@@ -160,6 +165,7 @@ mod tests {
                 kind: b"pened",
                 ..row()
             },
+            Parts { nth: 4, ..row() },
             Parts { at: 3, ..row() },
             Parts {
                 service_account: None,

@@ -2,7 +2,7 @@
 //! processes may read one file; one writes.
 
 mod file;
-mod inbox;
+mod job;
 mod query;
 mod readers;
 mod verify;
@@ -10,28 +10,21 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio::sync::oneshot;
 
 use self::file::FileLock;
-use self::inbox::{Append, Prepared, Status, Values};
+use self::job::Job;
 use self::readers::Readers;
 use self::writer::Writer;
-use super::chain::{Salt, values_digest};
-use super::{Head, Ledger, NewRow, Row, RowFilter, RowKind, Verified};
+use super::inbox::{Append, Prepared, Status, read_only, stopped};
+use super::{Cursor, Head, Ledger, NewRow, Row, RowFilter, Verified};
 use crate::clock::{Entropy, entry_id};
 use crate::error::StoreError;
-
-/// Rows that may wait for the writer; more are refused.
-const QUEUE: usize = 8_192;
-/// The same in bytes: a row can hold a whole batch with its prior values.
-const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
 /// A ledger in a SQLite file.
 #[derive(Debug)]
@@ -44,9 +37,10 @@ pub struct SqliteLedger {
 /// What it takes to write. Fields are dropped in order: the lock goes last.
 #[derive(Debug)]
 struct Pen {
-    inbox: Option<Sender<Append>>,
+    inbox: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     status: Arc<Status>,
+    writer: String,
     entropy: Arc<dyn Entropy>,
     _lock: FileLock,
 }
@@ -67,21 +61,17 @@ impl SqliteLedger {
         let lock = file::lock(path)?;
         let writer = Writer::new(file::writer(path)?, &entry_id(now, &*entropy))?;
         let readers = Readers::start(path)?;
-        let status = writer.status();
-        let (inbox, appends) = channel();
+        let (status, name) = (writer.status(), writer.name().to_owned());
+        let (inbox, jobs) = channel();
         let thread = Builder::new()
             .name("ledger-writer".into())
-            .spawn(move || writer.run(&appends))
-            .map_err(|error| StoreError {
-                store: "ledger",
-                what: "cannot start a thread".into(),
-                transient: false,
-                source: Some(Box::new(error)),
-            })?;
+            .spawn(move || writer.run(&jobs))
+            .map_err(|error| StoreError::caused("ledger", "cannot start a thread", false, error))?;
         let pen = Pen {
             inbox: Some(inbox),
             thread: Some(thread),
             status,
+            writer: name,
             entropy,
             _lock: lock,
         };
@@ -111,67 +101,33 @@ impl SqliteLedger {
 }
 
 impl Pen {
-    fn prepare(&self, row: NewRow) -> Prepared {
-        Prepared {
-            at: row.at.as_microsecond(),
-            meta: row.meta.to_string(),
-            values: row.values.as_ref().map(|values| self.seal(values)),
-            entry: row.entry,
-            kind: row.kind,
-            service_account: row.service_account,
-            route: row.route,
-        }
-    }
-
-    fn seal(&self, values: &Value) -> Values {
-        let mut salt = Salt::default();
-        self.entropy.fill(&mut salt);
-        let text = values.to_string();
-        let digest = values_digest(&salt, text.as_bytes());
-        Values { text, salt, digest }
-    }
-
-    fn queue(
+    fn append(
         &self,
         rows: Vec<NewRow>,
     ) -> Result<oneshot::Receiver<Result<(), StoreError>>, StoreError> {
         if let Some(trouble) = self.status.trouble() {
             return Err(trouble);
         }
-        // What happened already has to be told; only what is yet to happen can be refused.
-        let told = rows.iter().all(|row| tells(row.kind));
-        let rows: Vec<Prepared> = rows.into_iter().map(|row| self.prepare(row)).collect();
-        let (count, bytes) = (rows.len(), rows.iter().map(Prepared::bytes).sum());
-        let queued = self.status.queued.fetch_add(count, Ordering::AcqRel);
-        let queued_bytes = self.status.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
-        if !told && (queued >= QUEUE || queued_bytes >= QUEUE_BYTES) {
-            self.status.queued.fetch_sub(count, Ordering::AcqRel);
-            self.status.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
-            let what = format!("{queued} rows of {queued_bytes} bytes wait to be written already");
-            return Err(StoreError::new("ledger", what, true));
-        }
+        let rows: Vec<Prepared> = rows
+            .into_iter()
+            .map(|row| Prepared::new(row, &*self.entropy))
+            .collect();
+        self.status.reserve(&rows)?;
         let (done, result) = oneshot::channel();
-        let sent = self
-            .inbox
-            .as_ref()
-            .map(|inbox| inbox.send(Append { rows, done }));
-        match sent {
-            Some(Ok(())) => Ok(result),
-            Some(Err(_)) | None => Err(stopped()),
-        }
+        self.send(Job::Append(Append { rows, done }))?;
+        Ok(result)
     }
-}
 
-/// Whether a row tells of what happened already.
-fn tells(kind: RowKind) -> bool {
-    matches!(
-        kind,
-        RowKind::Closed | RowKind::InDoubt | RowKind::Reconciled | RowKind::Switch
-    )
-}
+    fn raise(&self, from: u64) -> Result<oneshot::Receiver<Result<u64, StoreError>>, StoreError> {
+        let (done, result) = oneshot::channel();
+        self.send(Job::Raise { from, done })?;
+        Ok(result)
+    }
 
-fn stopped() -> StoreError {
-    StoreError::new("ledger", "the writing thread has stopped", false)
+    fn send(&self, job: Job) -> Result<(), StoreError> {
+        let sent = self.inbox.as_ref().map(|inbox| inbox.send(job));
+        sent.and_then(Result::ok).ok_or_else(stopped)
+    }
 }
 
 impl Drop for Pen {
@@ -189,14 +145,42 @@ impl Drop for Pen {
 #[async_trait]
 impl Ledger for SqliteLedger {
     async fn append(&self, rows: Vec<NewRow>) -> Result<(), StoreError> {
-        let Some(pen) = &self.pen else {
-            let what = "opened for reading only";
-            return Err(StoreError::new("ledger", what, false));
-        };
+        let pen = self.pen.as_ref().ok_or_else(read_only)?;
         if rows.is_empty() {
             return Ok(());
         }
-        let result = pen.queue(rows)?;
+        let result = pen.append(rows)?;
+        result.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    fn writer(&self) -> Option<&str> {
+        Some(&self.pen.as_ref()?.writer)
+    }
+
+    /// One process writes the file.
+    async fn alive(&self, writer: &str) -> Result<bool, StoreError> {
+        Ok(self.writer() == Some(writer))
+    }
+
+    /// There are none.
+    async fn others(&self, after: &Cursor) -> Result<(Vec<Row>, Cursor), StoreError> {
+        Ok((Vec::new(), after.clone()))
+    }
+
+    /// Never.
+    async fn changed(&self) {
+        std::future::pending().await
+    }
+
+    async fn epoch(&self) -> Result<u64, StoreError> {
+        self.readers
+            .read(|connection| query::epoch(connection))
+            .await
+    }
+
+    async fn raise_epoch(&self, from: u64) -> Result<u64, StoreError> {
+        let pen = self.pen.as_ref().ok_or_else(read_only)?;
+        let result = pen.raise(from)?;
         result.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -229,12 +213,10 @@ impl Ledger for SqliteLedger {
     }
 
     fn queued(&self) -> Option<usize> {
-        let pen = self.pen.as_ref()?;
-        Some(pen.status.queued.load(Ordering::Acquire))
+        Some(self.pen.as_ref()?.status.queued())
     }
 
     fn newest(&self) -> Option<Timestamp> {
-        let newest = self.pen.as_ref()?.status.newest()?;
-        Timestamp::from_microsecond(newest).ok()
+        self.pen.as_ref()?.status.newest()
     }
 }

@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 
 use super::Latency;
 use crate::error::StoreError;
-use crate::ledger::{Head, Ledger, NewRow, Row, RowFilter, Verified};
+use crate::ledger::{Cursor, Head, Ledger, NewRow, Row, RowFilter, Verified};
 
 /// A ledger, timed.
 #[derive(Debug)]
@@ -59,12 +59,40 @@ impl Ledger for Measured {
         self.inner.verify(published).await
     }
 
+    fn writer(&self) -> Option<&str> {
+        self.inner.writer()
+    }
+
+    async fn alive(&self, writer: &str) -> Result<bool, StoreError> {
+        self.inner.alive(writer).await
+    }
+
+    async fn others(&self, after: &Cursor) -> Result<(Vec<Row>, Cursor), StoreError> {
+        self.inner.others(after).await
+    }
+
+    async fn changed(&self) {
+        self.inner.changed().await;
+    }
+
+    async fn epoch(&self) -> Result<u64, StoreError> {
+        self.inner.epoch().await
+    }
+
+    async fn raise_epoch(&self, from: u64) -> Result<u64, StoreError> {
+        self.inner.raise_epoch(from).await
+    }
+
     fn available(&self) -> Result<(), StoreError> {
         self.inner.available()
     }
 
     fn newest(&self) -> Option<Timestamp> {
         self.inner.newest()
+    }
+
+    fn clock(&self) -> Option<Timestamp> {
+        self.inner.clock()
     }
 
     fn queued(&self) -> Option<usize> {

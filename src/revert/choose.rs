@@ -99,6 +99,6 @@ async fn named(
             }
         }
     }
-    chosen.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.seq));
+    chosen.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.place));
     Ok(chosen)
 }

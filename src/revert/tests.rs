@@ -72,7 +72,7 @@ fn create(written: &Value) -> WrittenChange {
 fn written(seq: u64, opened: i64, changes: Vec<WrittenChange>) -> Written {
     Written {
         entry: EntryId::from_text(&format!("E{seq}")),
-        seq,
+        place: seq,
         state: EntryState::Done,
         service_account: "enrichment-agent".into(),
         route: "salesforce".into(),

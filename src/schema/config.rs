@@ -19,7 +19,8 @@ pub fn config() -> Value {
                 "listen": text("IP:PORT of console, operator API, /healthz, /readyz and /metrics"),
             }), &[]),
             "control": text("memory, or redis://… where replicas share it"),
-            "ledger": text("sqlite:FILE, or postgres://… where replicas share it"),
+            "ledger": ledger(),
+            "replica": name("This process among those that share stores: the same after a restart [default: the host's name]"),
             "rules": text("The folder of rule files"),
             "unknown_callers": described(words(["deny", "reads"]), "What may be done with a credential that no service account has"),
             "service_accounts": described(list(&service_account()), "The agents"),
@@ -32,6 +33,14 @@ pub fn config() -> Value {
         schema.insert("title".into(), "writegate.yaml".into());
     }
     schema
+}
+
+/// A URL, or where it is.
+fn ledger() -> Value {
+    json!({
+        "description": "sqlite:FILE, or postgres://… where replicas share it",
+        "anyOf": [text("The URL"), secret("The URL, if it holds a password")],
+    })
 }
 
 fn name(description: &str) -> Value {

@@ -1,5 +1,6 @@
 //! Publishes the ledger's heads, each minute and at the end, to the log and to a file: up to the last
-//! published head, a row that is cut off the end is found by `ledger verify --head FILE`.
+//! published head, a row that is cut off the end is found by `ledger verify --head FILE`. Where other
+//! replicas write chains of their own, theirs are named in this one's: who cuts one off has to cut all.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,9 +15,9 @@ use crate::ledger::Head;
 /// Heads are published this often (P13).
 const EACH: Duration = Duration::from_secs(60);
 
-/// The file beside the ledger: `writegate.db.head`.
-pub(super) fn file(ledger: &Path) -> PathBuf {
-    let mut name = OsString::from(ledger);
+/// The file beside another: `writegate.db.head`.
+pub(super) fn beside(file: &Path) -> PathBuf {
+    let mut name = OsString::from(file);
     name.push(".head");
     PathBuf::from(name)
 }
@@ -24,19 +25,36 @@ pub(super) fn file(ledger: &Path) -> PathBuf {
 /// Publishes until it is dropped.
 pub(super) async fn publish(app: Arc<App>, file: PathBuf) {
     let mut minutes = tokio::time::interval(EACH);
+    let mut named = Vec::new();
     loop {
         minutes.tick().await;
-        publish_once(&app, &file).await;
+        let heads = publish_once(&app, &file).await;
+        name_others(&app, heads, &mut named).await;
     }
 }
 
-/// Publishes the heads as they are now; a failure is told in the log, which holds them too.
-pub(super) async fn publish_once(app: &App, file: &Path) {
+/// Names the heads of the other chains in this one, unless it named the same ones last.
+async fn name_others(app: &App, mut heads: Vec<Head>, named: &mut Vec<Head>) {
+    let own = app.journal.ledger().writer();
+    heads.retain(|head| Some(head.writer.as_str()) != own);
+    if heads.is_empty() || heads == *named {
+        return;
+    }
+    let now = app.clock.now();
+    match app.journal.heads(&app.entry_id(now), &heads, now).await {
+        Ok(()) => *named = heads,
+        Err(error) => tracing::warn!(%error, "the other chains' heads are not named yet"),
+    }
+}
+
+/// Publishes the heads as they are now, and returns them; a failure is told in the log, which holds
+/// them too.
+pub(super) async fn publish_once(app: &App, file: &Path) -> Vec<Head> {
     let heads = match app.journal.ledger().heads().await {
         Ok(heads) => heads,
         Err(error) => {
             tracing::error!(%error, "the ledger's heads cannot be read");
-            return;
+            return Vec::new();
         }
     };
     for head in &heads {
@@ -45,6 +63,7 @@ pub(super) async fn publish_once(app: &App, file: &Path) {
     if let Err(error) = write(file, &heads) {
         tracing::error!(%error, file = %file.display(), "the ledger's heads cannot be written");
     }
+    heads
 }
 
 /// One head a line, whole or not at all: a reader never sees half a file.

@@ -60,7 +60,7 @@ fn changed(ledger: &Path, sql: &str) -> (TempDir, PathBuf) {
     connection
         .execute_batch(
             "DROP TRIGGER rows_stay_as_they_are; DROP TRIGGER rows_stay; DROP TRIGGER rows_come_last;
-             DROP TRIGGER rows_open_once;",
+             DROP TRIGGER rows_open_once; DROP INDEX rows_by_entry;",
         )
         .unwrap();
     connection.execute_batch(sql).unwrap();
@@ -112,6 +112,7 @@ async fn an_edit_of_any_column_of_any_row_is_found() {
     let edits = [
         "writer = 'W'",
         "entry = entry || '0'",
+        "nth = nth + 7",
         "kind = CASE kind WHEN 'refused' THEN 'held' ELSE 'refused' END",
         "at = at + 1",
         "service_account = coalesce(service_account, '') || 'x'",
@@ -147,11 +148,11 @@ async fn removed_reordered_and_added_rows_are_found() {
          UPDATE rows SET seq = 6 WHERE seq = -5"
             .to_owned(),
         format!(
-            "INSERT INTO rows SELECT {}, writer, entry || '0', kind, at, service_account, route, meta,
+            "INSERT INTO rows SELECT {}, writer, entry || '0', nth, kind, at, service_account, route, meta,
              field_values, salt, values_digest, hash FROM rows WHERE seq = {rows}",
             rows + 1
         ),
-        "INSERT INTO rows SELECT 0, writer, entry || '0', kind, at, service_account, route, meta,
+        "INSERT INTO rows SELECT 0, writer, entry || '0', nth, kind, at, service_account, route, meta,
              field_values, salt, values_digest, hash FROM rows WHERE seq = 3"
             .to_owned(),
     ] {

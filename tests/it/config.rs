@@ -154,6 +154,9 @@ fn what_is_left_out_has_defaults_beside_the_file() {
     assert_eq!(config.control, ControlStore::Memory);
     let ledger = folder.0.path().join("writegate.db");
     assert_eq!(config.ledger, LedgerStore::Sqlite(ledger));
+    let host = std::process::Command::new("hostname").output().unwrap();
+    let host = String::from_utf8(host.stdout).unwrap();
+    assert_eq!(config.replica, host.trim());
     assert_eq!(config.rules, folder.0.path().join("rules"));
     assert_eq!(config.unknown_callers, UnknownCallers::Deny);
     assert!(config.service_accounts.is_empty() && config.operators.is_empty());
@@ -167,6 +170,7 @@ fn variables_take_the_place_of_scalars_and_name_the_file() {
         ("WRITEGATE_ADMIN_LISTEN", "127.0.0.1:9999"),
         ("WRITEGATE_CONTROL", "redis://r:6379"),
         ("WRITEGATE_LEDGER", "sqlite:b.db"),
+        ("WRITEGATE_REPLICA", "two.acme"),
         ("WRITEGATE_RULES", "there"),
         ("WRITEGATE_UNKNOWN_CALLERS", "reads"),
         ("WRITEGATE_SF_TOKEN", "free for secrets"),
@@ -175,8 +179,97 @@ fn variables_take_the_place_of_scalars_and_name_the_file() {
     assert_eq!(config.admin.listen, "127.0.0.1:9999".parse().unwrap());
     assert!(matches!(config.control, ControlStore::Redis(_)));
     assert_eq!(config.ledger, LedgerStore::Sqlite("b.db".into()));
+    assert_eq!(config.replica, "two.acme");
     assert_eq!(config.rules, Path::new("there"));
     assert_eq!(config.unknown_callers, UnknownCallers::Reads);
+}
+
+/// The URL of a ledger, as a mistake or as what was read.
+fn ledger(config: &str, variables: &[(&str, &str)]) -> Result<String, String> {
+    let folder = Folder::with(&format!("{MINIMAL}{config}\n"));
+    folder.file("url", "postgres://wg:hunter2@db.acme.example/file\n");
+    let loaded = load(Some(&folder.config()), &env(variables));
+    match loaded.map_err(|error| error.to_string())?.ledger {
+        LedgerStore::Postgres(url) => Ok(url.expose().to_owned()),
+        LedgerStore::Sqlite(file) => panic!("{}", file.display()),
+    }
+}
+
+#[test]
+fn the_url_of_a_ledger_can_stand_elsewhere() {
+    let url = "postgres://wg:hunter2@db.acme.example/ledger";
+    let given = [("LEDGER_URL", url)];
+    assert_eq!(ledger("ledger: { env: LEDGER_URL }", &given).unwrap(), url);
+    let from_file = ledger("ledger: { file: url }", &[]).unwrap();
+    assert_eq!(from_file, "postgres://wg:hunter2@db.acme.example/file");
+    let over = [("WRITEGATE_LEDGER", url)];
+    assert_eq!(ledger("ledger: { file: nowhere }", &over).unwrap(), url);
+    // a verb that needs no ledger needs no URL, and takes it where it is there
+    let folder = Folder::with(&format!("{MINIMAL}ledger: {{ env: LEDGER_URL }}\n"));
+    for variables in [env(&[]), env(&given)] {
+        let config = load_without_secrets(Some(&folder.config()), &variables).unwrap();
+        let LedgerStore::Postgres(found) = config.ledger else {
+            panic!("not PostgreSQL");
+        };
+        let expected = variables.get("LEDGER_URL").map_or("", String::as_str);
+        assert_eq!(found.expose(), expected);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_url_of_a_ledger_is_said_without_it() {
+    let wrong = |config: &str, variables: &[(&str, &str)]| ledger(config, variables).unwrap_err();
+    let cases = [
+        ("ledger: postgres://wg:hunter2@db", "names no database"),
+        (
+            "ledger: 'postgres://wg:hunter2@db/l?sslmode=allow'",
+            "has an unknown `sslmode`: write disable, prefer, require or verify-full",
+        ),
+        (
+            "ledger: 'postgres://wg:hunter2@db/l?sslkey=x'",
+            "unknown option `sslkey`",
+        ),
+        (
+            "ledger: postgres:wg",
+            "must be sqlite:PATH or postgres://HOST/DATABASE",
+        ),
+        (
+            "ledger: { env: LEDGER_URL }",
+            "the environment variable LEDGER_URL is not set",
+        ),
+        ("ledger: { file: nowhere }", "nowhere cannot be read"),
+        ("ledger: { env: OTHER }", "must begin with postgres://"),
+        ("ledger: []", "must be one value"),
+    ];
+    let other = [("OTHER", "redis://:hunter2@r")];
+    for (config, expected) in cases {
+        let said = wrong(config, &other);
+        assert!(
+            said.contains(expected) && said.contains("`ledger`"),
+            "{config}: {said}"
+        );
+        assert!(said.contains("writegate.yaml:"), "{config}: {said}");
+        assert!(!said.contains("hunter2"), "{config}: {said}");
+    }
+    let variable = wrong("", &[("WRITEGATE_LEDGER", "postgres://wg:hunter2@/l")]);
+    assert!(
+        variable.starts_with("WRITEGATE_LEDGER: `ledger` names no host"),
+        "{variable}"
+    );
+}
+
+#[test]
+fn a_replica_has_a_name_like_all_others() {
+    let folder = Folder::with(&format!("{MINIMAL}replica: gate-1.acme\n"));
+    assert_eq!(folder.load(&env(&[])).replica, "gate-1.acme");
+    let folder = Folder::with(&format!("{MINIMAL}replica: gate 1\n"));
+    let said = folder.errors(&env(&[]));
+    assert!(said.contains("`gate 1` is no name"), "{said}");
+    let said = folder.errors(&env(&[("WRITEGATE_REPLICA", "-x")]));
+    assert!(
+        said.contains("WRITEGATE_REPLICA: `-x` is no name"),
+        "{said}"
+    );
 }
 
 /// Every kind of mistake, some lines with two.
@@ -249,7 +342,7 @@ fn all_mistakes_are_told_together_with_their_places() {
         "writegate.yaml:20:10: `control` must be memory, redis://HOST:PORT or rediss://HOST:PORT",
         "writegate.yaml:21:9: `ledger` must be a plain file that outlives the process: write sqlite:PATH",
         "writegate.yaml:22:18: `allow` is not for `unknown_callers`: write deny or reads",
-        "writegate.yaml:23:1: the configuration has no key `extra`: it may have routes, admin, control, ledger, rules, unknown_callers, service_accounts, operators",
+        "writegate.yaml:23:1: the configuration has no key `extra`: it may have routes, admin, control, ledger, replica, rules, unknown_callers, service_accounts, operators",
         "writegate.yaml:25:11: `agents` means something else in rules: name the service account otherwise",
         "writegate.yaml:26:89: `tokens` takes fingerprints, sha256: and 64 hex digits: make one with `writegate fingerprint`",
         "writegate.yaml:28:14: this fingerprint identifies a nameless service account already, in line 26: one must not stand for two, take one out",

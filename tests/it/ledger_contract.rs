@@ -1,5 +1,6 @@
 //! What every ledger promises, run for each backend; below, what is SQLite's alone.
 
+mod postgres;
 mod sqlite;
 mod tamper;
 
@@ -8,42 +9,78 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use writegate::clock::{EntryId, SystemEntropy};
+use writegate::error::{Conflict, StoreError};
+use writegate::ledger::postgres::PostgresLedger;
 use writegate::ledger::sqlite::SqliteLedger;
-use writegate::ledger::{Head, Ledger, NewRow, Row, RowFilter, RowKind};
+use writegate::ledger::{Cursor, Head, Ledger, NewRow, Row, RowFilter, RowKind};
 
-/// Expands each case for one backend; `$make` gives a ledger in a fresh folder.
+use super::support::postgres::{Database, postgres as postgres_server};
+
+/// Expands each case for one backend; `$make` gives a fresh ledger, and what it needs to be there.
 macro_rules! contract {
     ($backend:ident, $make:path, [$($case:ident),* $(,)?]) => {
         mod $backend {
             $(#[tokio::test]
             async fn $case() {
-                let folder = tempfile::tempdir().unwrap();
-                let ledger = $make(&folder.path().join("ledger.db"));
+                let Some((ledger, _needs)) = $make(stringify!($case)) else { return };
                 super::$case(&ledger).await;
             })*
+
+            #[test]
+            fn number_of_cases() {
+                let cases = [$(stringify!($case)),*].len();
+                println!("contract of the ledger, {}: {cases} cases", stringify!($backend));
+            }
         }
     };
 }
 
-contract!(
-    on_sqlite,
-    super::open,
-    [
-        a_row_comes_back_as_it_was_written,
-        places_have_no_gaps_and_rows_come_in_their_order,
-        rows_are_found_by_each_condition,
-        pages_follow_each_other,
-        what_is_opened_and_not_closed_is_found,
-        an_entry_is_opened_once,
-        rows_of_one_append_are_written_together_or_not_at_all,
-        an_empty_ledger_is_in_order,
-        heads_name_the_newest_row,
-        a_published_head_is_in_the_chain,
-        the_newest_time_is_known_without_waiting,
-        many_at_once_make_one_chain,
-    ]
-);
+/// What every backend keeps.
+macro_rules! all_cases {
+    ($backend:ident, $make:path) => {
+        contract!(
+            $backend,
+            $make,
+            [
+                a_row_comes_back_as_it_was_written,
+                places_have_no_gaps_and_rows_come_in_their_order,
+                rows_are_found_by_each_condition,
+                pages_follow_each_other,
+                what_is_opened_and_not_closed_is_found,
+                an_entry_is_opened_once,
+                the_next_step_of_an_entry_is_taken_once,
+                a_step_that_was_taken_takes_its_append_with_it,
+                an_entry_counts_its_rows,
+                a_grant_of_an_older_epoch_is_not_written,
+                the_epoch_is_raised_by_one,
+                rows_of_one_append_are_written_together_or_not_at_all,
+                an_empty_ledger_is_in_order,
+                heads_name_the_newest_row,
+                a_published_head_is_in_the_chain,
+                heads_that_a_row_names_are_checked,
+                the_newest_time_is_known_without_waiting,
+                many_at_once_make_one_chain,
+                a_writer_knows_its_chain,
+                a_lone_writer_has_no_others,
+            ]
+        );
+    };
+}
+
+all_cases!(on_sqlite, super::fresh_file);
+all_cases!(on_postgres, super::fresh_database);
+
+fn fresh_database(case: &str) -> Option<(PostgresLedger, Database)> {
+    let database = postgres_server(case)?.database(case);
+    Some((postgres::open(&database.url(), "one"), database))
+}
+
+fn fresh_file(_: &str) -> Option<(SqliteLedger, TempDir)> {
+    let folder = tempfile::tempdir().unwrap();
+    Some((open(&folder.path().join("ledger.db")), folder))
+}
 
 fn open(path: &Path) -> SqliteLedger {
     SqliteLedger::open(path, at(0), Arc::new(SystemEntropy::default())).unwrap()
@@ -62,7 +99,31 @@ fn row(entry: &str, kind: RowKind, seconds: i64) -> NewRow {
         route: Some("salesforce".into()),
         meta: json!({"z": 1, "a": [kind.word(), null, 1.5], "ü": "\u{0} \"quoted\" \u{1F600}"}),
         values: Some(json!({"Industry": "Retail", "AnnualRevenue": 1e21, "Name": entry})),
+        nth: None,
+        epoch: None,
     }
+}
+
+/// A row that is the next step of its entry, if the entry has so many rows.
+fn step(entry: &str, kind: RowKind, nth: u32) -> NewRow {
+    NewRow {
+        nth: Some(nth),
+        ..row(entry, kind, nth.into())
+    }
+}
+
+/// A row that rests on a grant.
+fn granted(entry: &str, epoch: u64) -> NewRow {
+    NewRow {
+        epoch: Some(epoch),
+        ..row(entry, RowKind::Opened, 0)
+    }
+}
+
+fn why_not<T: std::fmt::Debug>(result: Result<T, StoreError>) -> Conflict {
+    let error = result.unwrap_err();
+    assert!(!error.transient, "{error}");
+    error.conflict.unwrap()
 }
 
 async fn append(ledger: &dyn Ledger, rows: Vec<NewRow>) {
@@ -233,9 +294,149 @@ async fn an_entry_is_opened_once(ledger: &dyn Ledger) {
     );
     first.unwrap();
     last.unwrap();
-    assert!(!again.unwrap_err().transient);
+    assert_eq!(why_not(again), Conflict::Opened);
     assert_eq!(entries(&all(ledger).await), ["A", "A", "B", "C"]);
     assert_eq!(faults(ledger, &[]).await, Vec::<String>::new());
+}
+
+async fn the_next_step_of_an_entry_is_taken_once(ledger: &dyn Ledger) {
+    append(ledger, vec![step("A", RowKind::Held, 0)]).await;
+    for wrong in [0, 2, 7] {
+        let refused = ledger
+            .append(vec![step("A", RowKind::Decided, wrong)])
+            .await;
+        assert_eq!(why_not(refused), Conflict::Moved);
+    }
+    for nth in 1..20 {
+        let take = || ledger.append(vec![step("A", RowKind::Decided, nth)]);
+        let taken = tokio::join!(take(), take(), take(), take());
+        let taken = [taken.0, taken.1, taken.2, taken.3];
+        let (mine, not): (Vec<_>, Vec<_>) = taken.into_iter().partition(Result::is_ok);
+        assert_eq!(mine.len(), 1, "step {nth}");
+        for refused in not {
+            assert_eq!(why_not(refused), Conflict::Moved);
+        }
+    }
+    let rows = all(ledger).await;
+    let steps: Vec<u32> = rows.iter().map(|row| row.nth).collect();
+    assert_eq!(steps, (0..20).collect::<Vec<u32>>());
+    assert_eq!(faults(ledger, &[]).await, Vec::<String>::new());
+}
+
+async fn a_step_that_was_taken_takes_its_append_with_it(ledger: &dyn Ledger) {
+    append(ledger, vec![step("A", RowKind::Held, 0)]).await;
+    let both = vec![
+        step("A", RowKind::Decided, 1),
+        step("A", RowKind::Expired, 2),
+    ];
+    append(ledger, both).await;
+    let torn = [
+        vec![
+            row("B", RowKind::Refused, 0),
+            step("A", RowKind::Delivered, 2),
+        ],
+        vec![
+            step("A", RowKind::Delivered, 3),
+            step("A", RowKind::Delivered, 3),
+        ],
+        vec![
+            step("A", RowKind::Delivered, 3),
+            row("C", RowKind::Refused, 0),
+            step("D", RowKind::Held, 1),
+        ],
+    ];
+    for rows in torn {
+        let (refused, beside) = tokio::join!(
+            ledger.append(rows),
+            ledger.append(vec![row("E", RowKind::Refused, 0)])
+        );
+        assert_eq!(why_not(refused), Conflict::Moved);
+        beside.unwrap();
+    }
+    assert_eq!(entries(&all(ledger).await), ["A", "A", "A", "E", "E", "E"]);
+    assert_eq!(faults(ledger, &[]).await, Vec::<String>::new());
+}
+
+async fn an_entry_counts_its_rows(ledger: &dyn Ledger) {
+    append(
+        ledger,
+        vec![row("A", RowKind::Opened, 0), row("B", RowKind::Held, 0)],
+    )
+    .await;
+    append(ledger, vec![row("A", RowKind::Closed, 1)]).await;
+    let both = vec![row("B", RowKind::Decided, 1), row("B", RowKind::Opened, 1)];
+    append(ledger, both).await;
+    append(
+        ledger,
+        vec![
+            row("B", RowKind::Closed, 2),
+            row("B", RowKind::Delivered, 2),
+        ],
+    )
+    .await;
+    append(ledger, vec![step("B", RowKind::Delivered, 5)]).await;
+    let counted: Vec<String> = all(ledger)
+        .await
+        .iter()
+        .map(|row| format!("{}{}", row.entry, row.nth))
+        .collect();
+    assert_eq!(counted, ["A0", "B0", "A1", "B1", "B2", "B3", "B4", "B5"]);
+    assert_eq!(faults(ledger, &[]).await, Vec::<String>::new());
+}
+
+async fn a_grant_of_an_older_epoch_is_not_written(ledger: &dyn Ledger) {
+    append(ledger, vec![granted("A", 1)]).await;
+    assert_eq!(ledger.raise_epoch(1).await.unwrap(), 2);
+    let late = vec![row("B", RowKind::Refused, 0), granted("B", 1)];
+    let (late, young, none) = tokio::join!(
+        ledger.append(late),
+        ledger.append(vec![granted("C", 2)]),
+        ledger.append(vec![row("A", RowKind::Closed, 1)]),
+    );
+    assert_eq!(why_not(late), Conflict::Epoch);
+    young.unwrap();
+    none.unwrap();
+    assert_eq!(entries(&all(ledger).await), ["A", "C", "A"]);
+    assert_eq!(faults(ledger, &[]).await, Vec::<String>::new());
+    // whatever is under way when it is raised, is written before it or not at all
+    for epoch in 2..20 {
+        let names = [0, 1, 2, 3].map(|number| format!("{epoch} {number}"));
+        let write = |name: &str| ledger.append(vec![granted(name, epoch)]);
+        let (raised, one, two, three, four) = tokio::join!(
+            async {
+                let raised = ledger.raise_epoch(epoch).await.unwrap();
+                (raised, all(ledger).await.len())
+            },
+            write(&names[0]),
+            write(&names[1]),
+            write(&names[2]),
+            write(&names[3]),
+        );
+        assert_eq!(raised.0, epoch + 1);
+        for refused in [one, two, three, four].into_iter().filter(Result::is_err) {
+            assert_eq!(why_not(refused), Conflict::Epoch);
+        }
+        assert_eq!(all(ledger).await.len(), raised.1);
+        assert_eq!(why_not(write("late").await), Conflict::Epoch);
+    }
+}
+
+async fn the_epoch_is_raised_by_one(ledger: &dyn Ledger) {
+    assert_eq!(ledger.epoch().await.unwrap(), 1);
+    for epoch in 1..5 {
+        for wrong in [0, epoch + 1, u64::MAX] {
+            assert_eq!(why_not(ledger.raise_epoch(wrong).await), Conflict::Epoch);
+        }
+        let raise = || ledger.raise_epoch(epoch);
+        let raised = tokio::join!(raise(), raise(), raise());
+        let raised = [raised.0, raised.1, raised.2];
+        let mine = raised
+            .iter()
+            .filter(|raised| matches!(raised, Ok(new) if *new == epoch + 1));
+        assert_eq!(mine.count(), 1, "{raised:?}");
+        assert_eq!(ledger.epoch().await.unwrap(), epoch + 1);
+    }
+    assert_eq!(all(ledger).await, []);
 }
 
 async fn rows_of_one_append_are_written_together_or_not_at_all(ledger: &dyn Ledger) {
@@ -320,6 +521,54 @@ async fn a_published_head_is_in_the_chain(ledger: &dyn Ledger) {
     for head in wrong {
         let faults = faults(ledger, &[published[0].clone(), head.clone()]).await;
         assert_eq!(faults.len(), 1, "{head:?}: {faults:?}");
+    }
+}
+
+/// A row of this chain that names heads, as a replica does with those of the others.
+fn naming(heads: &[Head]) -> NewRow {
+    NewRow {
+        meta: json!({ "heads": heads }),
+        values: None,
+        ..row("heads", RowKind::Heads, 0)
+    }
+}
+
+async fn heads_that_a_row_names_are_checked(ledger: &dyn Ledger) {
+    append(ledger, vec![row("A", RowKind::Opened, 0)]).await;
+    let head = ledger.heads().await.unwrap().remove(0);
+    append(ledger, vec![naming(std::slice::from_ref(&head))]).await;
+    assert_eq!(faults(ledger, &[]).await, Vec::<String>::new());
+    let gone = Head {
+        writer: "a writer that is gone".into(),
+        ..head.clone()
+    };
+    let other = Head {
+        hash: "00".repeat(32),
+        ..head
+    };
+    append(ledger, vec![naming(&[gone, other])]).await;
+    let faults = faults(ledger, &[]).await;
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    let named = |fault: &String| fault.contains("row 3 of ");
+    assert!(faults.iter().all(named), "{faults:?}");
+}
+
+async fn a_writer_knows_its_chain(ledger: &dyn Ledger) {
+    append(ledger, vec![row("A", RowKind::Opened, 0)]).await;
+    let writer = ledger.writer().unwrap();
+    assert_eq!(all(ledger).await[0].writer, writer);
+    assert!(ledger.alive(writer).await.unwrap());
+    assert!(!ledger.alive("nobody").await.unwrap());
+}
+
+async fn a_lone_writer_has_no_others(ledger: &dyn Ledger) {
+    append(ledger, vec![row("A", RowKind::Opened, 0)]).await;
+    for after in [
+        Cursor::default(),
+        Cursor::behind(&ledger.heads().await.unwrap()),
+    ] {
+        let (rows, cursor) = ledger.others(&after).await.unwrap();
+        assert_eq!((rows, cursor), (vec![], after));
     }
 }
 

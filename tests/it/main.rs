@@ -42,6 +42,7 @@ mod sandbox;
 mod schema;
 mod secrets;
 mod server;
+mod shared_ledger;
 mod shutdown;
 mod slow_arrivals;
 mod support;

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use writegate::control::{ControlState, SwitchChange};
 
 pub(crate) mod client;
+pub(crate) mod cut;
 pub(crate) mod doctored;
 pub(crate) mod faulty;
 pub(crate) mod front;
 pub(crate) mod house;
+pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod shapes;
 pub(crate) mod study;

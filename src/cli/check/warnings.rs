@@ -1,6 +1,7 @@
 //! What is allowed in a configuration but probably not meant.
 
 use crate::config::{Config, ControlStore, LedgerStore, Mode, Role, Route, ServiceAccount};
+use crate::ledger::postgres::Address;
 
 /// One line each, in the order of the file.
 pub(super) fn of_config(config: &Config) -> Vec<String> {
@@ -47,8 +48,21 @@ fn of_stores(config: &Config, warnings: &mut Vec<String>) {
     if let ControlStore::Redis(_) = config.control {
         warnings.push("`control` is Redis, which `serve` of this version refuses".into());
     }
-    if let LedgerStore::Postgres(_) = config.ledger {
-        warnings.push("`ledger` is PostgreSQL, which `serve` of this version refuses".into());
+    let LedgerStore::Postgres(url) = &config.ledger else {
+        return;
+    };
+    if config.control == ControlStore::Memory {
+        warnings.push(
+            "`ledger` is PostgreSQL, `control` is memory: a second replica would count limits and \
+             hear of kill switches by itself"
+                .into(),
+        );
+    }
+    if Address::parse(url.expose()).is_ok_and(|address| address.is_unverified()) {
+        warnings.push(
+            "`ledger` takes any certificate, or none, of a server elsewhere: use sslmode=verify-full"
+                .into(),
+        );
     }
 }
 

@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use crate::error::StoreError;
 
 /// One script for each version, in order; `user_version` says how many a file has had.
-const VERSIONS: [&str; 1] = [include_str!("../schema/1.sql")];
+const VERSIONS: [&str; 1] = [include_str!("schema/1.sql")];
 
 /// `user_version` of a file that is up to date.
 const CURRENT: i64 = 1;
@@ -185,22 +185,12 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn io_error(what: String, error: std::io::Error) -> StoreError {
-    StoreError {
-        store: "ledger",
-        what,
-        transient: false,
-        source: Some(Box::new(error)),
-    }
+    StoreError::caused("ledger", what, false, error)
 }
 
 /// An error of SQLite as the store's.
 pub(super) fn failed(what: impl Into<String>, error: rusqlite::Error) -> StoreError {
-    StoreError {
-        store: "ledger",
-        what: what.into(),
-        transient: passes(&error),
-        source: Some(Box::new(error)),
-    }
+    StoreError::caused("ledger", what, passes(&error), error)
 }
 
 /// Whether the cause may pass by itself. What was lost after a failed sync does not come back by

@@ -13,7 +13,7 @@ use crate::ledger::{Head, Row, RowFilter, RowKind};
 
 /// The columns of [`Row`], in the order in which `read` takes them.
 const COLUMNS: &str = "rows.seq, rows.writer, rows.entry, rows.kind, rows.at, \
-    rows.service_account, rows.route, rows.meta, rows.field_values, rows.hash";
+    rows.service_account, rows.route, rows.meta, rows.field_values, rows.hash, rows.nth";
 
 /// Rows that match.
 pub(super) fn rows(connection: &Connection, filter: &RowFilter) -> Result<Vec<Row>, StoreError> {
@@ -43,6 +43,16 @@ pub(super) fn head(connection: &Connection) -> Result<Option<Head>, StoreError> 
         hash: row.hash,
         at: row.at,
     }))
+}
+
+/// The epoch.
+pub(super) fn epoch(connection: &Connection) -> Result<u64, StoreError> {
+    let epoch: i64 = connection
+        .query_row("SELECT epoch FROM epoch", [], |row| row.get(0))
+        .map_err(|error| failed("cannot read the epoch", error))?;
+    u64::try_from(epoch)
+        .ok()
+        .ok_or_else(|| StoreError::new("ledger", "the epoch is negative", false))
 }
 
 fn select(filter: &RowFilter) -> (String, Vec<SqlValue>) {
@@ -113,6 +123,7 @@ fn all(
 fn read(row: &SqlRow<'_>) -> Result<Row, StoreError> {
     let cannot = |error| failed("cannot read a row", error);
     let seq: i64 = row.get(0).map_err(cannot)?;
+    let nth: i64 = row.get(10).map_err(cannot)?;
     let damaged = |what: &str| {
         let what = format!("row {seq} is damaged: {what}; run `writegate ledger verify`");
         StoreError::new("ledger", what, false)
@@ -121,12 +132,17 @@ fn read(row: &SqlRow<'_>) -> Result<Row, StoreError> {
     let meta: String = row.get(7).map_err(cannot)?;
     let values: Option<String> = row.get(8).map_err(cannot)?;
     let hash: Vec<u8> = row.get(9).map_err(cannot)?;
+    let place = u64::try_from(seq)
+        .ok()
+        .ok_or_else(|| damaged("its place is negative"))?;
     Ok(Row {
-        seq: u64::try_from(seq)
-            .ok()
-            .ok_or_else(|| damaged("its place is negative"))?,
+        place,
+        seq: place,
         writer: row.get(1).map_err(cannot)?,
         entry: EntryId::from_text(&row.get::<_, String>(2).map_err(cannot)?),
+        nth: u32::try_from(nth)
+            .ok()
+            .ok_or_else(|| damaged("its place in its entry is out of range"))?,
         kind: RowKind::from_word(&kind).ok_or_else(|| damaged("its kind is unknown"))?,
         at: Timestamp::from_microsecond(row.get(4).map_err(cannot)?)
             .ok()

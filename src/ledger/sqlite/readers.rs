@@ -50,11 +50,8 @@ impl Readers {
             let thread = Builder::new()
                 .name(format!("ledger-reader-{number}"))
                 .spawn(move || work(connection, &jobs, &closing))
-                .map_err(|error| StoreError {
-                    store: "ledger",
-                    what: "cannot start a thread".into(),
-                    transient: false,
-                    source: Some(Box::new(error)),
+                .map_err(|error| {
+                    StoreError::caused("ledger", "cannot start a thread", false, error)
                 })?;
             readers.push(Reader { thread, interrupt });
         }

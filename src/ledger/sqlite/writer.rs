@@ -7,19 +7,19 @@
 //! repeated after it failed can succeed for data that is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, params};
-use tokio::sync::oneshot;
 
 use super::file::{failed, passes};
-use super::inbox::{Append, Prepared, Status, Trouble};
+use super::job::Job;
+use super::query;
 use crate::clock::EntryId;
-use crate::error::StoreError;
+use crate::error::{Conflict, StoreError};
 use crate::ledger::RowKind;
-use crate::ledger::chain::{GENESIS, Hash, Parts, hash};
+use crate::ledger::chain::{GENESIS, Hash, hash};
+use crate::ledger::inbox::{Prepared, Status, Trouble};
 
 /// Rows in one transaction.
 const BATCH: usize = 512;
@@ -31,11 +31,26 @@ const PROBE_EVERY: Duration = Duration::from_millis(250);
 const CHECKPOINT_ROWS: usize = 2_000;
 const CHECKPOINT_COMMITS: usize = 200;
 
-/// The end of the chain.
+/// The end of the chain, and the epoch.
 #[derive(Clone, Copy, Debug)]
 struct End {
     seq: i64,
     hash: Hash,
+    epoch: u64,
+}
+
+/// Why a job did nothing.
+enum Stop {
+    /// That caller's own doing.
+    Conflict(Conflict),
+    /// Everybody's trouble.
+    Store(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error)
+    }
 }
 
 #[derive(Debug)]
@@ -56,6 +71,7 @@ impl Writer {
         let newest: Option<i64> = connection
             .query_row("SELECT max(at) FROM rows", [], |row| row.get(0))
             .map_err(cannot)?;
+        let epoch = query::epoch(&connection)?;
         let last = connection.query_row(
             "SELECT writer, seq, hash FROM rows ORDER BY seq DESC LIMIT 1",
             [],
@@ -65,6 +81,7 @@ impl Writer {
                     End {
                         seq: row.get(1)?,
                         hash: row.get(2)?,
+                        epoch,
                     },
                 ))
             },
@@ -75,6 +92,7 @@ impl Writer {
                 let end = End {
                     seq: 0,
                     hash: GENESIS,
+                    epoch,
                 };
                 (name.as_str().to_owned(), end)
             }
@@ -93,8 +111,13 @@ impl Writer {
         Arc::clone(&self.status)
     }
 
+    /// Whose chain it is.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Writes until nobody can append any more.
-    pub(super) fn run(mut self, inbox: &Receiver<Append>) {
+    pub(super) fn run(mut self, inbox: &Receiver<Job>) {
         loop {
             let waits = self
                 .status
@@ -122,31 +145,27 @@ impl Writer {
     }
 
     /// What is queued, up to the size of a transaction.
-    fn batch(&self, first: Append, inbox: &Receiver<Append>) -> Vec<Append> {
-        let mut rows = first.rows.len();
+    fn batch(&self, first: Job, inbox: &Receiver<Job>) -> Vec<Job> {
+        let mut rows = first.rows().len();
         let mut batch = vec![first];
         while rows < BATCH
             && let Ok(next) = inbox.try_recv()
         {
-            rows += next.rows.len();
+            rows += next.rows().len();
             batch.push(next);
         }
-        let bytes = batch
-            .iter()
-            .flat_map(|append| &append.rows)
-            .map(Prepared::bytes)
-            .sum();
-        self.status.queued.fetch_sub(rows, Ordering::AcqRel);
-        self.status.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        for job in &batch {
+            self.status.release(job.rows());
+        }
         batch
     }
 
-    fn commit(&mut self, batch: Vec<Append>) {
+    fn commit(&mut self, batch: Vec<Job>) {
         match self.write(&batch) {
             Ok((end, results)) => {
                 self.end = end;
-                for (append, result) in batch.into_iter().zip(results) {
-                    answer(append.done, result);
+                for (job, result) in batch.into_iter().zip(results) {
+                    job.answer(result);
                 }
                 self.checkpoint_when_due();
             }
@@ -158,19 +177,22 @@ impl Writer {
     }
 
     /// One transaction; where the chain ends then, and what each caller hears.
-    fn write(&mut self, batch: &[Append]) -> rusqlite::Result<(End, Vec<Result<(), StoreError>>)> {
+    fn write(&mut self, batch: &[Job]) -> rusqlite::Result<(End, Vec<Result<u64, StoreError>>)> {
         let mut end = self.end;
         let mut results = Vec::with_capacity(batch.len());
         self.execute("BEGIN IMMEDIATE")?;
-        for append in batch {
-            results.push(self.add_all(&append.rows, &mut end)?);
+        for job in batch {
+            results.push(match job {
+                Job::Append(append) => self.add_all(&append.rows, &mut end)?,
+                Job::Raise { from, .. } => self.raise(*from, &mut end)?,
+            });
         }
         self.execute("COMMIT")?;
         let written = batch
             .iter()
             .zip(&results)
             .filter(|(_, result)| result.is_ok());
-        for row in written.flat_map(|(append, _)| &append.rows) {
+        for row in written.flat_map(|(job, _)| job.rows()) {
             self.status.wrote(row.at);
             self.since_checkpoint.0 += 1;
         }
@@ -184,7 +206,7 @@ impl Writer {
         &self,
         rows: &[Prepared],
         end: &mut End,
-    ) -> rusqlite::Result<Result<(), StoreError>> {
+    ) -> rusqlite::Result<Result<u64, StoreError>> {
         let before = *end;
         // a single statement that is not allowed leaves nothing behind by itself
         let several = rows.len() > 1;
@@ -193,15 +215,15 @@ impl Writer {
         }
         let added = rows.iter().try_for_each(|row| self.add(row, end));
         let result = match added {
-            Ok(()) => Ok(()),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            Ok(()) => Ok(end.epoch),
+            Err(Stop::Conflict(conflict)) => {
                 *end = before;
                 if several {
                     self.execute("ROLLBACK TO caller")?;
                 }
-                Err(failed("cannot append", error))
+                Err(StoreError::conflict(conflict))
             }
-            Err(error) => return Err(error),
+            Err(Stop::Store(error)) => return Err(error),
         };
         if several {
             self.execute("RELEASE caller")?;
@@ -210,32 +232,27 @@ impl Writer {
     }
 
     /// Adds one row at the end of the chain.
-    fn add(&self, row: &Prepared, end: &mut End) -> rusqlite::Result<()> {
+    fn add(&self, row: &Prepared, end: &mut End) -> Result<(), Stop> {
+        if row.epoch.is_some_and(|epoch| epoch < end.epoch) {
+            return Err(Stop::Conflict(Conflict::Epoch));
+        }
+        let nth = self.nth(row)?;
+        if row.nth.is_some_and(|expected| expected != nth) {
+            return Err(Stop::Conflict(Conflict::Moved));
+        }
         let seq = end.seq.saturating_add(1);
         let values = row.values.as_ref();
-        let hash = hash(
-            &end.hash,
-            &Parts {
-                writer: self.name.as_bytes(),
-                seq,
-                entry: row.entry.as_str().as_bytes(),
-                kind: row.kind.word().as_bytes(),
-                at: row.at,
-                service_account: row.service_account.as_deref().map(str::as_bytes),
-                route: row.route.as_deref().map(str::as_bytes),
-                meta: row.meta.as_bytes(),
-                values_digest: values.map(|values| values.digest.as_slice()),
-            },
-        );
+        let hash = hash(&end.hash, &row.parts(&self.name, seq, nth));
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO rows (seq, writer, entry, kind, at, service_account, route, meta, \
+            "INSERT INTO rows (seq, writer, entry, nth, kind, at, service_account, route, meta, \
              field_values, salt, values_digest, hash) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?;
-        insert.execute(params![
+        let inserted = insert.execute(params![
             seq,
             self.name,
             row.entry.as_str(),
+            nth,
             row.kind.word(),
             row.at,
             row.service_account,
@@ -245,10 +262,36 @@ impl Writer {
             values.map(|values| values.salt.as_slice()),
             values.map(|values| values.digest.as_slice()),
             hash.as_slice(),
-        ])?;
+        ]);
+        match inserted {
+            Ok(_) => {}
+            // the one thing that the file refuses and that was not looked at before
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                return Err(Stop::Conflict(Conflict::Opened));
+            }
+            Err(error) => return Err(Stop::Store(error)),
+        }
         self.keep_unclosed(row, seq)?;
-        *end = End { seq, hash };
+        *end = End { seq, hash, ..*end };
         Ok(())
+    }
+
+    /// How many rows its entry has.
+    fn nth(&self, row: &Prepared) -> rusqlite::Result<u32> {
+        self.connection
+            .prepare_cached("SELECT coalesce(max(nth) + 1, 0) FROM rows WHERE entry = ?1")?
+            .query_row([row.entry.as_str()], |row| row.get(0))
+    }
+
+    fn raise(&self, from: u64, end: &mut End) -> rusqlite::Result<Result<u64, StoreError>> {
+        if from != end.epoch {
+            return Ok(Err(StoreError::conflict(Conflict::Epoch)));
+        }
+        end.epoch = end.epoch.saturating_add(1);
+        self.connection
+            .prepare_cached("UPDATE epoch SET epoch = ?1")?
+            .execute([i64::try_from(end.epoch).unwrap_or(i64::MAX)])?;
+        Ok(Ok(end.epoch))
     }
 
     fn keep_unclosed(&self, row: &Prepared, seq: i64) -> rusqlite::Result<()> {
@@ -273,7 +316,8 @@ impl Writer {
             | RowKind::Delivered
             | RowKind::Setting
             | RowKind::Switch
-            | RowKind::Started => Ok(()),
+            | RowKind::Started
+            | RowKind::Heads => Ok(()),
         }
     }
 
@@ -304,9 +348,7 @@ impl Writer {
         let passes = passes(error);
         tracing::error!(%error, passes, "the ledger {what}; writes are refused");
         let what = format!("{what}: {error}");
-        self.status
-            .trouble
-            .store(Some(Arc::new(Trouble { what, passes })));
+        self.status.fail(Trouble { what, passes });
         if !self.connection.is_autocommit()
             && let Err(error) = self.execute("ROLLBACK")
         {
@@ -314,13 +356,13 @@ impl Writer {
         }
     }
 
-    fn refuse(&self, batch: Vec<Append>) {
-        for append in batch {
+    fn refuse(&self, batch: Vec<Job>) {
+        for job in batch {
             let error = self
                 .status
                 .trouble()
                 .unwrap_or_else(|| StoreError::new("ledger", "could not write a moment ago", true));
-            answer(append.done, Err(error));
+            job.answer(Err(error));
         }
     }
 
@@ -332,7 +374,7 @@ impl Writer {
             .and_then(|()| self.execute("COMMIT"));
         match probed {
             Ok(()) => {
-                self.status.trouble.store(None);
+                self.status.recover();
                 tracing::info!("the ledger can write again");
             }
             Err(error) => self.fail("cannot write", &error),
@@ -349,9 +391,4 @@ impl Writer {
             tracing::error!(%error, "cannot close the ledger");
         }
     }
-}
-
-/// Tells a caller; one that hung up does not want to know.
-fn answer(done: oneshot::Sender<Result<(), StoreError>>, result: Result<(), StoreError>) {
-    drop(done.send(result));
 }

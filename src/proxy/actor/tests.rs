@@ -29,6 +29,7 @@ fn config() -> Config {
         },
         control: ControlStore::Memory,
         ledger: LedgerStore::Sqlite(PathBuf::from("x.db")),
+        replica: "one".into(),
         rules: PathBuf::from("rules"),
         unknown_callers: UnknownCallers::Deny,
         service_accounts: vec![

@@ -341,7 +341,7 @@ routes:
   - {{ name: hubspot, crm: hubspot, listen: 0.0.0.0:8444, public_url: https://gate, upstream: https://api.hubapi.com }}
 admin: {{ listen: 0.0.0.0:9090 }}
 control: redis://r
-ledger: postgres://db/w
+ledger: postgres://db/w?sslmode=require
 service_accounts:
   - {{ name: a, keys: [\"{TOKEN}\"] }}
   - {{ name: b, credentials: {{ hubspot: {{ env: HS }} }} }}
@@ -367,7 +367,7 @@ operators:
             "route hubspot listens on 0.0.0.0:8444 without `tls`: tokens travel in clear text",
             "`admin` listens on 0.0.0.0:9090 without TLS: operators' tokens travel in clear text",
             "`control` is Redis, which `serve` of this version refuses",
-            "`ledger` is PostgreSQL, which `serve` of this version refuses",
+            "`ledger` takes any certificate, or none, of a server elsewhere: use sslmode=verify-full",
             "service account a has `keys` but no `credentials`: there is nothing to send the CRM",
             "service account b has no tokens, clients, keys or certs: nobody will ever be it",
             "service account b has `credentials` but no `keys`: they are used for its releases only",

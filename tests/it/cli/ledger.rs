@@ -25,6 +25,8 @@ fn ledger(folder: &Path) -> (PathBuf, Head) {
         route: Some("salesforce".into()),
         meta: json!({ "verdict": "deny" }),
         values: Some(json!({ "Amount": number })),
+        nth: None,
+        epoch: None,
     });
     let rows: Vec<NewRow> = rows.collect();
     let runtime = tokio::runtime::Builder::new_current_thread()

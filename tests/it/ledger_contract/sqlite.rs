@@ -165,6 +165,7 @@ async fn no_row_is_changed_or_deleted_even_by_hand() {
     for refused in [
         "UPDATE rows SET meta = '{}' WHERE seq = 2",
         "UPDATE rows SET seq = 9 WHERE seq = 3",
+        "UPDATE rows SET nth = 9 WHERE seq = 2",
         "UPDATE rows SET field_values = '{}' WHERE seq = 2",
         "UPDATE rows SET salt = NULL WHERE seq = 2",
         "UPDATE rows SET field_values = NULL WHERE seq = 2",
@@ -172,7 +173,7 @@ async fn no_row_is_changed_or_deleted_even_by_hand() {
         "DELETE FROM rows WHERE seq = 3",
         "DELETE FROM rows",
         "INSERT OR REPLACE INTO rows SELECT * FROM rows WHERE seq = 2",
-        "INSERT INTO rows SELECT 0, writer, entry, 'held', at, NULL, NULL, meta, NULL, NULL, NULL, \
+        "INSERT INTO rows SELECT 0, writer, entry, 9, 'held', at, NULL, NULL, meta, NULL, NULL, NULL, \
          hash FROM rows WHERE seq = 2",
     ] {
         let error = by_hand.execute(refused, []).unwrap_err();

@@ -17,10 +17,11 @@ use super::{append, at, row};
 const ROWS: i64 = 1_000;
 
 /// The columns, `seq` first.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "seq",
     "writer",
     "entry",
+    "nth",
     "kind",
     "at",
     "service_account",
@@ -81,6 +82,7 @@ impl Victim {
             .execute_batch(
                 "DROP TRIGGER rows_stay_as_they_are; DROP TRIGGER rows_stay;
                  DROP TRIGGER rows_come_last; DROP TRIGGER rows_open_once;
+                 DROP INDEX rows_by_entry;
                  CREATE TABLE pristine AS SELECT * FROM rows;
                  CREATE UNIQUE INDEX pristine_seq ON pristine (seq);
                  PRAGMA synchronous = off;",
@@ -163,6 +165,7 @@ fn each_row_is_guarded() {
     let edits = [
         ("writer", "writer || 'x'"),
         ("entry", "entry || 'x'"),
+        ("nth", "nth + 7"),
         ("kind", "iif(kind = 'opened', 'closed', 'opened')"),
         ("at", "at + 1"),
         ("service_account", "service_account || 'x'"),
@@ -325,7 +328,7 @@ fn hash_again(by_hand: &Connection, seq: i64) -> Hash {
     let before = by_hand.query_row("SELECT hash FROM rows WHERE seq = ?1", [seq - 1], |row| {
         row.get(0)
     });
-    let texts = "SELECT writer, entry, kind, service_account, route, meta, at, values_digest \
+    let texts = "SELECT writer, entry, kind, service_account, route, meta, at, values_digest, nth \
                  FROM rows WHERE seq = ?1";
     let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<Hash> {
         let text = |place: usize| row.get::<_, String>(place);
@@ -336,6 +339,7 @@ fn hash_again(by_hand: &Connection, seq: i64) -> Hash {
             writer: writer.as_bytes(),
             seq,
             entry: entry.as_bytes(),
+            nth: row.get(8)?,
             kind: kind.as_bytes(),
             at: row.get(6)?,
             service_account: Some(service_account.as_bytes()),
@@ -383,7 +387,7 @@ fn every_bit_of_a_row_is_guarded() {
     let mut cases = 0;
     for column in COLUMNS
         .into_iter()
-        .filter(|column| !["seq", "at"].contains(column))
+        .filter(|column| !["seq", "nth", "at"].contains(column))
     {
         let read =
             format!("SELECT CAST({column} AS BLOB), typeof({column}) FROM rows WHERE seq = 2");
@@ -402,7 +406,7 @@ fn every_bit_of_a_row_is_guarded() {
         victim.restore();
     }
     for bit in 0..63 {
-        for column in ["at", "seq"] {
+        for column in ["at", "nth", "seq"] {
             let flip = format!(
                 "UPDATE rows SET {column} = ({column} | {m}) - ({column} & {m})",
                 m = 1_i64 << bit

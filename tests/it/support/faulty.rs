@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use writegate::error::StoreError;
-use writegate::ledger::{Head, Ledger, NewRow, Row, RowFilter, RowKind, Verified};
+use writegate::ledger::{Cursor, Head, Ledger, NewRow, Row, RowFilter, RowKind, Verified};
 
-/// A ledger that refuses to write while it is told to, and that can be made to wait.
+/// A ledger that refuses to write while it is told to, and that can be made to wait. It has no clock:
+/// that of a house may show anything.
 #[derive(Debug)]
 pub(crate) struct FaultyLedger {
     inner: Arc<dyn Ledger>,
@@ -151,6 +152,30 @@ impl Ledger for FaultyLedger {
 
     async fn verify(&self, published: &[Head]) -> Result<Verified, StoreError> {
         self.inner.verify(published).await
+    }
+
+    fn writer(&self) -> Option<&str> {
+        self.inner.writer()
+    }
+
+    async fn alive(&self, writer: &str) -> Result<bool, StoreError> {
+        self.inner.alive(writer).await
+    }
+
+    async fn others(&self, after: &Cursor) -> Result<(Vec<Row>, Cursor), StoreError> {
+        self.inner.others(after).await
+    }
+
+    async fn changed(&self) {
+        self.inner.changed().await;
+    }
+
+    async fn epoch(&self) -> Result<u64, StoreError> {
+        self.inner.epoch().await
+    }
+
+    async fn raise_epoch(&self, from: u64) -> Result<u64, StoreError> {
+        self.inner.raise_epoch(from).await
     }
 
     fn available(&self) -> Result<(), StoreError> {

@@ -321,6 +321,7 @@ fn config(upstream: &Uri, unknown_callers: UnknownCallers) -> Config {
         },
         control: ControlStore::Memory,
         ledger: LedgerStore::Sqlite(PathBuf::from("ledger.db")),
+        replica: "one".into(),
         rules: PathBuf::from("rules"),
         unknown_callers,
         service_accounts: vec![

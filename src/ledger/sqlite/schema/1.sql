@@ -4,6 +4,7 @@ CREATE TABLE rows (
     seq             INTEGER PRIMARY KEY,        -- place in the chain, from 1, without gaps
     writer          TEXT NOT NULL,              -- whose chain; one for each file
     entry           TEXT NOT NULL,
+    nth             INTEGER NOT NULL,           -- how many rows the entry had before it
     kind            TEXT NOT NULL,
     at              INTEGER NOT NULL,           -- microseconds since 1970, UTC
     service_account TEXT,
@@ -15,7 +16,7 @@ CREATE TABLE rows (
     hash            BLOB NOT NULL               -- SHA-256 over all this and the hash before
 ) STRICT;
 
-CREATE INDEX rows_by_entry ON rows (entry);
+CREATE UNIQUE INDEX rows_by_entry ON rows (entry, nth);
 CREATE INDEX rows_by_kind ON rows (kind);
 CREATE INDEX rows_by_service_account ON rows (service_account);
 CREATE INDEX rows_by_time ON rows (at);
@@ -27,6 +28,10 @@ CREATE TABLE unclosed (
     seq   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Grants of an older epoch are not written any more.
+CREATE TABLE epoch (epoch INTEGER NOT NULL) STRICT;
+INSERT INTO epoch VALUES (1);
+
 -- Written to find out whether the disk takes writes again.
 CREATE TABLE probe (writes INTEGER NOT NULL) STRICT;
 INSERT INTO probe VALUES (0);
@@ -35,7 +40,7 @@ CREATE TRIGGER rows_stay_as_they_are BEFORE UPDATE ON rows
 WHEN NOT (
     NEW.field_values IS NULL AND NEW.salt IS NULL
     AND NEW.seq IS OLD.seq AND NEW.writer IS OLD.writer AND NEW.entry IS OLD.entry
-    AND NEW.kind IS OLD.kind AND NEW.at IS OLD.at
+    AND NEW.nth IS OLD.nth AND NEW.kind IS OLD.kind AND NEW.at IS OLD.at
     AND NEW.service_account IS OLD.service_account AND NEW.route IS OLD.route
     AND NEW.meta IS OLD.meta AND NEW.values_digest IS OLD.values_digest AND NEW.hash IS OLD.hash
 )
