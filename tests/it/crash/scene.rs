@@ -219,11 +219,11 @@ impl Life {
     /// kill -9, and all that was sent has arrived.
     pub(super) async fn kill(self) {
         self.program.strike();
-        self.is_over().await;
+        self.ended().await;
     }
 
     /// The program is gone, or soon will be; all that it sent has arrived.
-    pub(super) async fn is_over(self) {
+    pub(super) async fn ended(self) {
         let mut program = Arc::into_inner(self.program).unwrap();
         let ended = spawn_blocking(move || program.ended());
         timeout(PATIENCE, ended).await.unwrap().unwrap();
