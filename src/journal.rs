@@ -4,6 +4,7 @@
 pub mod read;
 mod rows;
 pub mod sent;
+mod sweep;
 pub mod written;
 
 use std::borrow::Cow;
@@ -19,7 +20,7 @@ use crate::error::{RefusalKind, StoreError};
 use crate::gate::Permit;
 use crate::ledger::{Head, Ledger, NewRow, Row, RowFilter, RowKind};
 use crate::mutation::{
-    Acting, Actor, ChangeSet, Charge, Observed, Origin, Outcome, OutcomeState, Snapshot, Verdict,
+    Acting, Actor, ChangeSet, Charge, Observed, Origin, Outcome, Snapshot, Verdict,
 };
 
 /// A clock this far behind the newest row, or from the store's, is not to be trusted; less is two cores
@@ -308,56 +309,6 @@ impl Journal {
     ) -> bool {
         let row = rows::switch(entry, change, by, reason, now);
         self.append_in_the_end(row).await
-    }
-
-    /// Marks what a crash left open as in doubt; returns the entries. Call once, before serving. What
-    /// another writer that lives has opened may be under way.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn sweep(&self, now: Timestamp) -> Result<Vec<EntryId>, StoreError> {
-        let mut open = self.ledger.unclosed().await?;
-        let doubted = read::doubted(&*self.ledger).await?;
-        open.retain(|row| !doubted.contains(&row.entry));
-        let open = self.left_behind(open).await?;
-        let rows: Vec<NewRow> = open
-            .iter()
-            .map(|row| {
-                let closing = Closing {
-                    status: None,
-                    sent: true,
-                    // What could not be taken apart has one outcome.
-                    outcomes: vec![
-                        Outcome::of(OutcomeState::Unknown);
-                        rows::mutations_of(row).max(1)
-                    ],
-                    note: Some("the process ended before the outcome was known".into()),
-                };
-                rows::closed(
-                    &row.entry,
-                    row.service_account.as_deref().unwrap_or_default(),
-                    row.route.as_deref().unwrap_or_default(),
-                    &closing,
-                    now,
-                )
-            })
-            .collect();
-        if !rows.is_empty() {
-            self.ledger.append(rows).await?;
-        }
-        Ok(open.into_iter().map(|row| row.entry).collect())
-    }
-
-    /// The rows whose writer does not send any more: our own, from before, and those of the dead.
-    async fn left_behind(&self, open: Vec<Row>) -> Result<Vec<Row>, StoreError> {
-        let mut left = Vec::new();
-        for row in open {
-            let own = self.ledger.writer() == Some(row.writer.as_str());
-            if own || !self.ledger.alive(&row.writer).await? {
-                left.push(row);
-            }
-        }
-        Ok(left)
     }
 
     /// Begins another epoch, durably: what was granted before is fenced out of a state that is rebuilt

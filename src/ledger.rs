@@ -183,10 +183,9 @@ impl Cursor {
         cursor
     }
 
-    /// The last row of this writer that was read; 0: none.
-    #[must_use]
-    pub fn of(&self, writer: &str) -> u64 {
-        self.0.get(writer).copied().unwrap_or(0)
+    /// The writers of whom rows were read, each with the last one.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(writer, seq)| (writer.as_str(), *seq))
     }
 
     /// This row was read.

@@ -1,5 +1,5 @@
 //! The ledger in PostgreSQL, for replicas that share it: each writes a chain of its own, all read all of
-//! them. It lives on a thread of its own; callers reach it by channels and never block.
+//! them. It lives on threads of its own; callers reach it by channels and never block.
 //!
 //! It needs connections that keep their session: directly to the server, not through a pooler that
 //! hands out transactions.
@@ -11,6 +11,7 @@ mod link;
 mod others;
 mod query;
 mod readers;
+mod room;
 mod schema;
 mod session;
 mod tls;
@@ -18,19 +19,19 @@ mod verify;
 mod writer;
 
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::{Builder, JoinHandle};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::runtime::{self, Handle};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use parking_lot::Mutex;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 pub use self::address::Address;
 use self::link::Server;
 use self::others::{News, listen};
 use self::readers::{Readers, Reading};
+use self::room::Room;
 use self::session::Session;
 use self::writer::Writer;
 use super::inbox::{Append, Prepared, Status, read_only, stopped};
@@ -41,30 +42,23 @@ use crate::error::{Conflict, StoreError};
 /// A ledger in PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresLedger {
-    readers: Readers,
     /// `None` when it was opened for reading only.
     pen: Option<Pen>,
-    runtime: Handle,
-    /// The thread ends when this is dropped.
-    ends: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    readers: Readers,
+    reading: Room,
 }
 
-/// What it takes to write.
+/// What it takes to write. Fields are dropped in order: the room goes last.
 #[derive(Debug)]
 struct Pen {
-    inbox: UnboundedSender<Append>,
+    inbox: Option<UnboundedSender<Append>>,
     status: Arc<Status>,
     writer: String,
     entropy: Arc<dyn Entropy>,
     news: Arc<News>,
-}
-
-/// What the thread is started with and hands back.
-struct Opened {
-    readers: Readers,
-    runtime: Handle,
-    pen: Option<(Arc<Status>, Arc<News>)>,
+    /// Hung up when the writer has ended.
+    ended: Mutex<Receiver<()>>,
+    _room: Room,
 }
 
 impl PostgresLedger {
@@ -80,17 +74,12 @@ impl PostgresLedger {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StoreError> {
         let server = Server::new(address, replica)?;
-        let (inbox, appends) = unbounded_channel();
-        let writer = replica.to_owned();
-        let (mut ledger, opened) = Self::start(server, Some((writer.clone(), appends)))?;
-        ledger.pen = opened.pen.map(|(status, news)| Pen {
-            inbox,
-            status,
-            writer,
-            entropy,
-            news,
-        });
-        Ok(ledger)
+        let pen = Pen::take(&server, replica, entropy)?;
+        Ok(Self {
+            pen: Some(pen),
+            readers: Readers::new(&server)?,
+            reading: Room::open("ledger-reader")?,
+        })
     }
 
     /// Opens a ledger to read, also while others write it. Blocks: for the command line.
@@ -99,31 +88,18 @@ impl PostgresLedger {
     /// When the server cannot be reached, and when it holds no ledger of this version.
     pub fn read_only(address: Address) -> Result<Self, StoreError> {
         let server = Server::new(address, "reader")?;
-        Ok(Self::start(server, None)?.0)
-    }
-
-    fn start(server: Server, write: Option<Write>) -> Result<(Self, Opened), StoreError> {
-        let cannot = |error| StoreError::caused("ledger", "cannot start a thread", false, error);
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(cannot)?;
-        let (tell, opened) = sync_channel(1);
-        let (ends, ended) = oneshot::channel();
-        let work = move || runtime.block_on(live(server, write, &tell, ended));
-        let thread = Builder::new()
-            .name("ledger".into())
-            .spawn(work)
-            .map_err(cannot)?;
-        let opened = opened.recv().unwrap_or_else(|_| Err(stopped()))?;
-        let ledger = Self {
-            readers: opened.readers.clone(),
+        let readers = Readers::new(&server)?;
+        let reading = Room::open("ledger-reader")?;
+        let first = readers.clone();
+        reading.wait(async move {
+            let mut reading = first.reading().await?;
+            schema::readable(reading.client()).await
+        })?;
+        Ok(Self {
             pen: None,
-            runtime: opened.runtime.clone(),
-            ends: Some(ends),
-            thread: Some(thread),
-        };
-        Ok((ledger, opened))
+            readers,
+            reading,
+        })
     }
 
     /// Why nothing can be written now; `transient` tells whether it passes by itself or takes a
@@ -133,7 +109,7 @@ impl PostgresLedger {
         self.pen.as_ref()?.status.trouble()
     }
 
-    /// Reads on the ledger's own thread, with a connection of the pool.
+    /// Reads on the thread that reads, with a connection of the pool.
     async fn read<T, W, F>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -142,71 +118,51 @@ impl PostgresLedger {
     {
         let readers = self.readers.clone();
         let reading = async move { work(readers.reading().await?).await };
-        let done = self.runtime.spawn(reading).await;
+        let done = self.reading.handle().spawn(reading).await;
         done.unwrap_or_else(|_| Err(stopped()))
     }
 }
 
-/// The chain to write, and what is appended to it.
-type Write = (String, UnboundedReceiver<Append>);
-
-/// The thread's life: opens, tells how it went, and works until it is not needed any more.
-async fn live(
-    server: Server,
-    write: Option<Write>,
-    tell: &SyncSender<Result<Opened, StoreError>>,
-    ended: oneshot::Receiver<()>,
-) {
-    let opening = async {
-        let readers = Readers::new(&server)?;
-        let runtime = Handle::current();
-        let Some((name, appends)) = write else {
-            let mut reading = readers.reading().await?;
-            schema::readable(reading.client()).await?;
-            let opened = Opened {
-                readers,
-                runtime,
-                pen: None,
-            };
-            return Ok((opened, None));
-        };
-        let (session, found) = Session::begin(&server, &name, None).await?;
+impl Pen {
+    /// Begins to write the chain of `replica`. Blocks.
+    fn take(server: &Server, replica: &str, entropy: Arc<dyn Entropy>) -> Result<Self, StoreError> {
+        let room = Room::open("ledger-writer")?;
+        let (with, name) = (server.clone(), replica.to_owned());
+        let begin = async move { Session::begin(&with, &name, None).await };
+        let (session, found) = room.wait(begin)?;
         let status = Arc::new(Status::new(found.newest));
         status.saw_clock(found.clock);
         let news = Arc::new(News::default());
         let appended = Arc::clone(&news.appended);
-        let writer = Writer::new(server.clone(), &name, Arc::clone(&status), appended, &found);
+        let (server, name) = (server.clone(), replica.to_owned());
+        let writer = Writer::new(
+            server.clone(),
+            replica,
+            Arc::clone(&status),
+            appended,
+            &found,
+        );
         let listening = listen(server, name, Arc::clone(&news), Arc::clone(&status));
-        let opened = Opened {
-            readers,
-            runtime,
-            pen: Some((status, news)),
-        };
-        Ok((opened, Some((writer.run(session, appends), listening))))
-    };
-    let working = match opening.await {
-        Ok((opened, working)) => {
-            if tell.send(Ok(opened)).is_err() {
-                return;
-            }
-            working
-        }
-        Err(error) => {
-            // whoever started this thread waits for it
-            drop(tell.send(Err(error)));
-            return;
-        }
-    };
-    if let Some((writing, listening)) = working {
-        let listening = tokio::spawn(listening);
-        // it writes what is queued, then sees that nobody is left
-        writing.await;
-        listening.abort();
+        let listening = room.handle().spawn(listening);
+        let (inbox, appends) = unbounded_channel();
+        let (ends, ended) = sync_channel(0);
+        drop(room.handle().spawn(async move {
+            // it writes what is queued, then sees that nobody is left
+            writer.run(session, appends).await;
+            listening.abort();
+            drop(ends);
+        }));
+        Ok(Self {
+            inbox: Some(inbox),
+            status,
+            writer: replica.to_owned(),
+            entropy,
+            news,
+            ended: Mutex::new(ended),
+            _room: room,
+        })
     }
-    drop(ended.await);
-}
 
-impl Pen {
     fn append(
         &self,
         rows: Vec<NewRow>,
@@ -224,23 +180,23 @@ impl Pen {
         }
         self.status.reserve(&rows)?;
         let (done, result) = oneshot::channel();
-        let sent = self.inbox.send(Append { rows, done });
+        let sent = self
+            .inbox
+            .as_ref()
+            .map(|inbox| inbox.send(Append { rows, done }));
         match sent {
-            Ok(()) => Ok(result),
-            Err(_) => Err(stopped()),
+            Some(Ok(())) => Ok(result),
+            Some(Err(_)) | None => Err(stopped()),
         }
     }
 }
 
-impl Drop for PostgresLedger {
+impl Drop for Pen {
     fn drop(&mut self) {
-        drop(self.pen.take());
-        drop(self.ends.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread of the ledger ended in a panic");
-        }
+        drop(self.inbox.take());
+        // it returns when the writer has ended
+        let ended = self.ended.lock().recv();
+        debug_assert!(ended.is_err(), "nothing is ever sent");
     }
 }
 

@@ -37,8 +37,14 @@ pub(super) fn fault(what: &str, error: &Error) -> Fault {
     if same_step || in_each_others_way.contains(code) {
         return Fault::Raced(store);
     }
-    if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
-        // a standby by now: another server may be found
+    // A standby by now: another server may be found. The other one is our own: the chain ends elsewhere
+    // than it should, which is looked into when a session begins.
+    if [
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        SqlState::RAISE_EXCEPTION,
+    ]
+    .contains(code)
+    {
         return Fault::Lost(store);
     }
     Fault::Refused(store)

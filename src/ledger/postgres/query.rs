@@ -19,16 +19,39 @@ macro_rules! columns {
     };
 }
 
-/// The newest row of each chain: a step through the index for each writer, however long its chain.
-const HEADS: &str = "WITH RECURSIVE writers AS ( \
-        (SELECT min(writer) AS name FROM ledger_rows) \
-        UNION ALL \
-        SELECT (SELECT min(writer) FROM ledger_rows WHERE writer > name) FROM writers \
-        WHERE name IS NOT NULL \
-    ) \
-    SELECT r.writer, r.seq, r.hash, r.at FROM writers CROSS JOIN LATERAL ( \
+/// Everybody who has a row: a step through the index for each, however long their chains.
+macro_rules! writers {
+    () => {
+        "WITH RECURSIVE writers AS ( \
+            (SELECT min(writer) AS name FROM ledger_rows) \
+            UNION ALL \
+            SELECT (SELECT min(writer) FROM ledger_rows WHERE writer > name) FROM writers \
+            WHERE name IS NOT NULL \
+        ) "
+    };
+}
+
+/// The newest row of each chain.
+const HEADS: &str = concat!(
+    writers!(),
+    "SELECT r.writer, r.seq, r.hash, r.at FROM writers CROSS JOIN LATERAL ( \
         SELECT * FROM ledger_rows WHERE writer = name ORDER BY seq DESC LIMIT 1) r \
-    ORDER BY r.writer";
+     ORDER BY r.writer"
+);
+
+/// What stands behind the rows that were read of each chain but one's own. One statement, so that all
+/// chains are seen at the same moment.
+const OTHERS: &str = concat!(
+    writers!(),
+    "SELECT ",
+    columns!(),
+    " FROM writers LEFT JOIN unnest($2::text[], $3::bigint[]) AS cursor(writer, seq) \
+        ON cursor.writer = name \
+      CROSS JOIN LATERAL ( \
+        SELECT * FROM ledger_rows WHERE writer = name AND seq > coalesce(cursor.seq, 0) \
+        ORDER BY seq LIMIT $4) r \
+      WHERE name <> coalesce($1, '') ORDER BY r.place LIMIT $4"
+);
 
 /// Rows of others that are handed over at once.
 const PAGE: i64 = 1_000;
@@ -69,26 +92,13 @@ pub(super) async fn others(
     after: &Cursor,
 ) -> Result<(Vec<Row>, Cursor), StoreError> {
     const WHAT: &str = "cannot read the rows of others";
-    let heads = heads(reading).await?;
-    let new = heads
+    let (writers, read): (Vec<&str>, Vec<i64>) = after
         .iter()
-        .filter(|head| Some(head.writer.as_str()) != own && head.seq > after.of(&head.writer));
-    let (writers, read): (Vec<&str>, Vec<i64>) = new
-        .map(|head| (head.writer.as_str(), signed(after.of(&head.writer))))
+        .map(|(writer, seq)| (writer, signed(seq)))
         .unzip();
+    let arguments: [&(dyn ToSql + Sync); 4] = [&own, &writers, &read, &PAGE];
+    let rows = read_all(&reading.query(WHAT, OTHERS, &arguments).await?)?;
     let mut cursor = after.clone();
-    if writers.is_empty() {
-        return Ok((Vec::new(), cursor));
-    }
-    let sql = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM unnest($1::text[], $2::bigint[]) AS c(writer, seq) CROSS JOIN LATERAL ( \
-            SELECT * FROM ledger_rows WHERE writer = c.writer AND seq > c.seq \
-            ORDER BY seq LIMIT $3) r \
-          ORDER BY r.place LIMIT $3"
-    );
-    let rows = read_all(&reading.query(WHAT, sql, &[&writers, &read, &PAGE]).await?)?;
     for row in &rows {
         cursor.pass(&row.writer, row.seq);
     }

@@ -108,7 +108,7 @@ async fn struck_in_the_crowd(release: Release, seed: usize) -> Arc<World> {
     while let Some(ended) = people.join_next().await {
         ended.unwrap();
     }
-    life.ends().await;
+    life.ended().await;
     if let Some(gate) = gate {
         gate.open();
     }

@@ -67,7 +67,7 @@ async fn doubtful(world: &Arc<World>) {
     while let Some(answer) = asks.join_next().await {
         assert!(answer.unwrap().is_none());
     }
-    life.ends().await;
+    life.ended().await;
 }
 
 /// The entry that an errand's newest hold is.
@@ -91,7 +91,7 @@ async fn it_is_read_back(world: &Arc<World>) {
             life.program.strike();
         }
     }
-    life.ends().await;
+    life.ended().await;
 }
 
 async fn it_was_read_back(world: &Arc<World>) {

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use writegate::ledger::{Row, RowKind};
@@ -312,7 +313,9 @@ async fn read_back(life: &Life) {
 pub(super) async fn settle(life: &Life) -> Option<()> {
     for (entry, done) in in_doubt(life).await? {
         let reply = life.settle(&entry, done).await?;
-        if reply.status != http::StatusCode::OK {
+        // the clockwork may have read it back in between
+        let settled = reply.status == StatusCode::CONFLICT && done;
+        if reply.status != StatusCode::OK && !settled {
             life.world
                 .fault(format!("{entry} cannot be settled: {}", reply.text()));
         }

@@ -113,7 +113,7 @@ async fn stopped_at(world: &Arc<World>, gate: impl FnOnce(&World) -> Gate) {
     let gate = gate(world);
     let life = world.begin();
     life.struck(life.revert(&all()), gate.arrived(1)).await;
-    life.ends().await;
+    life.ended().await;
 }
 
 async fn half_of_the_answer_is_there(world: &Arc<World>) {
@@ -122,7 +122,7 @@ async fn half_of_the_answer_is_there(world: &Arc<World>) {
     world.line.stop_answer_after(30);
     life.struck(life.revert(&all()), world.line.answer_stopped())
         .await;
-    life.ends().await;
+    life.ended().await;
 }
 
 async fn it_was_reported(world: &Arc<World>) {
@@ -140,7 +140,7 @@ async fn redone(world: &Arc<World>, gate: impl FnOnce(&World) -> Gate) {
     let gate = gate(world);
     let again = json!({ "entries": report["summary"]["made"] });
     life.struck(life.revert(&again), gate.arrived(1)).await;
-    life.ends().await;
+    life.ended().await;
 }
 
 type Stopped<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;

@@ -12,7 +12,6 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use writegate::mutation::CrmKind;
 use writegate::sandbox::{Options, Running, Sandbox, Token, seed};
@@ -219,14 +218,15 @@ impl Life {
     /// kill -9, and all that was sent has arrived.
     pub(super) async fn kill(self) {
         self.program.strike();
-        self.ends().await;
+        self.ended().await;
     }
 
     /// The program is gone, or soon will be; all that it sent has arrived.
-    pub(super) async fn ends(self) {
+    pub(super) async fn ended(self) {
         let mut program = Arc::into_inner(self.program).unwrap();
-        let ended = spawn_blocking(move || program.ended());
-        timeout(PATIENCE, ended).await.unwrap().unwrap();
+        let gone = timeout(PATIENCE, program.gone()).await;
+        program.kill();
+        assert!(gone.is_ok(), "a call broke off, and the program lives");
         self.world.line.quiet().await;
     }
 

@@ -42,7 +42,7 @@ async fn lived<S: Script>(world: &Arc<World>, point: &Point, script: &S) -> bool
     let refuses = |line: &String| line.contains("writes are refused");
     match point.what {
         // a call that broke off without a crash would be a fault of its own
-        What::Kill if !over => life.ends().await,
+        What::Kill if !over => life.ended().await,
         What::Kill => life.kill().await,
         What::Error => {
             let broken = life.program.log().iter().any(refuses);

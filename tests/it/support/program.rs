@@ -160,7 +160,9 @@ operators:
             .spawn()
             .unwrap();
         let enough = Arc::new(AtomicBool::new(false));
-        let (log, reading, lines) = read(child.stderr.take().unwrap(), Arc::clone(&enough));
+        let (over, gone) = watch::channel(());
+        let stderr = child.stderr.take().unwrap();
+        let (log, reading, lines) = read(stderr, Arc::clone(&enough), over);
         let mut listens = BTreeMap::new();
         while listens.len() < 3 {
             let Ok(line) = lines.recv() else {
@@ -174,6 +176,7 @@ operators:
             child: Some(child),
             log,
             reading: Some(reading),
+            gone,
             enough,
             folder: self.folder,
             ledger: self.ledger,
@@ -190,6 +193,7 @@ type Log = watch::Sender<Vec<String>>;
 fn read(
     from: impl Read + Send + 'static,
     enough: Arc<AtomicBool>,
+    over: watch::Sender<()>,
 ) -> (Log, JoinHandle<()>, Receiver<String>) {
     let log = watch::Sender::new(Vec::new());
     let (hand_over, lines) = channel();
@@ -204,6 +208,7 @@ fn read(
                 break;
             }
         }
+        drop(over);
     });
     (log, reading, lines)
 }
@@ -246,6 +251,7 @@ pub(crate) struct Program {
     child: Option<Child>,
     log: Log,
     reading: Option<JoinHandle<()>>,
+    gone: watch::Receiver<()>,
     enough: Arc<AtomicBool>,
     pub(crate) folder: Arc<TempDir>,
     pub(crate) ledger: PathBuf,
@@ -331,6 +337,12 @@ impl Program {
     /// The same, without waiting for the end.
     pub(crate) fn strike(&self) {
         kill_all(self.child.as_ref().unwrap());
+    }
+
+    /// Returns once it is gone, whatever ended it.
+    pub(crate) async fn gone(&self) {
+        // nothing is ever sent: the sender is dropped at the end of the log
+        drop(self.gone.clone().changed().await);
     }
 
     /// TERM, without waiting for the end.

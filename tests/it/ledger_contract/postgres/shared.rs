@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use writegate::clock::{Clock, EntryId, SystemClock};
@@ -14,6 +14,9 @@ use writegate::ledger::{Cursor, Ledger, NewRow, Row, RowKind};
 use super::super::super::support::postgres::{Database, postgres};
 use super::super::{all, append, at, entries, faults, granted, row, step, why_not};
 use super::{open, try_open};
+
+/// Nothing takes as long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two replicas.
 fn two(test: &str) -> Option<(PostgresLedger, PostgresLedger, Database)> {
@@ -108,6 +111,49 @@ async fn a_row_that_is_committed_late_is_not_left_out() {
     // its place is before the one that was read: a cursor of places would have passed it by
     let rows = all(&one).await;
     assert_eq!(entries(&rows), ["late", "early"]);
+}
+
+#[tokio::test]
+async fn what_follows_from_a_row_is_never_seen_before_it() {
+    let Some((one, two, database)) = two("what_follows_from_a_row") else {
+        return;
+    };
+    let third = open(&database.url(), "three");
+    let entries = 150;
+    let writing = async {
+        for number in 0..entries {
+            let name = number.to_string();
+            // in turns, so that either chain can be the one that is read too early
+            let (first, second) = if number % 2 == 0 {
+                (&one, &two)
+            } else {
+                (&two, &one)
+            };
+            append(first, vec![step(&name, RowKind::Held, 0)]).await;
+            append(second, vec![step(&name, RowKind::Decided, 1)]).await;
+        }
+    };
+    let reading = async {
+        let (mut cursor, mut held) = (Cursor::default(), BTreeSet::new());
+        let (mut looks, mut seen) = (0, 0);
+        while seen < 2 * entries {
+            let (rows, behind) = third.others(&cursor).await.unwrap();
+            cursor = behind;
+            looks += 1;
+            seen += rows.len();
+            for row in rows {
+                if row.kind == RowKind::Held {
+                    held.insert(row.entry);
+                } else {
+                    assert!(held.contains(&row.entry), "{} came first", row.entry);
+                }
+            }
+        }
+        looks
+    };
+    let both = async { tokio::join!(writing, reading) };
+    let ((), looks) = tokio::time::timeout(PATIENCE, both).await.unwrap();
+    println!("{entries} pairs of rows of two chains, looked for {looks} times: in order");
 }
 
 #[tokio::test]
@@ -341,9 +387,12 @@ async fn news_are_told_at_once_and_found_without_being_told() {
                 OR query LIKE '%pg_notify%' AND pid <> pg_backend_pid()";
     by_hand.run(deaf).unwrap();
     append(&two, vec![row("unheard", RowKind::Switch, 0)]).await;
-    while read_on(&one, &mut cursor).await.is_empty() {
-        one.changed().await;
-    }
+    let found = async {
+        while read_on(&one, &mut cursor).await.is_empty() {
+            one.changed().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.unwrap();
 }
 
 #[tokio::test]
@@ -360,9 +409,12 @@ async fn a_clock_behind_what_another_wrote_is_noticed() {
         ..row("A", RowKind::Opened, 0)
     };
     append(&two, vec![ahead]).await;
-    while one.newest().is_none() {
-        one.changed().await;
-    }
+    let noticed = async {
+        while one.newest().is_none() {
+            one.changed().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noticed).await.unwrap();
     let said = journal.writable(now).unwrap_err().to_string();
     assert!(
         said.contains("the newest row is of") && said.ends_with("set the clock"),
