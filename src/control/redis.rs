@@ -261,7 +261,7 @@ impl ControlState for RedisControl {
         let (Some(version), Some(thrown), Some(_clock)) = (version, thrown, clock) else {
             return Err(trouble("an answer has an unknown form"));
         };
-        member.show(version, Some(thrown), at);
+        member.show(version, Some(&thrown), at);
         member.nudge.notify_one();
         Ok(self.switches())
     }

@@ -216,10 +216,7 @@ struct Spent {
 
 impl Spent {
     fn of(redis: &Redis) -> Self {
-        let text = |section: &str| match redis.say(&["INFO", section]) {
-            Said::Text(text) => text,
-            other => panic!("{other:?}"),
-        };
+        let text = |section: &str| redis.say(&["INFO", section]).text();
         let (stats, commands) = (text("stats"), text("commandstats"));
         let stat = |name: &str| -> u64 {
             let mut lines = stats.lines().filter_map(|line| line.split_once(':'));

@@ -138,8 +138,11 @@ impl Keeper {
             let Some(member) = member.upgrade() else {
                 return;
             };
-            match told.kind {
-                PushKind::Message => match told.data.get(1).and_then(text) {
+            if told.kind == PushKind::Disconnection {
+                let link = &member.store.link;
+                link.give_up(number, "the connection was closed");
+            } else if told.kind == PushKind::Message {
+                match told.data.get(1).and_then(text) {
                     Some("s") => member.nudge.notify_one(),
                     Some(other) => {
                         if let Some(reservation) = other.strip_prefix("w ") {
@@ -147,14 +150,7 @@ impl Keeper {
                         }
                     }
                     None => {}
-                },
-                PushKind::Disconnection => {
-                    member
-                        .store
-                        .link
-                        .give_up(number, "the connection was closed");
                 }
-                _ => {}
             }
         })
     }

@@ -69,7 +69,7 @@ impl Member {
     }
 
     /// The switches as the store had them at `at`; `None`: as they are known.
-    pub(super) fn show(&self, version: u64, thrown: Option<Vec<Switch>>, at: Timestamp) {
+    pub(super) fn show(&self, version: u64, thrown: Option<&[Switch]>, at: Timestamp) {
         let mut changed = false;
         self.view.rcu(|view| {
             changed = version > view.version;
@@ -79,7 +79,7 @@ impl Member {
             Arc::new(Switches {
                 version,
                 confirmed_at: view.confirmed_at.max(Some(at)),
-                thrown: thrown.clone().unwrap_or_else(|| view.thrown.clone()),
+                thrown: thrown.unwrap_or(&view.thrown).to_vec(),
             })
         });
         if changed {
@@ -121,7 +121,7 @@ impl Member {
         };
         self.store.clock_shows(clock);
         self.store.granted(answer.epoch, grants);
-        self.show(version, thrown, at);
+        self.show(version, thrown.as_deref(), at);
         self.underway.renewed(&due);
         if self.store.known().generation != generation {
             self.underway.renew_all();
