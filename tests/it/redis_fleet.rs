@@ -202,7 +202,16 @@ async fn a_kill_is_everywhere_at_once_and_confirmed_when_it_is_acted_on() {
     let one = RedisControl::open(options(&redis.url(), "one")).unwrap();
     let two = RedisControl::open(options(&redis.url(), "two")).unwrap();
     built(&one, 1).await;
-    until(|| two.switches().version == one.switches().version).await;
+    let version = one.switches().version;
+    let there = async {
+        loop {
+            let all = one.replicas().await.unwrap();
+            if all.len() == 2 && all.iter().all(|replica| replica.version == version) {
+                break;
+            }
+        }
+    };
+    soon(there).await;
     let gate = Arc::new((Notify::new(), Notify::new()));
     let held = Arc::clone(&gate);
     two.before_confirming(Arc::new(move || {

@@ -31,6 +31,8 @@ const SWEEP_EACH: Duration = Duration::from_secs(1);
 const SWEEP_MOST: u64 = 200;
 /// Steps of one look.
 const SWEEP_STEPS: usize = 20;
+/// Ends that are told between two looks.
+const ENDS_MOST: usize = 200;
 /// What a replica does before it confirms has so long.
 const ACT_FOR: Duration = Duration::from_secs(2);
 /// Saying good-bye has so long.
@@ -208,13 +210,17 @@ impl Keeper {
     }
 
     async fn tell_ends(&self) {
-        while let Some(ending) = self.member.underway.next_untold() {
+        for _ in 0..ENDS_MOST {
+            let Some(ending) = self.member.underway.next_untold() else {
+                return;
+            };
             if let Err(error) = self.member.tell_end(&ending).await {
                 tracing::debug!(%error, "the end of a reservation is told later");
                 self.member.underway.tell_later(ending);
                 return;
             }
         }
+        self.member.nudge.notify_one();
     }
 
     async fn sweep(&mut self) {

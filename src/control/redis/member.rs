@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::args::Args;
 use super::asking::Prepared;
@@ -91,7 +92,7 @@ impl Member {
     pub(super) async fn look(&self) -> Result<(), StoreError> {
         let at = self.store.options.clock.now();
         let generation = self.store.known().generation;
-        let due = self.underway.due();
+        let due = self.underway.due(Instant::now());
         let mut args = Args::new();
         args.number(self.view.load().version)
             .push(&self.store.options.replica)
@@ -122,7 +123,7 @@ impl Member {
         self.store.clock_shows(clock);
         self.store.granted(answer.epoch, grants);
         self.show(version, thrown.as_deref(), at);
-        self.underway.renewed(&due);
+        self.underway.renewed(&due, Instant::now());
         if self.store.known().generation != generation {
             self.underway.renew_all();
             self.nudge.notify_one();
