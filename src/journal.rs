@@ -1,6 +1,7 @@
 //! What is written down before and after a write: `open`, `close`, `sweep`. The only maker of
 //! [`Journaled`], without which nothing is sent (INVARIANT: journal before send).
 
+mod epoch;
 pub mod read;
 mod rows;
 pub mod sent;
@@ -124,13 +125,17 @@ pub struct Reconciling<'a> {
 #[derive(Clone, Debug)]
 pub struct Journal {
     ledger: Arc<dyn Ledger>,
+    fence: epoch::Fence,
 }
 
 impl Journal {
     /// A journal that writes into `ledger`.
     #[must_use]
     pub fn new(ledger: Arc<dyn Ledger>) -> Self {
-        Self { ledger }
+        Self {
+            ledger,
+            fence: epoch::Fence::default(),
+        }
     }
 
     /// The ledger underneath.
@@ -143,7 +148,7 @@ impl Journal {
     /// when it cannot be written, so that its charges can be refunded.
     ///
     /// # Errors
-    /// The store's, or a clock that is behind the ledger.
+    /// The store's, a clock that is behind the ledger, or a permit of an older epoch.
     pub async fn open(
         &self,
         permit: Permit,
@@ -180,6 +185,11 @@ impl Journal {
         if let Err(error) = self.clock_holds(subject.now) {
             return Err((permit, error));
         }
+        // held until the row is durable: whoever begins another epoch reads it
+        let _in_this_epoch = match self.fence.pass(permit.epoch()).await {
+            Ok(passed) => passed,
+            Err(error) => return Err((permit, error)),
+        };
         match self.ledger.append(vec![row]).await {
             Ok(()) => Ok(Journaled {
                 permit,
@@ -330,33 +340,6 @@ impl Journal {
             self.ledger.append(rows).await?;
         }
         Ok(open.into_iter().map(|row| row.entry).collect())
-    }
-
-    /// Begins another epoch, durably: what was granted before is fenced out of a state that is rebuilt
-    /// under it. `why` says what happened. Returns the epoch.
-    ///
-    /// # Errors
-    /// The store's, or a clock that is behind the ledger.
-    pub async fn raise_epoch(
-        &self,
-        entry: &EntryId,
-        why: &str,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        self.clock_holds(now)?;
-        self.ledger
-            .append(vec![rows::raised(entry, why, now)])
-            .await?;
-        self.starts().await
-    }
-
-    /// How many epochs have begun: one with each start, one with each loss of control state.
-    async fn starts(&self) -> Result<u64, StoreError> {
-        let starts = RowFilter {
-            kinds: vec![RowKind::Started],
-            ..RowFilter::default()
-        };
-        Ok(self.ledger.rows(starts).await?.len() as u64)
     }
 
     /// What control state has to know after a restart: thrown switches, and charges not older than
