@@ -99,8 +99,13 @@ pub struct Judged<'a> {
 pub enum Decision {
     /// Go.
     Permit(Permit),
-    /// A person decides: the rules say so, or these thresholds were passed. Charged already.
-    Hold(Vec<Charge>),
+    /// A person decides: the rules say so, or these thresholds were passed.
+    Hold {
+        /// The thresholds.
+        over: Vec<Charge>,
+        /// The epoch of control state in which all charges were taken.
+        epoch: u64,
+    },
     /// No.
     Refuse(Box<Cause>),
 }
@@ -176,7 +181,7 @@ pub async fn decide(control: &dyn ControlState, judged: Judged<'_>) -> Decision 
                 .into_iter()
                 .partition(|charge| judged.observing.contains(&charge.limit.name));
             if !judged.approved && (judged.verdict.effect == Effect::Hold || !over.is_empty()) {
-                return Decision::Hold(over);
+                return Decision::Hold { over, epoch };
             }
             Decision::Permit(Permit {
                 entry: judged.entry.clone(),

@@ -230,9 +230,10 @@ impl Journal {
     /// Writes down that a write waits for a person: one row with everything that a release needs.
     ///
     /// # Errors
-    /// The store's, or a clock that is behind the ledger.
-    pub async fn park(&self, row: NewRow) -> Result<(), StoreError> {
+    /// The store's, a clock that is behind the ledger, or charges that were taken in an older epoch.
+    pub async fn park(&self, row: NewRow, epoch: u64) -> Result<(), StoreError> {
         self.clock_holds(row.at)?;
+        let _in_this_epoch = self.fence.pass(epoch).await?;
         self.ledger.append(vec![row]).await
     }
 

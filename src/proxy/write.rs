@@ -207,7 +207,7 @@ impl Write {
         self.asks();
         let permit = match gate::decide(&*self.worker.app.control, judged).await {
             Decision::Permit(permit) => permit,
-            Decision::Hold(over) => {
+            Decision::Hold { over, epoch } => {
                 let parking = Parking {
                     opaque: shape.is_none(),
                     bytes,
@@ -216,6 +216,7 @@ impl Write {
                     snapshot: judgement.snapshot,
                     charges,
                     over,
+                    epoch,
                 };
                 return self.park(parking).await;
             }

@@ -69,7 +69,7 @@ impl Reverting {
         };
         let permit: Permit = match gate::decide(&*app.control, judged).await {
             Decision::Permit(permit) => permit,
-            Decision::Hold(_) => return Err("it asks another person".into()),
+            Decision::Hold { .. } => return Err("it asks another person".into()),
             Decision::Refuse(cause) => return Err(told(&cause)),
         };
         let subject = self.subject(way, entry, &ready.request, &ready.verdict);

@@ -40,6 +40,8 @@ pub(super) struct Parking {
     pub(super) charges: Vec<Charge>,
     /// The thresholds that were passed.
     pub(super) over: Vec<Charge>,
+    /// The epoch in which all that was taken.
+    pub(super) epoch: u64,
 }
 
 impl Write {
@@ -73,7 +75,7 @@ impl Write {
             }
         };
         let row = self.held_row(&turn, &parking, &same, snapshot, gauge);
-        self.record_park(&turn, row).await?;
+        self.record_park(&turn, row, parking.epoch).await?;
         let slot = Arc::clone(turn.slot());
         drop(turn);
         self.attach_to(&slot, &same, &parking).await
@@ -208,9 +210,9 @@ impl Write {
     }
 
     /// Makes the row durable. The write's locks go; what it took from limits stays taken.
-    async fn record_park(&self, turn: &Turn, row: NewRow) -> Result<(), Box<Refused>> {
+    async fn record_park(&self, turn: &Turn, row: NewRow, epoch: u64) -> Result<(), Box<Refused>> {
         let app = &self.worker.app;
-        if let Err(error) = app.journal.park(row.clone()).await {
+        if let Err(error) = app.journal.park(row.clone(), epoch).await {
             app.holds.give_up(turn.slot());
             self.refund_gauge().await;
             self.refund().await;

@@ -186,7 +186,7 @@ impl Release<'_> {
         };
         match gate::decide(control, judged).await {
             Decision::Permit(permit) => Ok((permit, verdict, snapshot)),
-            Decision::Hold(_) => Err(Stop::NotNow("the gate asks people again".into())),
+            Decision::Hold { .. } => Err(Stop::NotNow("the gate asks people again".into())),
             Decision::Refuse(cause) => {
                 Err(words::caused(&cause, &write.about(changes, &verdict)).into())
             }
