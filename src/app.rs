@@ -210,6 +210,10 @@ impl App {
         let rules = self.rules.load();
         let mut rebuild = known(&self.journal, &rules, &self.holds, now).await?;
         rebuild.epoch = epoch;
+        // a limit may have thrown one whose row is still on its way
+        let here = self.control.switches();
+        let unrecorded = self.journal.unrecorded(&here.thrown).await?;
+        rebuild.thrown.extend(unrecorded);
         self.control.rebuild(rebuild).await
     }
 

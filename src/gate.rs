@@ -105,6 +105,8 @@ pub enum Decision {
         over: Vec<Charge>,
         /// Limits that only observe and were passed.
         noticed: Vec<Charge>,
+        /// The epoch of control state in which all charges were taken.
+        epoch: u64,
     },
     /// No.
     Refuse(Box<Cause>),
@@ -181,7 +183,11 @@ pub async fn decide(control: &dyn ControlState, judged: Judged<'_>) -> Decision 
                 .into_iter()
                 .partition(|charge| judged.observing.contains(&charge.limit.name));
             if !judged.approved && (judged.verdict.effect == Effect::Hold || !over.is_empty()) {
-                return Decision::Hold { over, noticed };
+                return Decision::Hold {
+                    over,
+                    noticed,
+                    epoch,
+                };
             }
             Decision::Permit(Permit {
                 entry: judged.entry.clone(),

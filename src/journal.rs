@@ -1,6 +1,7 @@
 //! What is written down before and after a write: `open`, `close`, `sweep`. The only maker of
 //! [`Journaled`], without which nothing is sent (INVARIANT: journal before send).
 
+mod epoch;
 pub mod read;
 mod rows;
 pub mod sent;
@@ -160,7 +161,7 @@ impl Journal {
     /// when it cannot be written, so that its charges can be refunded.
     ///
     /// # Errors
-    /// The store's, or a clock that is behind the ledger.
+    /// The store's, a clock that is behind the ledger, or a permit of an older epoch.
     pub async fn open(
         &self,
         permit: Permit,
@@ -237,7 +238,7 @@ impl Journal {
     /// Writes down that a write waits for a person: one row with everything that a release needs.
     ///
     /// # Errors
-    /// The store's, or a clock that is behind the ledger.
+    /// The store's, a clock that is behind the ledger, or charges that were taken in an older epoch.
     pub async fn park(&self, row: NewRow) -> Result<(), StoreError> {
         self.clock_holds(row.at)?;
         self.ledger.append(vec![row]).await
@@ -309,29 +310,6 @@ impl Journal {
     ) -> bool {
         let row = rows::switch(entry, change, by, reason, now);
         self.append_in_the_end(row).await
-    }
-
-    /// Begins another epoch, durably: what was granted before is fenced out of a state that is rebuilt
-    /// under it. `why` says what happened. Returns the epoch.
-    ///
-    /// # Errors
-    /// The store's, or a clock that is behind the ledger.
-    pub async fn raise_epoch(
-        &self,
-        entry: &EntryId,
-        why: &str,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        self.clock_holds(now)?;
-        self.ledger
-            .append(vec![rows::raised(entry, why, now)])
-            .await?;
-        self.next_epoch().await
-    }
-
-    async fn next_epoch(&self) -> Result<u64, StoreError> {
-        let from = self.ledger.epoch().await?;
-        self.ledger.raise_epoch(from).await
     }
 
     /// What control state has to know after a restart: thrown switches, and charges not older than

@@ -368,14 +368,10 @@ pub(super) fn in_numbers(limit: &Limit) -> Numbers {
             let rate = rate(limit.kind);
             ("r", rate.unit(), rate.burst())
         }
-        other => {
+        kind @ (ArithmeticKind::Window | ArithmeticKind::Records) => {
             let (max, window) = budget(limit.kind);
-            let kind = if other == ArithmeticKind::Records {
-                "s"
-            } else {
-                "w"
-            };
-            (kind, window.unsigned_abs(), max)
+            let records = kind == ArithmeticKind::Records;
+            (if records { "s" } else { "w" }, window.unsigned_abs(), max)
         }
     };
     Numbers { kind, size, most }

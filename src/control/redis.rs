@@ -37,13 +37,14 @@ mod underway;
 
 use std::fmt;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::runtime;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub use self::address::Address;
 use self::args::Args;
@@ -146,7 +147,7 @@ impl RedisControl {
         let stop = Arc::new(Notify::new());
         let keeper = Keeper::new(Arc::clone(&member));
         let stopped = Arc::clone(&stop);
-        let keeper = std::thread::Builder::new()
+        let keeper = thread::Builder::new()
             .name("control".into())
             .spawn(move || runtime.block_on(keeper.run(&stopped)))
             .map_err(no_thread)?;
@@ -170,7 +171,9 @@ impl RedisControl {
 impl Drop for RedisControl {
     fn drop(&mut self) {
         self.stop.notify_one();
-        if let Some(keeper) = self.keeper.take()
+        // what is done before a confirmation can be the last to let go of it
+        let elsewhere = |keeper: &JoinHandle<()>| keeper.thread().id() != thread::current().id();
+        if let Some(keeper) = self.keeper.take().filter(elsewhere)
             && keeper.join().is_err()
         {
             tracing::error!("the thread of control state ended in a panic");
@@ -195,7 +198,7 @@ impl ControlState for RedisControl {
             Ok(Admission::Busy { .. }) => {}
             Err(error) => {
                 if !Lost::is_why(error) {
-                    member.underway.doubted(&ask.reservation);
+                    member.underway.doubted(&ask.reservation, Instant::now());
                 }
                 member.store.condition.granted(Some(error.to_string()));
             }
@@ -258,7 +261,7 @@ impl ControlState for RedisControl {
         let (Some(version), Some(thrown), Some(_clock)) = (version, thrown, clock) else {
             return Err(trouble("an answer has an unknown form"));
         };
-        member.show(version, Some(thrown), at);
+        member.show(version, Some(&thrown), at);
         member.nudge.notify_one();
         Ok(self.switches())
     }

@@ -318,6 +318,17 @@ pub(super) fn thrown(rows: &[Row]) -> Vec<Switch> {
     thrown
 }
 
+/// Whether a row tells that this switch was thrown.
+pub(super) fn tells_of(rows: &[Row], switch: &Switch) -> bool {
+    let mut changes = rows.iter().filter_map(|row| part(&row.meta, "change"));
+    changes.any(|change| match change {
+        SwitchChange::Throw(thrown) => {
+            thrown.service_account == switch.service_account && thrown.at == switch.at
+        }
+        SwitchChange::Resume { .. } => false,
+    })
+}
+
 /// A limit that a resume emptied: charges in rows before it do not count any more.
 #[derive(Debug)]
 pub(super) struct Emptied {

@@ -223,7 +223,11 @@ impl Write {
         let decision = self.watch.wait_for(pin!(deciding)).await;
         let permit = match decision {
             Decision::Permit(permit) => permit,
-            Decision::Hold { over, noticed } => {
+            Decision::Hold {
+                over,
+                noticed,
+                epoch,
+            } => {
                 let mut verdict = judgement.verdict;
                 self.notice(&mut verdict, &noticed);
                 let parking = Parking {
@@ -235,6 +239,7 @@ impl Write {
                     charges,
                     over,
                     takes_back: None,
+                    epoch: Some(epoch),
                 };
                 return self.park(parking).await;
             }

@@ -35,23 +35,6 @@ pub(super) async fn alone(ledger: &dyn Ledger) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Whether nobody else serves with this ledger. To be asked when our own first row is written: of two
-/// that start at once at least one sees the other. Replicas beside each other would have to tell each
-/// other of holds and doubts, which this version does not.
-pub(super) async fn alone(ledger: &dyn Ledger) -> Result<(), ServeError> {
-    for head in ledger.heads().await? {
-        let other = ledger.writer() != Some(head.writer.as_str());
-        if other && ledger.alive(&head.writer).await? {
-            return Err(ServeError::Start(format!(
-                "replica {} serves with this ledger, and this version serves one at a time: stop it \
-                 first, or wait until it has ended",
-                head.writer
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// Opens the ledger to write: the file, or this replica's chain in a database.
 pub(super) fn ledger(
     config: &Config,

@@ -53,6 +53,7 @@ contract!(
     a_settled_reservation_keeps_its_charges,
     a_window_moves_on,
     a_rate_says_when_it_fits,
+    rates_follow_their_vectors,
     a_record_counts_once_in_a_window,
     creates_count_as_different_records,
     a_gauge_counts_until_its_reservation_ends,
@@ -550,6 +551,68 @@ async fn a_rate_says_when_it_fits(store: &dyn ControlState) {
     assert!(granted(
         &admit(store, ask("2", 300, &[charge(&burst, 3)])).await
     ));
+}
+
+/// Count, milliseconds of the period, burst; then at which microsecond how many are asked for, and how many
+/// fit where that is too many. One unit costs `period / count`, rounded up to a whole microsecond.
+type Vector = ((u64, u64, u64), &'static [(i64, u64, Option<u64>)]);
+
+const VECTORS: [Vector; 4] = [
+    // a third of a second is 333 334 microseconds
+    (
+        (3, 1_000, 20),
+        &[
+            (0, 20, None),
+            (333_333, 1, Some(0)),
+            (333_334, 1, None),
+            (666_667, 1, Some(0)),
+            (666_668, 1, None),
+            (6_666_680, 20, Some(18)),
+        ],
+    ),
+    // more than one each microsecond is one each microsecond
+    (
+        (5_000_000, 1_000, 3),
+        &[(0, 3, None), (1, 2, Some(1)), (2, 2, None), (100, 3, None)],
+    ),
+    // one a day, and what flows in while nothing is asked for is lost past the burst
+    (
+        (1, 86_400_000, 1),
+        &[
+            (0, 1, None),
+            (86_399_999_999, 1, Some(0)),
+            (86_400_000_000, 1, None),
+            (259_200_000_000, 1, None),
+        ],
+    ),
+    // seven in a second, a burst below that
+    (
+        (7, 1_000, 2),
+        &[
+            (10, 1, None),
+            (11, 1, None),
+            (12, 1, Some(0)),
+            (142_868, 1, None),
+        ],
+    ),
+];
+
+async fn rates_follow_their_vectors(store: &dyn ControlState) {
+    for (number, ((count, period_ms, burst), asks)) in VECTORS.into_iter().enumerate() {
+        let limit = rate(&format!("rate {number}"), count, period_ms, burst);
+        // time never goes back from one vector to the next
+        let start = i64::try_from(number).unwrap() * 1_000_000_000_000;
+        for (turn, (moment, amount, fits_only)) in asks.iter().enumerate() {
+            let mut ask = ask(&format!("{number}/{turn}"), 0, &[charge(&limit, *amount)]);
+            ask.now += SignedDuration::from_micros(start + moment);
+            let admission = admit(store, ask).await;
+            let fits = match &admission {
+                Admission::Limited { fits, .. } => Some(*fits),
+                _ => None,
+            };
+            assert_eq!(fits, *fits_only, "{limit:?} at {moment}: {admission:?}");
+        }
+    }
 }
 
 async fn a_record_counts_once_in_a_window(store: &dyn ControlState) {

@@ -213,19 +213,19 @@ impl Twins {
 
     fn charge(&self, limit: usize, amount: u64, who: &str, records: &[usize]) -> Charge {
         let limit = self.limits[limit].clone();
-        let records: Vec<String> = match limit.count {
-            Count::Records => records.iter().map(|at| RECORDS[*at].to_owned()).collect(),
-            _ => Vec::new(),
-        };
+        let of_records = limit.count == Count::Records;
+        let mut records: Vec<String> = records.iter().map(|at| RECORDS[*at].to_owned()).collect();
+        records.retain(|_| of_records);
         Charge {
             key: match limit.per.first() {
                 Some(Per::ServiceAccount) => format!("{who}/contact/email=a@b.test"),
                 _ => "salesforce".into(),
             },
             // a budget of records counts those, and some without a key
-            amount: match limit.count {
-                Count::Records => records.len() as u64 + amount % 3,
-                _ => amount,
+            amount: if of_records {
+                records.len() as u64 + amount % 3
+            } else {
+                amount
             },
             limit,
             records,

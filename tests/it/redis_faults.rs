@@ -190,6 +190,24 @@ async fn what_a_slow_redis_hears_too_late_takes_nothing() {
     scene.adds_up().await;
 }
 
+/// Who has hung up gives nothing back; what they asked for comes too late, and takes nothing.
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_takes_nothing() {
+    let Some(mut scene) = Scene::new("what_nobody_waits_for_any_more_takes_nothing").await else {
+        return;
+    };
+    let paused = scene.redis.say(&["CLIENT", "PAUSE", "1000", "WRITE"]);
+    assert_eq!(paused, Said::Text("OK".into()));
+    for number in 0..20 {
+        let asked = scene.control.admit(ask(&format!("gone {number}")));
+        let hung_up = tokio::time::timeout(Duration::from_millis(5), asked).await;
+        assert!(hung_up.is_err(), "{hung_up:?}");
+    }
+    scene.grant_in_the_end().await;
+    assert_eq!(scene.redis.keys("*:r:gone *"), Vec::<String>::new());
+    scene.adds_up().await;
+}
+
 #[tokio::test]
 async fn a_redis_that_was_killed_and_comes_back_empty_grants_nothing_until_it_is_rebuilt() {
     let test = "a_redis_that_was_killed_and_comes_back_empty_grants_nothing_until_it_is_rebuilt";

@@ -81,6 +81,25 @@ async fn agent(control: Arc<RedisControl>, sum: Arc<Sum>, number: u64, turns: u6
     }
 }
 
+/// Cuts answers at random until told that it is done.
+fn cut_at_random(wires: &[Wire], cuts: &AtomicU64, done: &AtomicBool) {
+    for turn in numbers(7) {
+        if done.load(Ordering::SeqCst) {
+            return;
+        }
+        let wire = &wires[usize::try_from(turn % REPLICAS).unwrap()];
+        let mark = format!("{}/", turn % 5);
+        let (before, began) = (wire.cuts(), Instant::now());
+        wire.plan(Plan::After(mark, usize::try_from(turn % 40).unwrap()));
+        // an agent that is done asks for nothing any more
+        while wire.cuts() == before && began.elapsed() < Duration::from_millis(5) {
+            std::thread::yield_now();
+        }
+        wire.plan(Plan::Pass);
+        cuts.fetch_add((wire.cuts() - before) as u64, Ordering::SeqCst);
+    }
+}
+
 #[tokio::test]
 async fn a_fleet_never_exceeds_a_budget() {
     let Some(redis) = Redis::start("redis_fleet::a_fleet_never_exceeds_a_budget") else {
@@ -106,23 +125,7 @@ async fn a_fleet_never_exceeds_a_budget() {
     }
     let (cutting, done) = (Arc::new(AtomicU64::new(0)), Arc::clone(&over));
     let cuts = Arc::clone(&cutting);
-    let chaos = tokio::task::spawn_blocking(move || {
-        for turn in numbers(7) {
-            if done.load(Ordering::SeqCst) {
-                return;
-            }
-            let wire = &wires[usize::try_from(turn % REPLICAS).unwrap()];
-            let mark = format!("{}/", turn % 5);
-            let (before, began) = (wire.cuts(), Instant::now());
-            wire.plan(Plan::After(mark, usize::try_from(turn % 40).unwrap()));
-            // an agent that is done asks for nothing any more
-            while wire.cuts() == before && began.elapsed() < Duration::from_millis(5) {
-                std::thread::yield_now();
-            }
-            wire.plan(Plan::Pass);
-            cuts.fetch_add((wire.cuts() - before) as u64, Ordering::SeqCst);
-        }
-    });
+    let chaos = tokio::task::spawn_blocking(move || cut_at_random(&wires, &cuts, &done));
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
     }
@@ -199,7 +202,16 @@ async fn a_kill_is_everywhere_at_once_and_confirmed_when_it_is_acted_on() {
     let one = RedisControl::open(options(&redis.url(), "one")).unwrap();
     let two = RedisControl::open(options(&redis.url(), "two")).unwrap();
     built(&one, 1).await;
-    until(|| two.switches().version == one.switches().version).await;
+    let version = one.switches().version;
+    let there = async {
+        loop {
+            let all = one.replicas().await.unwrap();
+            if all.len() == 2 && all.iter().all(|replica| replica.version == version) {
+                break;
+            }
+        }
+    };
+    soon(there).await;
     let gate = Arc::new((Notify::new(), Notify::new()));
     let held = Arc::clone(&gate);
     two.before_confirming(Arc::new(move || {
@@ -240,10 +252,9 @@ async fn a_kill_that_nobody_was_told_of_is_seen_all_the_same() {
     let keys = redis.keys("wg:*:index");
     let base = redis.keys("wg:*:generations");
     assert!(keys.is_empty() && base.len() == 1);
-    let generation = redis.say(&["HGET", "wg:{writegate}:state", "generation"]);
-    let super::support::redis::Said::Text(generation) = generation else {
-        panic!("{generation:?}");
-    };
+    let generation = redis
+        .say(&["HGET", "wg:{writegate}:state", "generation"])
+        .text();
     let thrown = serde_json::to_string(&switch("agent", "quietly")).unwrap();
     let key = format!("wg:{{writegate}}:{generation}:switches");
     redis.say(&["HSET", &key, "agent", &format!("{version} {thrown}")]);

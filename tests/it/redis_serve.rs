@@ -4,13 +4,14 @@
 use std::time::Instant;
 
 use serde_json::json;
+use tokio::task::JoinSet;
 use writegate::sandbox::{Options, Running, Sandbox, Token, seed};
 
 use super::support::client::{Client, Reply};
 use super::support::house::{OTHER_TOKEN, TOKEN};
 use super::support::program::{Program, Starting};
 use super::support::redis::{Redis, Said};
-use super::support::wire::soon;
+use super::support::wire::{soon, until};
 
 const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
 
@@ -165,6 +166,49 @@ async fn a_second_replica_without_a_shared_ledger_does_not_start() {
     assert_eq!(create(&first.agent()).await.status, 201);
 }
 
+/// Agents go on while Redis is flushed again and again: of a budget of 60, 60 writes reach the CRM.
+#[tokio::test]
+async fn a_flush_under_load_lets_no_write_through_twice() {
+    let Some(redis) = Redis::start("redis_serve::a_flush_under_load_lets_no_write_through_twice")
+    else {
+        return;
+    };
+    let (crm, max) = (crm().await, 60);
+    let program = starting(&crm, &redis, max).start();
+    assert_eq!(in_the_end(&program.agent()).await.status, 201);
+    let mut agents = JoinSet::new();
+    for _ in 0..8 {
+        let agent = program.agent();
+        agents.spawn(async move {
+            let (mut done, mut refused) = (0, 0);
+            loop {
+                let reply = create(&agent).await;
+                match reply.status.as_u16() {
+                    201 => done += 1,
+                    503 => refused += 1,
+                    403 if reply.code() == "WRITEGATE_BUDGET" => return (done, refused),
+                    _ => panic!("{}", reply.text()),
+                }
+            }
+        });
+    }
+    for flush in 1..=4 {
+        until(|| crm.writes().len() >= flush * 10).await;
+        assert_eq!(redis.say(&["FLUSHALL"]), Said::Text("OK".into()));
+    }
+    let (mut done, mut refused) = (1, 0);
+    soon(async {
+        while let Some(ended) = agents.join_next().await {
+            let (some_done, some_refused) = ended.unwrap();
+            done += some_done;
+            refused += some_refused;
+        }
+    })
+    .await;
+    println!("{done} done, {refused} refused meanwhile");
+    assert_eq!((done, crm.writes().len()), (max, max));
+}
+
 /// What a governed write costs Redis, in steady state. The figures are for reading; what is held is
 /// that a write that is let through is two questions.
 #[tokio::test]
@@ -216,10 +260,7 @@ struct Spent {
 
 impl Spent {
     fn of(redis: &Redis) -> Self {
-        let text = |section: &str| match redis.say(&["INFO", section]) {
-            Said::Text(text) => text,
-            other => panic!("{other:?}"),
-        };
+        let text = |section: &str| redis.say(&["INFO", section]).text();
         let (stats, commands) = (text("stats"), text("commandstats"));
         let stat = |name: &str| -> u64 {
             let mut lines = stats.lines().filter_map(|line| line.split_once(':'));

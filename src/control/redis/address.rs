@@ -151,7 +151,7 @@ impl Address {
 
 fn some(text: &str) -> Result<Option<String>, String> {
     let decoded = percent_decode_str(text).decode_utf8();
-    let decoded = decoded.map_err(|_| "has a user or password that is not UTF-8".to_owned())?;
+    let decoded = decoded.map_err(|_utf8| "has a user or password that is not UTF-8".to_owned())?;
     Ok((!decoded.is_empty()).then(|| decoded.into_owned()))
 }
 
@@ -179,7 +179,7 @@ fn form(what: &str, path: &str, nodes: usize) -> Result<(Form, i64), String> {
         digits => digits
             .parse::<u16>()
             .map(i64::from)
-            .map_err(|_| "has a database that is no number: write …/0".to_owned()),
+            .map_err(|_digits| "has a database that is no number: write …/0".to_owned()),
     };
     match what {
         "" if nodes > 1 => Err(format!("names several hosts: {FORMS}")),

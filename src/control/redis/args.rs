@@ -1,5 +1,7 @@
 //! The arguments of a script, one behind the other in one piece of memory.
 
+use std::fmt::Display;
+
 use redis::Cmd;
 
 #[derive(Debug, Default, Clone)]
@@ -19,8 +21,8 @@ impl Args {
         self
     }
 
-    pub(super) fn number(&mut self, number: impl ToString) -> &mut Self {
-        self.push(number.to_string())
+    pub(super) fn number(&mut self, number: impl Display) -> &mut Self {
+        self.push(format!("{number}"))
     }
 
     pub(super) fn count(&mut self, items: usize) -> &mut Self {

@@ -68,7 +68,7 @@ impl Condition {
             (None, Some(why)) => {
                 tracing::error!(why, "control state cannot be used: writes are refused")
             }
-            (Some(_), None) => tracing::info!("control state can be used"),
+            (Some(_), None) => tracing::info!("Redis answers"),
             (None, None) | (Some(_), Some(_)) => {}
         }
     }

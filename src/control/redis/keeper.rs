@@ -31,6 +31,8 @@ const SWEEP_EACH: Duration = Duration::from_secs(1);
 const SWEEP_MOST: u64 = 200;
 /// Steps of one look.
 const SWEEP_STEPS: usize = 20;
+/// Ends that are told between two looks.
+const ENDS_MOST: usize = 200;
 /// What a replica does before it confirms has so long.
 const ACT_FOR: Duration = Duration::from_secs(2);
 /// Saying good-bye has so long.
@@ -138,8 +140,11 @@ impl Keeper {
             let Some(member) = member.upgrade() else {
                 return;
             };
-            match told.kind {
-                PushKind::Message => match told.data.get(1).and_then(text) {
+            if told.kind == PushKind::Disconnection {
+                let link = &member.store.link;
+                link.give_up(number, "the connection was closed");
+            } else if told.kind == PushKind::Message {
+                match told.data.get(1).and_then(text) {
                     Some("s") => member.nudge.notify_one(),
                     Some(other) => {
                         if let Some(reservation) = other.strip_prefix("w ") {
@@ -147,14 +152,7 @@ impl Keeper {
                         }
                     }
                     None => {}
-                },
-                PushKind::Disconnection => {
-                    member
-                        .store
-                        .link
-                        .give_up(number, "the connection was closed");
                 }
-                _ => {}
             }
         })
     }
@@ -212,13 +210,17 @@ impl Keeper {
     }
 
     async fn tell_ends(&self) {
-        while let Some(ending) = self.member.underway.next_untold() {
+        for _ in 0..ENDS_MOST {
+            let Some(ending) = self.member.underway.next_untold() else {
+                return;
+            };
             if let Err(error) = self.member.tell_end(&ending).await {
                 tracing::debug!(%error, "the end of a reservation is told later");
                 self.member.underway.tell_later(ending);
                 return;
             }
         }
+        self.member.nudge.notify_one();
     }
 
     async fn sweep(&mut self) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::asking::{Looked, Prepared};
 use super::member::Member;
@@ -141,7 +142,8 @@ impl Member {
         if let Looked::Granted { grants, .. } = &looked {
             self.store.granted(answer.epoch, *grants);
             if !prepared.has_gauge() {
-                self.underway.made(&ask.reservation, &ask.locks);
+                self.underway
+                    .made(&ask.reservation, &ask.locks, Instant::now());
             }
         }
         Ok(looked)

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::args::Args;
 use super::asking::Prepared;
@@ -69,7 +70,7 @@ impl Member {
     }
 
     /// The switches as the store had them at `at`; `None`: as they are known.
-    pub(super) fn show(&self, version: u64, thrown: Option<Vec<Switch>>, at: Timestamp) {
+    pub(super) fn show(&self, version: u64, thrown: Option<&[Switch]>, at: Timestamp) {
         let mut changed = false;
         self.view.rcu(|view| {
             changed = version > view.version;
@@ -79,7 +80,7 @@ impl Member {
             Arc::new(Switches {
                 version,
                 confirmed_at: view.confirmed_at.max(Some(at)),
-                thrown: thrown.clone().unwrap_or_else(|| view.thrown.clone()),
+                thrown: thrown.unwrap_or(&view.thrown).to_vec(),
             })
         });
         if changed {
@@ -91,7 +92,7 @@ impl Member {
     pub(super) async fn look(&self) -> Result<(), StoreError> {
         let at = self.store.options.clock.now();
         let generation = self.store.known().generation;
-        let due = self.underway.due();
+        let due = self.underway.due(Instant::now());
         let mut args = Args::new();
         args.number(self.view.load().version)
             .push(&self.store.options.replica)
@@ -121,8 +122,8 @@ impl Member {
         };
         self.store.clock_shows(clock);
         self.store.granted(answer.epoch, grants);
-        self.show(version, thrown, at);
-        self.underway.renewed(&due);
+        self.show(version, thrown.as_deref(), at);
+        self.underway.renewed(&due, Instant::now());
         if self.store.known().generation != generation {
             self.underway.renew_all();
             self.nudge.notify_one();

@@ -66,7 +66,7 @@ impl Member {
             };
         };
         self.store.follow(&generation, epoch, 0);
-        self.show(version, Some(thrown), at);
+        self.show(version, Some(&thrown), at);
         self.underway.renew_all();
         self.nudge.notify_one();
         tracing::info!(epoch, "control state is rebuilt");

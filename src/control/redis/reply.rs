@@ -4,19 +4,21 @@ use redis::Value;
 
 /// A text.
 pub(super) fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        Value::SimpleString(text) => Some(text),
-        _ => None,
+    if let Value::BulkString(bytes) = value {
+        return std::str::from_utf8(bytes).ok();
     }
+    let Value::SimpleString(text) = value else {
+        return None;
+    };
+    Some(text)
 }
 
 /// A whole number, also one that is written as a text.
 pub(super) fn integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::Int(number) => Some(*number),
-        other => text(other)?.parse().ok(),
+    if let Value::Int(number) = value {
+        return Some(*number);
     }
+    text(value)?.parse().ok()
 }
 
 /// A whole number that is not negative.
@@ -26,8 +28,8 @@ pub(super) fn natural(value: Option<&Value>) -> Option<u64> {
 
 /// A list.
 pub(super) fn list(value: Option<&Value>) -> Option<&[Value]> {
-    match value? {
-        Value::Array(values) => Some(values),
-        _ => None,
-    }
+    let Value::Array(values) = value? else {
+        return None;
+    };
+    Some(values)
 }

@@ -67,7 +67,7 @@ script!(
     " flags=no-writes",
     ["fence", "history", "touches", "counter", "usage"]
 );
-script!(MEMORY, " flags=no-writes", ["fence", "memory"]);
+script!(MEMORY, " flags=no-writes", ["memory"]);
 script!(INSTALL, "", ["fence", "history", "touches", "install"]);
 script!(
     LENGTHEN,

@@ -52,7 +52,7 @@ pub(super) struct Underway {
 
 impl Underway {
     /// A reservation was made or made larger.
-    pub(super) fn made(&self, reservation: &EntryId, locks: &[String]) {
+    pub(super) fn made(&self, reservation: &EntryId, locks: &[String], now: Instant) {
         let mut held = self.held.lock();
         let entry = held.entry(reservation.clone()).or_insert(Held {
             locks: Vec::new(),
@@ -64,15 +64,15 @@ impl Underway {
                 entry.locks.push(lock.clone());
             }
         }
-        entry.renewed = Some(Instant::now());
+        entry.renewed = Some(now);
     }
 
     /// Nobody knows whether a reservation was made.
-    pub(super) fn doubted(&self, reservation: &EntryId) {
+    pub(super) fn doubted(&self, reservation: &EntryId, now: Instant) {
         let mut held = self.held.lock();
         let entry = held.entry(reservation.clone()).or_insert(Held {
             locks: Vec::new(),
-            renewed: Some(Instant::now()),
+            renewed: Some(now),
             in_doubt: true,
         });
         entry.in_doubt = true;
@@ -104,17 +104,26 @@ impl Underway {
     /// All have to be made sure of: the state is another one.
     pub(super) fn renew_all(&self) {
         for held in self.held.lock().values_mut() {
-            held.renewed = None;
+            if !held.locks.is_empty() {
+                held.renewed = None;
+            }
         }
     }
 
-    /// Those that have to be renewed now.
-    pub(super) fn due(&self) -> Vec<EntryId> {
+    /// Those that have to be renewed now. What nobody knows of and nobody ended is gone by now.
+    pub(super) fn due(&self, now: Instant) -> Vec<EntryId> {
         let due = |held: &Held| {
             let renewed = held.renewed;
-            renewed.is_none_or(|renewed| renewed.elapsed() >= RENEWED_AFTER)
+            let nothing = held.in_doubt && held.locks.is_empty();
+            !nothing && renewed.is_none_or(|renewed| now.duration_since(renewed) >= RENEWED_AFTER)
         };
-        let held = self.held.lock();
+        let mut held = self.held.lock();
+        held.retain(|_, held| {
+            let old = held
+                .renewed
+                .is_some_and(|renewed| now.duration_since(renewed) >= LASTS);
+            !(held.in_doubt && held.locks.is_empty() && old)
+        });
         let due = held.iter().filter(|(_, held)| due(held));
         due.map(|(id, _)| id.clone())
             .take(RENEWED_AT_ONCE)
@@ -122,11 +131,11 @@ impl Underway {
     }
 
     /// These were renewed.
-    pub(super) fn renewed(&self, reservations: &[EntryId]) {
+    pub(super) fn renewed(&self, reservations: &[EntryId], now: Instant) {
         let mut held = self.held.lock();
         for reservation in reservations {
             if let Some(held) = held.get_mut(reservation) {
-                held.renewed = Some(Instant::now());
+                held.renewed = Some(now);
             }
         }
     }
@@ -135,5 +144,45 @@ impl Underway {
     pub(super) fn locks(&self, reservation: &EntryId) -> Option<Vec<String>> {
         let held = self.held.lock();
         held.get(reservation).map(|held| held.locks.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> EntryId {
+        EntryId::from_text(text)
+    }
+
+    #[test]
+    fn what_is_under_way_is_renewed_and_what_nobody_knows_of_is_forgotten() {
+        let (underway, start) = (Underway::default(), Instant::now());
+        underway.made(&id("held"), &["a".to_owned()], start);
+        underway.doubted(&id("doubted"), start);
+        assert_eq!(underway.due(start), []);
+        let later = start + RENEWED_AFTER;
+        assert_eq!(underway.due(later), [id("held")]);
+        underway.renewed(&[id("held")], later);
+        assert_eq!(underway.due(later), []);
+        underway.renew_all();
+        assert_eq!(underway.due(later), [id("held")]);
+        assert_eq!(underway.held.lock().len(), 2);
+        assert_eq!(underway.due(start + LASTS), [id("held")]);
+        assert_eq!(underway.held.lock().len(), 1);
+    }
+
+    #[test]
+    fn what_ends_in_doubt_is_told_so() {
+        let underway = Underway::default();
+        underway.made(&id("known"), &[], Instant::now());
+        underway.doubted(&id("doubted"), Instant::now());
+        assert!(!underway.ended(&id("known"), End::Refund).in_doubt);
+        let ending = underway.ended(&id("doubted"), End::Refund);
+        assert!(ending.in_doubt);
+        assert!(!underway.ended(&id("never seen"), End::Settle).in_doubt);
+        underway.tell_later(ending);
+        assert_eq!(underway.next_untold().unwrap().reservation, id("doubted"));
+        assert!(underway.next_untold().is_none());
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Parking {
     pub(super) over: Vec<Charge>,
     /// What it takes back, where it is a revert.
     pub(super) takes_back: Option<TakesBack>,
+    /// The epoch in which all that was taken; `None`: nothing was.
+    pub(super) epoch: Option<u64>,
 }
 
 impl Write {
@@ -227,7 +229,9 @@ impl Write {
             query: self.parts.uri.query().map(str::to_owned),
         });
         let subject = self.subject(Some(changes), Some(verdict));
-        journal::held(&subject, meta(&parked), values(&contents))
+        let mut row = journal::held(&subject, meta(&parked), values(&contents));
+        row.epoch = parking.epoch;
+        row
     }
 
     /// Makes the row durable. The write's locks go; what it took from limits stays taken.

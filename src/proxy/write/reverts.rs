@@ -130,6 +130,7 @@ fn parts(worker: &Arc<Worker>, entry: &EntryId, held: Held) -> Option<(Write, Pa
         charges: Vec::new(),
         over: Vec::new(),
         takes_back: Some(held.takes_back),
+        epoch: None,
     };
     Some((write, parking))
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,16 @@ pub(crate) enum Said {
     Text(String),
     Error(String),
     List(Vec<Said>),
+}
+
+impl Said {
+    /// What has to be a text.
+    pub(crate) fn text(self) -> String {
+        let Self::Text(text) = self else {
+            panic!("{self:?} is no text");
+        };
+        text
+    }
 }
 
 impl Redis {
@@ -126,11 +136,6 @@ impl Redis {
         command
     }
 
-    /// A folder of its own.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// A URL.
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -163,11 +168,7 @@ impl Redis {
         let Said::List(keys) = self.say(&["KEYS", pattern]) else {
             panic!("no list");
         };
-        let text = |said| match said {
-            Said::Text(text) => text,
-            other => panic!("{other:?}"),
-        };
-        keys.into_iter().map(text).collect()
+        keys.into_iter().map(Said::text).collect()
     }
 }
 

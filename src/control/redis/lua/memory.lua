@@ -1,4 +1,5 @@
--- Whether the server throws keys away when its memory is full: then nobody knows what was granted.
+-- Whether the server throws keys away when its memory is full: then nobody knows what was granted. This
+-- is asked of a server before anything else, and looks at no key.
 --
 -- The answer: memory, MAXIMUM, POLICY.
 

@@ -1,0 +1,49 @@
+//! Epochs of control state, and what the journal knows that a state which is built anew needs.
+
+use jiff::Timestamp;
+
+use super::{Journal, rows};
+use crate::clock::EntryId;
+use crate::control::Switch;
+use crate::error::StoreError;
+use crate::ledger::{RowFilter, RowKind};
+
+impl Journal {
+    /// Begins another epoch, durably: what was granted before and is not written down by now never is,
+    /// so its charges need not be counted when control state is built anew. `why` says what happened.
+    /// Returns the epoch.
+    ///
+    /// # Errors
+    /// The store's, or a clock that is behind the ledger.
+    pub async fn raise_epoch(
+        &self,
+        entry: &EntryId,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.clock_holds(now)?;
+        self.ledger
+            .append(vec![rows::raised(entry, why, now)])
+            .await?;
+        self.next_epoch().await
+    }
+
+    pub(super) async fn next_epoch(&self) -> Result<u64, StoreError> {
+        let from = self.ledger.epoch().await?;
+        self.ledger.raise_epoch(from).await
+    }
+
+    /// Those of these switches whose throwing no row tells of yet.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn unrecorded(&self, thrown: &[Switch]) -> Result<Vec<Switch>, StoreError> {
+        let rows = RowFilter {
+            kinds: vec![RowKind::Switch],
+            ..RowFilter::default()
+        };
+        let rows = self.ledger.rows(rows).await?;
+        let unrecorded = |switch: &&Switch| !rows::tells_of(&rows, switch);
+        Ok(thrown.iter().filter(unrecorded).cloned().collect())
+    }
+}
