@@ -150,7 +150,8 @@ impl App {
         let found_open = journal.sweep(now).await?;
         let doubts = Book::load(&journal, now).await?;
         let holds = hold::Book::restore(&**journal.ledger(), now).await?;
-        let rebuild = known(&journal, &rules, &holds, now).await?;
+        let epoch = journal.next_epoch().await?;
+        let rebuild = known(&journal, &rules, &holds, (epoch, now)).await?;
         match control.rebuild(rebuild).await {
             Ok(()) => {}
             // Reads need no control state, and it may be there again soon.
@@ -208,8 +209,7 @@ impl App {
         let _one_at_a_time = self.switching.lock().await;
         let now = self.clock.now();
         let rules = self.rules.load();
-        let mut rebuild = known(&self.journal, &rules, &self.holds, now).await?;
-        rebuild.epoch = epoch;
+        let mut rebuild = known(&self.journal, &rules, &self.holds, (epoch, now)).await?;
         // a limit may have thrown one whose row is still on its way
         let here = self.control.switches();
         let unrecorded = self.journal.unrecorded(&here.thrown).await?;
@@ -309,9 +309,9 @@ async fn known(
     journal: &Journal,
     rules: &RuleSet,
     holds: &hold::Book,
-    now: Timestamp,
+    (epoch, now): (u64, Timestamp),
 ) -> Result<Rebuild, StoreError> {
-    let mut known = journal.rebuild(now, longest_window(rules)).await?;
+    let mut known = journal.rebuild(epoch, now, longest_window(rules)).await?;
     known.charges = restated(rules, known.charges);
     known.waiting = holds.waiting();
     Ok(known)

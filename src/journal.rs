@@ -312,13 +312,14 @@ impl Journal {
         self.append_in_the_end(row).await
     }
 
-    /// What control state has to know after a restart: thrown switches, and charges not older than
-    /// `longest` (the longest window of any limit).
+    /// What control state has to know when it is built anew: thrown switches, and charges not older
+    /// than `longest` (the longest window of any limit). `epoch` is the one to grant under.
     ///
     /// # Errors
     /// The store's.
     pub async fn rebuild(
         &self,
+        epoch: u64,
         now: Timestamp,
         longest: SignedDuration,
     ) -> Result<Rebuild, StoreError> {
@@ -333,7 +334,7 @@ impl Journal {
             charges: self.charged(since, &switches).await?,
             // Nothing waits for a person yet, so no gauge counts.
             waiting: Vec::new(),
-            epoch: self.next_epoch().await?,
+            epoch,
         })
     }
 

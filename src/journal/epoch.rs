@@ -28,7 +28,11 @@ impl Journal {
         self.next_epoch().await
     }
 
-    pub(super) async fn next_epoch(&self) -> Result<u64, StoreError> {
+    /// The next epoch: that of a process that starts.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn next_epoch(&self) -> Result<u64, StoreError> {
         let from = self.ledger.epoch().await?;
         self.ledger.raise_epoch(from).await
     }

@@ -37,7 +37,9 @@ use crate::error::Refusal;
 use crate::gate::{self, Cause, Decision, Judged};
 use crate::journal::{Refusing, Subject};
 use crate::metrics::Stopwatch;
-use crate::mutation::{Acting, Actor, ChangeSet, Claims, Effect, Opaque, Origin, Verdict, Would};
+use crate::mutation::{
+    Acting, Actor, ChangeSet, Charge, Claims, Effect, Opaque, Origin, Verdict, Would,
+};
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
@@ -208,20 +210,8 @@ impl Write {
         // 6 the gate
         let charges = self.charges(&changes, judgement.snapshot.as_ref())?;
         let (charges, observing) = self.thresholds(charges);
-        let judged = Judged {
-            entry: &self.entry,
-            service_account: &self.actor.service_account,
-            verdict: &judgement.verdict,
-            approved: false,
-            charges: charges.clone(),
-            observing: &observing,
-            locks: self.locks(&changes, judgement.snapshot.as_ref()),
-            now: self.now,
-        };
-        self.asks();
-        let deciding = gate::decide(&*self.worker.app.control, judged);
-        let decision = self.watch.wait_for(pin!(deciding)).await;
-        let permit = match decision {
+        let asked = (charges.clone(), &*observing);
+        let permit = match self.decide(&changes, &judgement, asked).await {
             Decision::Permit(permit) => permit,
             Decision::Hold {
                 over,
@@ -270,6 +260,28 @@ impl Write {
             at: self.worker.app.clock.now(),
         };
         through::through(&self, permit, &sending, &seat).await
+    }
+
+    /// The gate, for charges of which some only observe.
+    async fn decide(
+        &mut self,
+        changes: &ChangeSet,
+        judgement: &Judgement,
+        (charges, observing): (Vec<Charge>, &[String]),
+    ) -> Decision {
+        let judged = Judged {
+            entry: &self.entry,
+            service_account: &self.actor.service_account,
+            verdict: &judgement.verdict,
+            approved: false,
+            charges,
+            observing,
+            locks: self.locks(changes, judgement.snapshot.as_ref()),
+            now: self.now,
+        };
+        self.asks();
+        let deciding = gate::decide(&*self.worker.app.control, judged);
+        self.watch.wait_for(pin!(deciding)).await
     }
 
     /// Unknown callers never write; a stopped service account does not either.

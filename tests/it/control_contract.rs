@@ -608,7 +608,7 @@ async fn rates_follow_their_vectors(store: &dyn ControlState) {
             let admission = admit(store, ask).await;
             let fits = match &admission {
                 Admission::Limited { fits, .. } => Some(*fits),
-                _ => None,
+                Admission::Granted { .. } | Admission::Stopped(_) | Admission::Busy { .. } => None,
             };
             assert_eq!(fits, *fits_only, "{limit:?} at {moment}: {admission:?}");
         }

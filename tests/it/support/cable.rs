@@ -34,8 +34,6 @@ struct Inner {
     plan: Mutex<Plan>,
     made: AtomicUsize,
     cuts: AtomicUsize,
-    sent: AtomicUsize,
-    received: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -56,8 +54,6 @@ impl Wire {
             plan: Mutex::new(Plan::Pass),
             made: AtomicUsize::new(0),
             cuts: AtomicUsize::new(0),
-            sent: AtomicUsize::new(0),
-            received: AtomicUsize::new(0),
             open: Mutex::default(),
         });
         let accepting = Arc::clone(&inner);
@@ -99,12 +95,6 @@ impl Wire {
     /// How many requests or answers were cut.
     pub(crate) fn cuts(&self) -> usize {
         self.inner.cuts.load(Ordering::SeqCst)
-    }
-
-    /// Bytes to and from the server.
-    pub(crate) fn bytes(&self) -> (usize, usize) {
-        let load = |count: &AtomicUsize| count.load(Ordering::SeqCst);
-        (load(&self.inner.sent), load(&self.inner.received))
     }
 }
 
@@ -152,7 +142,6 @@ impl Inner {
                 Plan::Pass | Plan::Before(_) | Plan::After(..) => {}
             }
             drop(plan);
-            self.sent.fetch_add(count, Ordering::SeqCst);
             if to.write_all(piece).is_err() {
                 break;
             }
@@ -167,7 +156,6 @@ impl Inner {
             if *self.plan.lock() == Plan::Swallow {
                 continue;
             }
-            self.received.fetch_add(count, Ordering::SeqCst);
             let left = *pair.left.lock();
             let passes = left.unwrap_or(count).min(count);
             if to.write_all(&buffer[..passes]).is_err() {
