@@ -68,6 +68,8 @@ pub struct Config {
     pub rules: PathBuf,
     /// What an unknown caller may do.
     pub unknown_callers: UnknownCallers,
+    /// A bulk job of more rows is decided by a person.
+    pub max_rows: u64,
     /// The agents.
     pub service_accounts: Vec<ServiceAccount>,
     /// The people.

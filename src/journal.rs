@@ -2,6 +2,7 @@
 //! [`Journaled`], without which nothing is sent (INVARIANT: journal before send).
 
 mod epoch;
+pub mod job;
 pub mod read;
 mod rows;
 pub mod sent;

@@ -50,6 +50,8 @@ pub enum RowKind {
     Started,
     /// The heads of the other writers' chains, as this one saw them.
     Heads,
+    /// A step in the life of a bulk job, or some of its rows.
+    Job,
 }
 
 impl RowKind {
@@ -71,6 +73,7 @@ impl RowKind {
             Self::Setting => "setting",
             Self::Started => "started",
             Self::Heads => "heads",
+            Self::Job => "job",
         }
     }
 
@@ -92,6 +95,7 @@ impl RowKind {
             Self::Setting,
             Self::Started,
             Self::Heads,
+            Self::Job,
         ]
         .into_iter()
         .find(|kind| kind.word() == word)

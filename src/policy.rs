@@ -24,8 +24,8 @@ mod yaml;
 use jiff::Timestamp;
 
 use crate::mutation::{
-    Acting, Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Origin, Requirement, Snapshot,
-    Verdict, same_name,
+    Acting, Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Mutation, Operation, Origin, Prior,
+    Requirement, Snapshot, Verdict, same_name,
 };
 use matrix::RuleFile;
 
@@ -58,6 +58,24 @@ pub struct Question<'a> {
     pub snapshot: Option<&'a Snapshot>,
     /// The request's time.
     pub now: Timestamp,
+}
+
+/// The rows of a bulk job, counted.
+#[derive(Clone, Copy, Debug)]
+pub struct JobRows<'a> {
+    /// Their object.
+    pub object: &'a str,
+    /// How many.
+    pub rows: u64,
+    /// How many are judged as which operation.
+    pub operations: &'a [(Operation, u64)],
+}
+
+impl JobRows<'_> {
+    /// Counts a row, and what its record held before, as what it is judged.
+    pub fn count(mutation: &Mutation, prior: &Prior, into: &mut Vec<(Operation, u64)>) {
+        charge::count(mutation, prior, into);
+    }
 }
 
 /// What the rules answer.
@@ -119,6 +137,12 @@ impl RuleSet {
     #[must_use]
     pub fn charges(&self, question: &Question<'_>) -> Vec<Charge> {
         charge::of_request(self, question)
+    }
+
+    /// What a bulk job takes from which limits.
+    #[must_use]
+    pub fn job_charges(&self, question: &Question<'_>, job: &JobRows<'_>) -> Vec<Charge> {
+        charge::of_job(self, question, job)
     }
 
     /// The longest window of any limit in milliseconds; charges older than that count nowhere.

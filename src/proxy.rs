@@ -192,6 +192,7 @@ async fn read(
     incoming: Incoming,
 ) -> Result<Response<Body>, Box<Refused>> {
     may_read(call, caller)?;
+    write::settle(call, &parts, path, caller).await;
     for limit in reserve::spared(call.state, &call.worker.app.rules.load(), call.now)? {
         tracing::info!(%limit, "would-limit: a read of the CRM's last calls");
     }

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 
-pub use body::Body;
+pub use body::{Body, BodyError, Piece};
 pub use heard::Heard;
 pub use pool::Lease;
 pub use traffic::{CLASSES, Traffic, Way};
@@ -142,6 +142,21 @@ impl Upstream {
             Body::Leased(incoming, Some(lease))
         };
         Ok(Response::from_parts(parts, body))
+    }
+
+    /// Passes on a step of a bulk job that changes no record by itself, as making and feeding one do, and
+    /// collects the answer. The step that does is a write ([`Upstream::send`]).
+    ///
+    /// # Errors
+    /// [`ReadError`] when there is none, or it is too large.
+    pub async fn feed(&self, request: Request<Body>) -> Result<Answer, ReadError> {
+        let answer = match self.ask(request, READ_FOR).await {
+            Ok((answer, lease)) => collect(answer, lease).await.map_err(ReadError::Lost),
+            Err(error) => Err(error),
+        };
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        self.traffic.count(Way::Write, status);
+        answer
     }
 
     /// Makes a read of our own and collects the answer.

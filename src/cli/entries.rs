@@ -39,7 +39,7 @@ pub(super) struct ListArguments {
     limit: usize,
     /// In this state
     #[arg(long, value_parser = [
-        "refused", "open", "held", "rejected", "expired", "not_sent", "done", "partly", "failed",
+        "refused", "open", "held", "rejected", "expired", "not_sent", "done", "partly", "failed", "accepted",
         "in_doubt", "switch", "setting",
     ])]
     state: Option<String>,

@@ -13,12 +13,13 @@ use super::route::routes;
 use super::tree::{Node, Tree, parse};
 use super::{Admin, Config, ControlStore, UnknownCallers};
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "routes",
     "admin",
     "control",
     "ledger",
     "replica",
+    "max_rows",
     "rules",
     "unknown_callers",
     "service_accounts",
@@ -101,6 +102,7 @@ fn whole(root: &Node, file: &Path, reader: &mut Reader<'_>) -> Option<Config> {
     let replica = replica(&fields, reader);
     let rules = rules(&fields, reader);
     let unknown_callers = unknown_callers(&fields, reader);
+    let max_rows = max_rows(&fields, reader);
     let mut identities = Identities::default();
     let accounts = fields.get("service_accounts");
     let service_accounts = service_accounts(accounts, &names, &mut identities, reader);
@@ -114,9 +116,28 @@ fn whole(root: &Node, file: &Path, reader: &mut Reader<'_>) -> Option<Config> {
         replica: replica?,
         rules,
         unknown_callers: unknown_callers?,
+        max_rows: max_rows?,
         service_accounts,
         operators,
     })
+}
+
+/// A bulk job of more rows is held, unless the file says otherwise.
+const MAX_ROWS: u64 = 10_000;
+
+fn max_rows(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<u64> {
+    if fields.get("max_rows").is_none() {
+        return Some(MAX_ROWS);
+    }
+    let text = fields.text("max_rows", reader)?;
+    match text.text.parse() {
+        Ok(rows) => Some(rows),
+        Err(_no_number) => {
+            let problem = format!("`{}` is no number of rows: write 10000", text.text);
+            reader.wrong(&text.place, problem);
+            None
+        }
+    }
 }
 
 fn admin(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<SocketAddr> {

@@ -2,6 +2,7 @@
 //! (`/composite/sobjects`) are taken apart; known reads pass; all else is opaque.
 
 mod body;
+pub mod bulk;
 mod collections;
 mod headers;
 mod id;
@@ -20,12 +21,16 @@ use http::{HeaderName, HeaderValue, header};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
-use super::{Head, Malformed};
+use super::{Class, Head, Malformed};
 use crate::crm::catalog::Catalog;
-use crate::mutation::{Acting, ChangeSet, Operation, Prior, RecordKey, Snapshot};
+use crate::mutation::{Acting, ChangeSet, Opaque, Operation, Prior, RecordKey, Snapshot};
 
 pub(super) use headers::{acts, passes_on_write};
-pub(super) use route::classify;
+
+/// What a request is, told from its head.
+pub(super) fn classify(head: &Head<'_>) -> Class {
+    bulk::classify(head).unwrap_or_else(|| route::classify(head))
+}
 
 /// The names of all types that are built in.
 pub(super) fn objects() -> Vec<&'static str> {
@@ -35,7 +40,7 @@ pub(super) fn objects() -> Vec<&'static str> {
 /// What a body says beside its records' fields and acts on how they are written.
 pub(super) fn acting_in(shape: &Shape, body: &[u8]) -> Acting {
     match shape {
-        Shape::Row(_) => Acting::new(),
+        Shape::Row(_) | Shape::Bulk(_) => Acting::new(),
         Shape::Collection(_) => collections::acting_in(body).into_iter().collect(),
     }
 }
@@ -47,6 +52,8 @@ pub enum Shape {
     Row(Row),
     /// Up to 200 rows through `/composite/sobjects`.
     Collection(Collection),
+    /// One step of a bulk job: what it changes is told by the job's upload.
+    Bulk(bulk::Step),
 }
 
 /// A write of one row.
@@ -87,6 +94,9 @@ pub(super) fn parse(
     match shape {
         Shape::Row(row) => rest::parse(row, head, body),
         Shape::Collection(collection) => collections::parse(collection, head, body),
+        Shape::Bulk(_) => Ok(ChangeSet::Opaque(Opaque::unclear(
+            "what a bulk job changes is told by the rows that were uploaded for it",
+        ))),
     }
 }
 

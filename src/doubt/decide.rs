@@ -46,7 +46,8 @@ pub fn decide(
     let mut findings: Vec<Finding> = Vec::new();
     for (place, mutation) in mutations.iter().enumerate() {
         let finding = match known.get(place).map(|outcome| outcome.state) {
-            Some(OutcomeState::Done) => Finding::Applied(None),
+            // taken by the CRM: nothing of it is in doubt
+            Some(OutcomeState::Done | OutcomeState::Accepted) => Finding::Applied(None),
             Some(OutcomeState::Failed) => Finding::NotApplied,
             Some(OutcomeState::Unknown) | None => {
                 let prior = priors.get(place).unwrap_or(&Prior::Unknown);

@@ -198,7 +198,7 @@ async fn findings(
 /// The outcomes when a person says what became of it.
 pub(crate) fn settled_as(sent: &Sent, state: OutcomeState) -> Vec<Outcome> {
     let finding = match state {
-        OutcomeState::Done => Finding::Applied(None),
+        OutcomeState::Done | OutcomeState::Accepted => Finding::Applied(None),
         OutcomeState::Failed | OutcomeState::Unknown => Finding::NotApplied,
     };
     outcomes(sent, vec![finding; sent.mutations.len().max(1)])

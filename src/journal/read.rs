@@ -36,6 +36,8 @@ pub enum EntryState {
     Partly,
     /// The CRM says none of it is.
     Failed,
+    /// The CRM has taken it and works on it; its results are pending.
+    Accepted,
     /// Sent, or maybe sent, with no answer known.
     InDoubt,
     /// A switch was thrown or resumed.
@@ -317,6 +319,9 @@ fn of_hold(rows: &[Row]) -> EntryState {
 
 fn of_outcomes(outcomes: &[Outcome]) -> EntryState {
     let has = |state| outcomes.iter().any(|outcome| outcome.state == state);
+    if has(OutcomeState::Accepted) {
+        return EntryState::Accepted;
+    }
     match (
         has(OutcomeState::Unknown),
         has(OutcomeState::Done),

@@ -95,6 +95,8 @@ pub enum OutcomeState {
     Done,
     /// The CRM says it is not.
     Failed,
+    /// The CRM has taken it and works on it; its results are pending.
+    Accepted,
     /// Nobody knows: in doubt.
     Unknown,
 }

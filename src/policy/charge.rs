@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::judge::parts;
-use super::{Question, RuleSet};
+use super::{JobRows, Question, RuleSet};
 use crate::mutation::{Charge, Count, CrmKind, Limit, Mutation, Operation, Per, Prior, RecordKey};
 
 /// Charges for a request that is let through or held.
@@ -13,6 +13,43 @@ pub(super) fn of_request(set: &RuleSet, question: &Question<'_>) -> Vec<Charge> 
     set.limits_for(question.crm, question.route)
         .flat_map(|limit| of_limit(limit, question, &touched))
         .collect()
+}
+
+/// Charges for a bulk job: one request, and what its rows count as. Limits for each record do not apply:
+/// a job names each of its records once.
+pub(super) fn of_job(set: &RuleSet, question: &Question<'_>, job: &JobRows<'_>) -> Vec<Charge> {
+    let object = job.object.to_ascii_lowercase();
+    set.limits_for(question.crm, question.route)
+        .filter(|limit| !limit.per.contains(&Per::Record))
+        .filter_map(|limit| {
+            let amount = match limit.count {
+                Count::Requests => 1,
+                Count::Mutations | Count::Records => job.rows,
+                Count::Operation(operation) => {
+                    let same = job.operations.iter().filter(|(known, _)| *known == operation);
+                    same.map(|(_, rows)| rows).sum()
+                }
+                Count::Refusals | Count::Holds => 0,
+            };
+            let account = &question.actor.service_account;
+            (amount > 0).then(|| Charge {
+                limit: limit.clone(),
+                key: key(&limit.per, account, question.route, &object, ""),
+                amount,
+                records: Vec::new(),
+            })
+        })
+        .collect()
+}
+
+/// Counts what a mutation is judged as.
+pub(super) fn count(mutation: &Mutation, prior: &Prior, into: &mut Vec<(Operation, u64)>) {
+    for (operation, times) in operations(mutation, Some(prior)) {
+        match into.iter_mut().find(|(known, _)| *known == operation) {
+            Some((_, sum)) => *sum = sum.saturating_add(times),
+            None => into.push((operation, times)),
+        }
+    }
 }
 
 /// Charges for a request that was refused.

@@ -4,6 +4,7 @@
 mod again;
 mod attach;
 mod count;
+mod job;
 mod judge;
 mod kept;
 mod line;
@@ -43,6 +44,8 @@ use crate::mutation::{
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
+pub(super) use job::settle;
+use job::Job;
 use judge::Judgement;
 use line::Line;
 use park::Parking;
@@ -70,6 +73,8 @@ pub(super) struct Write {
     watch: Arc<Stopwatch>,
     /// Whether the caller still waits.
     line: Line,
+    /// The job that it commits, where it is a commit.
+    job: Option<Arc<Job>>,
     /// Whether control state was asked for anything, so that there may be something to give back.
     asked: AtomicBool,
 }
@@ -105,6 +110,7 @@ impl Write {
             digest: String::new(),
             watch: Arc::new(Stopwatch::start()),
             line: Line::default(),
+            job: None,
             asked: AtomicBool::new(false),
         }
     }
@@ -134,6 +140,9 @@ impl Write {
         shape: Shape,
         incoming: Incoming,
     ) -> Result<Response<Body>, Box<Refused>> {
+        if let Some(step) = job::step(&shape).cloned() {
+            return self.job(shape, step, incoming).await;
+        }
         // 2 kill switch, before the body is read
         self.may_write().await?;
         // 3, 4 body and change set
@@ -201,6 +210,7 @@ impl Write {
         };
         // 5 verdict, with prior values where a rule looks at them
         let judgement = match shape {
+            Some(_) if self.job.is_some() => self.judge_job(&changes).await?,
             Some(_) => self.judge(&changes).await?,
             None => match self.judge_opaque(&changes) {
                 Ok(judgement) => judgement,
@@ -208,7 +218,7 @@ impl Write {
             },
         };
         // 6 the gate
-        let charges = self.charges(&changes, judgement.snapshot.as_ref())?;
+        let charges = self.charges_of(&changes, &judgement)?;
         let (charges, observing) = self.thresholds(charges);
         let asked = (charges.clone(), &*observing);
         let permit = match self.decide(&changes, &judgement, asked).await {
@@ -242,6 +252,7 @@ impl Write {
             mut verdict,
             rests_on_prior,
             snapshot,
+            ..
         } = judgement;
         self.notice(&mut verdict, permit.noticed());
         for limit in short {

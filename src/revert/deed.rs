@@ -155,6 +155,11 @@ impl Sorted {
             if change.outcome.state == OutcomeState::Failed {
                 continue;
             }
+            if change.outcome.state == OutcomeState::Accepted {
+                let why = "the CRM works on it: its results are pending";
+                self.impossible(place, entry, mutation, why);
+                continue;
+            }
             if change.outcome.state == OutcomeState::Unknown {
                 let why = "in doubt: settle the entry first";
                 self.impossible(place, entry, mutation, why);

@@ -301,6 +301,10 @@ fn findings(mut turn: Turn, outcome: &Outcome, entry: &EntryId, why: Option<&str
             Action::Skipped,
             format!("may have been written: entry {entry} is in doubt"),
         ),
+        (OutcomeState::Accepted, None, _) => (
+            Action::Skipped,
+            "the CRM works on it: its results are pending".to_owned(),
+        ),
         (OutcomeState::Failed, None, Some(code)) => {
             (Action::Impossible, format!("the CRM refused it ({code})"))
         }

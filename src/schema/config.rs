@@ -22,6 +22,7 @@ pub fn config() -> Value {
             "ledger": ledger(),
             "replica": name("This process among those that share stores: the same after a restart [default: the host's name]"),
             "rules": text("The folder of rule files"),
+            "max_rows": { "type": "integer", "minimum": 0, "description": "A bulk job of more rows waits for a person [default: 10000]" },
             "unknown_callers": described(words(["deny", "reads"]), "What may be done with a credential that no service account has"),
             "service_accounts": described(list(&service_account()), "The agents"),
             "operators": described(list(&operator()), "The people"),

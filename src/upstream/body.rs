@@ -7,8 +7,29 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::mpsc::Receiver;
 
 use super::pool::Lease;
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// Its connection broke, or it was framed wrongly.
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    /// Whoever hands it on stopped: the far end must not take it for whole.
+    #[error("cut off")]
+    Cut,
+}
+
+/// A part of a body that is handed on while it is looked at.
+#[derive(Debug)]
+pub enum Piece {
+    /// Bytes.
+    Data(Bytes),
+    /// All was handed on.
+    End,
+}
 
 /// A body on its way, in either direction.
 pub enum Body {
@@ -20,6 +41,9 @@ pub enum Body {
     Streamed(Incoming),
     /// An answer as it comes in from the CRM; its connection goes back to the pool at the end.
     Leased(Incoming, Option<Lease>),
+    /// A request that is looked at on its way, and its length where that is known. It is cut off where
+    /// the pieces stop without an end.
+    Piped(Receiver<Piece>, Option<u64>),
 }
 
 impl Body {
@@ -42,18 +66,19 @@ impl fmt::Debug for Body {
             Self::Full(_) => "Full",
             Self::Streamed(_) => "Streamed",
             Self::Leased(..) => "Leased",
+            Self::Piped(..) => "Piped",
         })
     }
 }
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => {
@@ -71,6 +96,14 @@ impl HttpBody for Body {
                 }
                 frame
             }
+            Self::Piped(pieces, _) => match std::task::ready!(pieces.poll_recv(cx)) {
+                Some(Piece::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Piece::End) => {
+                    *self = Self::Empty;
+                    Poll::Ready(None)
+                }
+                None => Poll::Ready(Some(Err(BodyError::Cut))),
+            },
         }
     }
 
@@ -79,6 +112,7 @@ impl HttpBody for Body {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_empty(),
             Self::Streamed(incoming) | Self::Leased(incoming, _) => incoming.is_end_stream(),
+            Self::Piped(..) => false,
         }
     }
 
@@ -87,6 +121,7 @@ impl HttpBody for Body {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(incoming) | Self::Leased(incoming, _) => incoming.size_hint(),
+            Self::Piped(_, length) => length.map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }
@@ -95,9 +130,11 @@ impl HttpBody for Body {
 fn data_only(
     incoming: Pin<&mut Incoming>,
     cx: &mut Context<'_>,
-) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
     incoming.poll_frame(cx).map(|frame| match frame {
         Some(Ok(frame)) if frame.is_trailers() => None,
-        other => other,
+        Some(Ok(frame)) => Some(Ok(frame)),
+        Some(Err(error)) => Some(Err(error.into())),
+        None => None,
     })
 }

@@ -36,7 +36,7 @@ pub(in crate::crm) fn replay(
             let results: Option<Vec<Value>> = results.into_iter().collect();
             Some(answer(StatusCode::OK, &Value::Array(results?)))
         }
-        (Shape::Row(_), _) => None,
+        (Shape::Row(_) | Shape::Bulk(_), _) => None,
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Shape, id};
+use super::{Shape, bulk, id};
 use crate::crm::{RefusalAnswer, error_code, json};
 use crate::error::Refusal;
 use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, RecordKey};
@@ -27,6 +27,10 @@ pub(in crate::crm) fn outcome(
             _ => all(Outcome::of(OutcomeState::Unknown)),
         },
         (Shape::Collection(_), 200) => rows(mutations, body),
+        // the rows are written later; their results tell what became of each
+        (Shape::Bulk(_), 200) if bulk::info(body).is_ok() => {
+            all(Outcome::of(OutcomeState::Accepted))
+        }
         _ => all(Outcome::of(OutcomeState::Unknown)),
     }
 }

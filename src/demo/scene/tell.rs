@@ -129,6 +129,7 @@ pub(super) fn state(state: EntryState) -> &'static str {
         EntryState::Done => "done",
         EntryState::Partly => "partly done",
         EntryState::Failed => "failed",
+        EntryState::Accepted => "accepted, results pending",
         EntryState::InDoubt => "in doubt",
         EntryState::Switch => "a switch",
         EntryState::Setting => "a setting was changed",

@@ -31,6 +31,7 @@ fn config() -> Config {
         ledger: LedgerStore::Sqlite(PathBuf::from("x.db")),
         replica: "one".into(),
         rules: PathBuf::from("rules"),
+        max_rows: 10_000,
         unknown_callers: UnknownCallers::Deny,
         service_accounts: vec![
             account("enrichment-agent", "token-1", None),

@@ -27,6 +27,8 @@ pub(super) struct Judgement {
     pub(super) rests_on_prior: bool,
     /// The prior values, where they were read.
     pub(super) snapshot: Option<Snapshot>,
+    /// Of a bulk job's commit, how many of its rows are judged as what.
+    pub(super) rows: Vec<(Operation, u64)>,
 }
 
 impl Write {
@@ -72,6 +74,7 @@ impl Write {
                         verdict,
                         rests_on_prior,
                         snapshot: None,
+                        rows: Vec::new(),
                     });
                 }
                 Wanted::new()
@@ -100,6 +103,7 @@ impl Write {
             verdict,
             rests_on_prior,
             snapshot: Some(snapshot),
+            rows: Vec::new(),
         })
     }
 
@@ -139,6 +143,7 @@ impl Write {
             verdict,
             rests_on_prior,
             snapshot: Some(Snapshot::default()),
+            rows: Vec::new(),
         })
     }
 
@@ -326,7 +331,11 @@ fn unknown<'a>(
 }
 
 /// A write to a record whose prior values are not known could not be undone: no snapshot, no write.
-fn incomplete(snapshot: &Snapshot, changes: &ChangeSet, entry: &EntryId) -> Option<Refusal> {
+pub(super) fn incomplete(
+    snapshot: &Snapshot,
+    changes: &ChangeSet,
+    entry: &EntryId,
+) -> Option<Refusal> {
     let mutation = unknown(snapshot, changes).next()?;
     let row = mutation
         .row

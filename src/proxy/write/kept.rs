@@ -49,6 +49,7 @@ impl Write {
             digest: String::new(),
             watch: Arc::new(Stopwatch::start()),
             line: Line::default(),
+            job: None,
             asked: AtomicBool::new(false),
         })
     }

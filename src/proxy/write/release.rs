@@ -3,6 +3,7 @@
 
 mod again;
 mod dispatch;
+mod job;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -144,14 +145,27 @@ async fn run(
         .ok_or_else(|| "its values were erased from the ledger".to_owned())
         .and_then(|contents| Again::of(worker, hold, contents, credential));
     let release = match again {
-        Ok(again) => Release { slot, hold, again },
+        Ok(mut again) => {
+            let job = again.find_job().await?;
+            Release {
+                slot,
+                hold,
+                again,
+                job,
+            }
+        }
         Err(why) => {
             let message = holds::lost(hold, &why);
             record(app, slot, refused(hold, None, &message, app.clock.now())).await?;
             return Err(Stop::Recorded);
         }
     };
-    let result = match release.judge().await {
+    let judged = if release.job {
+        release.judge_job().await
+    } else {
+        release.judge().await
+    };
+    let result = match judged {
         Ok((permit, verdict, snapshot)) => release.dispatch(permit, &verdict, &snapshot).await,
         Err(stop) => {
             // Only locks were taken.
@@ -183,6 +197,8 @@ struct Release<'a> {
     slot: &'a Arc<Slot>,
     hold: &'a Hold,
     again: Again,
+    /// Whether it commits a bulk job.
+    job: bool,
 }
 
 impl Release<'_> {

@@ -323,6 +323,7 @@ fn config(upstream: &Uri, unknown_callers: UnknownCallers) -> Config {
         ledger: LedgerStore::Sqlite(PathBuf::from("ledger.db")),
         replica: "one".into(),
         rules: PathBuf::from("rules"),
+        max_rows: 10_000,
         unknown_callers,
         service_accounts: vec![
             account("enrichment-agent", &[TOKEN], &[]),

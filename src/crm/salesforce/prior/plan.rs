@@ -65,7 +65,7 @@ fn groups<'a>(mutations: &'a [Mutation], wanted: &Wanted) -> Vec<Group<'a>> {
             continue;
         };
         let how = match key {
-            _ if mutation.operation == Operation::Delete => How::All,
+            _ if matches!(mutation.operation, Operation::Delete | Operation::Purge) => How::All,
             RecordKey::Id { .. } => How::Id,
             RecordKey::External { key, .. } => How::Key(key.clone()),
         };

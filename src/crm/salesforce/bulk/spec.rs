@@ -1,0 +1,181 @@
+//! What a job is to do, as it is asked for and as the CRM tells it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::csv::Dialect;
+use crate::crm::salesforce::body::{Refused, malformed, shown};
+use crate::crm::salesforce::types::{self, Type};
+use crate::crm::salesforce::{headers, id};
+use crate::mutation::{Operation, same_name};
+
+/// What a job does with its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Work {
+    /// New records.
+    Insert,
+    /// By their ids.
+    Update,
+    /// By an external id.
+    Upsert,
+    /// Into the recycle bin.
+    Delete,
+    /// Past it.
+    HardDelete,
+}
+
+impl Work {
+    /// The operation of a row.
+    #[must_use]
+    pub fn operation(self) -> Operation {
+        match self {
+            Self::Insert => Operation::Create,
+            Self::Update => Operation::Update,
+            Self::Upsert => Operation::Upsert,
+            Self::Delete => Operation::Delete,
+            Self::HardDelete => Operation::Purge,
+        }
+    }
+
+    fn named(word: &str) -> Option<Self> {
+        match word {
+            "insert" => Some(Self::Insert),
+            "update" => Some(Self::Update),
+            "upsert" => Some(Self::Upsert),
+            "delete" => Some(Self::Delete),
+            "hardDelete" => Some(Self::HardDelete),
+            _ => None,
+        }
+    }
+}
+
+/// What a job is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// The object's canonical name.
+    pub object: String,
+    /// What it does with each row.
+    pub work: Work,
+    /// The field that names records, of an upsert.
+    pub external: Option<String>,
+    /// What stands between cells.
+    delimiter: u8,
+    /// Whether lines end in CRLF.
+    crlf: bool,
+    /// The assignment rule that picks owners.
+    pub(super) rule: Option<String>,
+}
+
+/// Members of a request, and which of them an answer has too.
+const KNOWN: [&str; 7] = [
+    "object",
+    "operation",
+    "contentType",
+    "externalIdFieldName",
+    "columnDelimiter",
+    "lineEnding",
+    "assignmentRuleId",
+];
+
+impl Spec {
+    /// What a request asks for; a member that is not known may act.
+    pub(super) fn asked(members: &Map<String, Value>) -> Result<Self, Refused> {
+        let unknown = members.keys().find(|name| !KNOWN.contains(&name.as_str()));
+        if let Some(name) = unknown {
+            return Err(malformed(format!(
+                "the job has the member {}, which is not understood: leave it out",
+                shown(name)
+            )));
+        }
+        Self::told(members)
+    }
+
+    /// What an answer tells; it tells more than this.
+    pub(super) fn told(members: &Map<String, Value>) -> Result<Self, Refused> {
+        let object = text(members, "object")?.ok_or_else(|| malformed("the job names no object"))?;
+        let known = types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
+        let word = text(members, "operation")?.unwrap_or_default();
+        let work = Work::named(word)
+            .ok_or_else(|| malformed(format!("{} is no operation of a job", shown(word))))?;
+        if !matches!(text(members, "contentType")?, None | Some("CSV")) {
+            return Err(malformed("the job's contentType is not CSV"));
+        }
+        let external = external(work, text(members, "externalIdFieldName")?)?;
+        let rule = match text(members, "assignmentRuleId")? {
+            None => None,
+            Some(text) => Some(id::canonical(text)?),
+        };
+        let crlf = match text(members, "lineEnding")? {
+            None | Some("LF") => false,
+            Some("CRLF") => true,
+            Some(_) => return Err(malformed("the job's lineEnding is neither LF nor CRLF")),
+        };
+        Ok(Self {
+            object: known.name.to_owned(),
+            work,
+            external,
+            delimiter: delimiter(text(members, "columnDelimiter")?)?,
+            crlf,
+            rule,
+        })
+    }
+
+    /// How its rows are written.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        Dialect {
+            delimiter: self.delimiter,
+            crlf: self.crlf,
+        }
+    }
+
+    /// The assignment rule as a write's headers would name it.
+    pub(super) fn acting(&self) -> headers::Acting {
+        match &self.rule {
+            Some(rule) => headers::Acting::AssignmentRule(rule.clone()),
+            None => headers::Acting::Nothing,
+        }
+    }
+
+    pub(super) fn known(&self) -> Option<&'static Type> {
+        types::by_name(&self.object)
+    }
+
+    /// Whether a row of an upsert names its record by its id.
+    pub(super) fn by_id(&self) -> bool {
+        self.external
+            .as_deref()
+            .is_some_and(|field| same_name(field, "Id"))
+    }
+}
+
+fn external(work: Work, field: Option<&str>) -> Result<Option<String>, Refused> {
+    match (work, field) {
+        (Work::Upsert, Some(field)) if types::is_name(field) => Ok(Some(field.to_owned())),
+        (Work::Upsert, _) => Err(malformed("an upsert names no externalIdFieldName")),
+        (_, None) => Ok(None),
+        (_, Some(_)) => Err(malformed("externalIdFieldName is for upserts alone")),
+    }
+}
+
+fn delimiter(name: Option<&str>) -> Result<u8, Refused> {
+    match name {
+        None | Some("COMMA") => Ok(b','),
+        Some("SEMICOLON") => Ok(b';'),
+        Some("TAB") => Ok(b'\t'),
+        Some("PIPE") => Ok(b'|'),
+        Some("CARET") => Ok(b'^'),
+        Some("BACKQUOTE") => Ok(b'`'),
+        Some(other) => Err(malformed(format!("{} is no columnDelimiter", shown(other)))),
+    }
+}
+
+/// A text; null is as good as absent.
+fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Refused> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(malformed(format!("the job's {name} is not a text"))),
+    }
+}

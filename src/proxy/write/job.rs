@@ -1,0 +1,299 @@
+//! Bulk jobs. The write is the commit: before it, a job is made and fed, and its rows go into the
+//! ledger's record of the job while they pass; the commit is judged against that record, and refused
+//! without it.
+
+mod commit;
+mod feed;
+mod judge;
+mod results;
+mod words;
+
+pub(super) use judge::{Look, Stop};
+pub(in crate::proxy) use results::settle;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use super::Write;
+use crate::crm::Shape;
+use crate::crm::salesforce::bulk::{self, Spec, Step, Turn};
+use crate::error::{Refusal, RefusalKind, StoreError};
+use crate::journal::job::{Fed, Name, Step as Told};
+use crate::mutation::{ChangeSet, Effect, Mutation, Operation, ReasonKind, Undo};
+use crate::policy::Evaluation;
+use crate::proxy::{Refused, answer_of, target};
+use crate::upstream::{Answer, Body};
+
+/// A job as its record has it.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    /// Its id at the CRM.
+    pub(super) id: String,
+    /// What it is to do.
+    pub(super) spec: Spec,
+    /// How many steps it has taken.
+    steps: u32,
+    /// Whether an upload began.
+    feeding: bool,
+    /// The upload that ended.
+    pub(super) fed: Option<Fed>,
+    /// Whether it was aborted or dropped.
+    over: bool,
+    /// Who made or fed it.
+    owner: String,
+}
+
+impl Job {
+    /// What its commit's entry says it changes; `None` where its upload did not come to its end.
+    pub(super) fn changes(&self) -> Option<ChangeSet> {
+        self.fed.as_ref().map(|fed| summary(self, fed))
+    }
+
+    /// The job that steps tell of; `None`: it is not known.
+    fn of(id: &str, steps: Vec<(Told, String)>) -> Option<Self> {
+        let mut job: Option<Self> = None;
+        for (step, owner) in steps {
+            match (step, &mut job) {
+                (Told::Known { spec, .. }, None) => {
+                    job = Some(Self {
+                        id: id.to_owned(),
+                        spec: serde_json::from_value(spec).ok()?,
+                        steps: 0,
+                        feeding: false,
+                        fed: None,
+                        over: false,
+                        owner,
+                    });
+                }
+                (Told::Feeding, Some(job)) => job.feeding = true,
+                (Told::Fed(fed), Some(job)) => job.fed = Some(fed),
+                (Told::Aborted | Told::Dropped, Some(job)) => job.over = true,
+                (Told::Known { .. } | Told::Committing { .. } | Told::Told(_), _)
+                | (Told::Feeding | Told::Fed(_) | Told::Aborted | Told::Dropped, None) => {}
+            }
+            if let Some(job) = &mut job {
+                job.steps = job.steps.saturating_add(1);
+            }
+        }
+        job
+    }
+}
+
+/// The step of a job that a shape is, where it is one.
+pub(super) fn step(shape: &Shape) -> Option<&Step> {
+    match shape {
+        Shape::Salesforce(crate::crm::salesforce::Shape::Bulk(step)) => Some(step),
+        Shape::Salesforce(_) | Shape::HubSpot(_) | Shape::TwoReadings(_) => None,
+    }
+}
+
+/// The job that a shape commits, unless its body aborts it.
+pub(super) fn commits(shape: &Shape) -> Option<&str> {
+    match step(shape)? {
+        Step::Turn { job } => Some(job),
+        Step::Make | Step::Feed { .. } | Step::Drop { .. } => None,
+    }
+}
+
+type Answered = Result<Response<Body>, Box<Refused>>;
+
+impl Write {
+    /// One step of a job.
+    pub(super) async fn job(self, shape: Shape, step: Step, incoming: Incoming) -> Answered {
+        self.may_write().await?;
+        match &step {
+            Step::Make => self.make(incoming).await,
+            Step::Feed { job } => self.feed(job, incoming).await,
+            Step::Drop { job } => {
+                self.no_body(incoming).await?;
+                let job = self.own(job).await?;
+                self.control(&job, Told::Dropped, Bytes::new()).await
+            }
+            Step::Turn { job } => {
+                let bytes = self.body(incoming).await?;
+                let turn = bulk::turn(&self.head(), &bytes);
+                let turn = self.or_refuse(turn.map_err(Refusal::malformed)).await?;
+                let job = self.own(job).await?;
+                match turn {
+                    Turn::Abort => self.control(&job, Told::Aborted, bytes).await,
+                    Turn::Commit => self.commit(shape, job, bytes).await,
+                }
+            }
+        }
+    }
+
+    /// Makes a job. Nothing is written yet, so it is refused early only where no row could pass.
+    async fn make(self, incoming: Incoming) -> Answered {
+        let bytes = self.body(incoming).await?;
+        let asked = bulk::make(&self.head(), &bytes).map_err(Refusal::malformed);
+        let asked = self.or_refuse(asked).await?;
+        let spec = self.or_refuse(asked.map_err(|why| words::unclear(&why))).await?;
+        self.never(&spec).await?;
+        let answer = self.pass(bytes).await?;
+        if answer.status.is_success() {
+            match bulk::info(&answer.body) {
+                Ok(told) if told.spec == spec => self.known(&told.id, &spec, true).await,
+                // it is looked up again before it is fed
+                Ok(_) => tracing::warn!("the CRM made another job than was asked for"),
+                Err(why) => tracing::warn!(%why, "the CRM's answer tells no job"),
+            }
+        }
+        Ok(answer_of(answer))
+    }
+
+    /// Notes a job; one that could not be noted is looked up when it is fed.
+    async fn known(&self, id: &str, spec: &Spec, made: bool) {
+        let step = Told::Known {
+            spec: serde_json::json!(spec),
+            made,
+        };
+        if let Err(error) = self.step(id, &step, Some(0)).await {
+            tracing::warn!(%error, job = id, "a job is not noted");
+        }
+    }
+
+    /// Refuses a job whose operation no row of it may do, whatever it holds.
+    async fn never(&self, spec: &Spec) -> Result<(), Box<Refused>> {
+        let operation = spec.work.operation();
+        if matches!(operation, Operation::Update | Operation::Upsert) {
+            return Ok(());
+        }
+        let bare = Mutation {
+            object: spec.object.clone(),
+            operation,
+            record: None,
+            fields: serde_json::Map::new(),
+            row: None,
+            undo: Undo::Full,
+            others: Vec::new(),
+        };
+        let changes = ChangeSet::Mutations(vec![bare]);
+        let Evaluation::Decided { verdict, .. } =
+            self.rules.evaluate(&self.question(&changes, None)?)
+        else {
+            return Ok(());
+        };
+        let (verdict, _) = self.enforced(verdict, false);
+        let by_row = verdict.deciding().any(|reason| {
+            matches!(reason.kind, ReasonKind::Operation | ReasonKind::Default)
+                && reason.field.is_none()
+        });
+        if verdict.effect == Effect::Deny && by_row {
+            return Err(self.denied(&changes, &verdict).await);
+        }
+        Ok(())
+    }
+
+    /// Abort or removal of one's own job: it writes nothing.
+    async fn control(&self, job: &Job, step: Told, bytes: Bytes) -> Answered {
+        let answer = self.pass(bytes).await?;
+        if answer.status.is_success()
+            && let Err(error) = self.step(&job.id, &step, None).await
+        {
+            tracing::error!(%error, job = job.id, "the end of a job is not noted");
+        }
+        Ok(answer_of(answer))
+    }
+
+    /// A job that this service account made or fed through here.
+    async fn own(&self, id: &str) -> Result<Job, Box<Refused>> {
+        let steps = self.worker.app.journal.job_steps(&self.name(id)).await;
+        let steps = self.or_refuse(steps.map_err(unavailable)).await?;
+        match Job::of(id, steps) {
+            Some(job) if job.owner == self.actor.service_account => Ok(job),
+            Some(_) => Err(self.refuse(words::not_theirs(id), None, None).await),
+            None => Err(self.refuse(words::unknown(id), None, None).await),
+        }
+    }
+
+    /// The job as its record has it; `None`: it is not known.
+    pub(super) async fn job_of_record(&self, id: &str) -> Result<Option<Job>, StoreError> {
+        let steps = self.worker.app.journal.job_steps(&self.name(id)).await?;
+        Ok(Job::of(id, steps).filter(|job| !job.over))
+    }
+
+    fn name<'a>(&'a self, job: &'a str) -> Name<'a> {
+        Name {
+            route: self.route(),
+            job,
+            service_account: &self.actor.service_account,
+        }
+    }
+
+    async fn step(&self, id: &str, step: &Told, nth: Option<u32>) -> Result<(), StoreError> {
+        let app = &self.worker.app;
+        app.journal
+            .job_step(&self.name(id), step, nth, app.clock.now())
+            .await
+    }
+
+    async fn body(&self, incoming: Incoming) -> Result<Bytes, Box<Refused>> {
+        let bytes = self.collect(incoming).await;
+        self.or_refuse(bytes).await
+    }
+
+    async fn no_body(&self, incoming: Incoming) -> Result<(), Box<Refused>> {
+        let bytes = self.body(incoming).await?;
+        let none = bytes.is_empty();
+        let told = none.then_some(()).ok_or_else(|| Refusal::malformed("a DELETE has a body"));
+        self.or_refuse(told).await
+    }
+
+    async fn or_refuse<T>(&self, told: Result<T, Refusal>) -> Result<T, Box<Refused>> {
+        match told {
+            Ok(told) => Ok(told),
+            Err(refusal) => Err(self.refuse(refusal, None, None).await),
+        }
+    }
+
+    /// Passes a step on that changes no record.
+    async fn pass(&self, bytes: Bytes) -> Result<Answer, Box<Refused>> {
+        let request = self.outgoing(Body::full(bytes))?;
+        let upstream = self.worker.upstreams.get(self.place);
+        let upstream = upstream.ok_or_else(super::super::no_upstream)?;
+        let answer = upstream.feed(request).await;
+        let unreachable =
+            |error: crate::upstream::ReadError| {
+                let message = "Not written: the CRM did not answer. A job may have been left there; \
+                               none of its rows is written.";
+                Refusal::new(RefusalKind::Upstream, message).detail(error.to_string())
+            };
+        self.or_refuse(answer.map_err(unreachable)).await
+    }
+
+    fn outgoing(&self, body: Body) -> Result<Request<Body>, Refusal> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.parts.method.clone();
+        *request.uri_mut() = target(&self.path, false, None)?;
+        *request.headers_mut() = self.upstream_headers()?;
+        Ok(request)
+    }
+
+}
+
+fn unavailable(error: StoreError) -> Refusal {
+    Refusal::unavailable(error.to_string())
+}
+
+/// What a commit's entry says it changes: the rows themselves are in the job's record.
+pub(super) fn summary(job: &Job, fed: &Fed) -> ChangeSet {
+    let fields = fed.fields.iter();
+    let mutation = Mutation {
+        object: job.spec.object.clone(),
+        operation: Operation::Import,
+        record: Some(crate::mutation::RecordKey::id(job.id.clone())),
+        fields: fields
+            .map(|(name, rows)| (name.clone(), serde_json::json!({ "rows": rows })))
+            .collect(),
+        row: Some(format!(
+            "{} of {} rows, sha256:{}",
+            job.spec.work.operation(),
+            fed.rows,
+            fed.sha256
+        )),
+        undo: Undo::Partial,
+        others: Vec::new(),
+    };
+    ChangeSet::Mutations(vec![mutation])
+}

@@ -1,0 +1,100 @@
+//! The release of a held bulk job: its commit is what waits. Every row is judged again by today's rules
+//! on what its record is today; one that moved since it was shown stops it.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use super::{Release, Stop, record};
+use crate::gate::{self, Decision, Judged, Permit};
+use crate::hold::rows::refused;
+use crate::mutation::{Prior, Snapshot, Verdict};
+use crate::proxy::words::{self, holds};
+use crate::proxy::write::job::{Look, Stop as Why};
+use crate::proxy::write::release::again::Again;
+use crate::snapshot::Failure;
+
+impl Again {
+    /// Finds the record of the job that this commits; true where it commits one.
+    ///
+    /// # Errors
+    /// Why it is not the job that was shown.
+    pub(super) async fn find_job(&mut self) -> Result<bool, Stop> {
+        let Some(id) = self.shape.as_ref().and_then(crate::proxy::write::job::commits) else {
+            return Ok(false);
+        };
+        let job = self.write.job_of_record(id).await?;
+        let told = job.filter(|job| job.changes().as_ref() == Some(&self.changes));
+        let Some(job) = told else {
+            let what = "what the ledger keeps of the job is not what was shown";
+            return Err(Stop::NotNow(what.into()));
+        };
+        self.write.job = Some(Arc::new(job));
+        Ok(true)
+    }
+}
+
+impl Release<'_> {
+    /// Step 5 and 6 once more, for every row.
+    pub(super) async fn judge_job(&self) -> Result<(Permit, Verdict, Snapshot), Stop> {
+        let (write, changes) = (self.write(), &self.again.changes);
+        let locks = write.locks(changes, None);
+        let control = &*self.app().control;
+        write.asks();
+        let account = &write.actor.service_account;
+        let locking = gate::lock(control, &write.entry, account, locks.clone(), self.now());
+        if let Err(cause) = write.watch.wait_for(pin!(locking)).await {
+            let verdict = Verdict::allow();
+            return Err(words::caused(&cause, &write.about(changes, &verdict)).into());
+        }
+        if let Some(blocked) = write.blocked(changes, None) {
+            return Err(Stop::InDoubt(blocked.entry));
+        }
+        let verdict = match write.rows(Look::Again).await {
+            Ok(judged) => judged.verdict,
+            Err(why) => return Err(self.not_now(why).await?),
+        };
+        let snapshot = Snapshot::of(vec![Prior::Absent]);
+        // rows were compared one by one; what people are asked may be another thing today
+        self.still_as_shown(&verdict, &snapshot, Vec::new()).await?;
+        let judged = Judged {
+            entry: &write.entry,
+            service_account: account,
+            verdict: &verdict,
+            approved: true,
+            charges: Vec::new(),
+            observing: &[],
+            locks,
+            now: self.now(),
+        };
+        match gate::decide(control, judged).await {
+            Decision::Permit(permit) => Ok((permit, verdict, snapshot)),
+            Decision::Hold { .. } => Err(Stop::NotNow("the gate asks people again".into())),
+            Decision::Refuse(cause) => {
+                Err(words::caused(&cause, &write.about(changes, &verdict)).into())
+            }
+        }
+    }
+
+    /// Rows that are denied today, or that moved, end the hold: sent again, it is asked anew.
+    async fn not_now(&self, why: Why) -> Result<Stop, Stop> {
+        let now = self.now();
+        let (verdict, message) = match why {
+            Why::Refusal(refusal) => return Ok(refusal.into()),
+            Why::Unread(Failure::PassOn(answer)) if answer.status.as_u16() == 401 => {
+                return Ok(Stop::Unauthorised(answer));
+            }
+            Why::Unread(_) => return Ok(Stop::NotNow("the CRM cannot be read now".into())),
+            Why::Denied(_, verdict) => {
+                let message = holds::denied_now(&self.write().about(&self.again.changes, &verdict));
+                (Some(verdict), message)
+            }
+            Why::Moved(fields) => {
+                let why = format!("{} changed in its rows since it was asked for", fields.join(", "));
+                (None, holds::lost(self.hold, &why))
+            }
+        };
+        let row = refused(self.hold, verdict.as_deref(), &message, now);
+        record(self.app(), self.slot, row).await?;
+        Ok(Stop::Recorded)
+    }
+}
