@@ -24,8 +24,8 @@ mod yaml;
 use jiff::Timestamp;
 
 use crate::mutation::{
-    Acting, Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Mutation, Operation, Origin, Prior,
-    Requirement, Snapshot, Verdict, same_name,
+    Acting, Actor, ChangeSet, Charge, CrmKind, Limit, LimitKind, Mutation, Operation, Origin,
+    Prior, Requirement, Snapshot, Verdict, same_name,
 };
 use matrix::RuleFile;
 

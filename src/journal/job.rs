@@ -227,7 +227,10 @@ impl Journal {
     ) -> Result<(), StoreError> {
         let states = [
             (told.done, OutcomeState::Done),
-            (told.failed.saturating_add(told.unprocessed), OutcomeState::Failed),
+            (
+                told.failed.saturating_add(told.unprocessed),
+                OutcomeState::Failed,
+            ),
         ];
         let outcomes: Vec<Value> = states
             .into_iter()
@@ -244,7 +247,8 @@ impl Journal {
         let mut row = row(name, commit.clone(), settled, None, now);
         row.kind = RowKind::Reconciled;
         self.ledger().append(vec![row]).await?;
-        self.job_step(name, &Step::Told(told.clone()), None, now).await
+        self.job_step(name, &Step::Told(told.clone()), None, now)
+            .await
     }
 }
 

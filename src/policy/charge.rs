@@ -26,7 +26,10 @@ pub(super) fn of_job(set: &RuleSet, question: &Question<'_>, job: &JobRows<'_>) 
                 Count::Requests => 1,
                 Count::Mutations | Count::Records => job.rows,
                 Count::Operation(operation) => {
-                    let same = job.operations.iter().filter(|(known, _)| *known == operation);
+                    let same = job
+                        .operations
+                        .iter()
+                        .filter(|(known, _)| *known == operation);
                     same.map(|(_, rows)| rows).sum()
                 }
                 Count::Refusals | Count::Holds => 0,

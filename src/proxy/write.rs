@@ -44,8 +44,8 @@ use crate::mutation::{
 use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
-pub(super) use job::settle;
 use job::Job;
+pub(super) use job::settle;
 use judge::Judgement;
 use line::Line;
 use park::Parking;

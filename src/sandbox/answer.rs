@@ -19,6 +19,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Value>,
+    /// CSV in place of a JSON body.
+    csv: Option<String>,
 }
 
 impl Answer {
@@ -27,6 +29,7 @@ impl Answer {
             status,
             headers: Vec::new(),
             body: Some(body),
+            csv: None,
         }
     }
 
@@ -35,6 +38,15 @@ impl Answer {
             status,
             headers: Vec::new(),
             body: None,
+            csv: None,
+        }
+    }
+
+    /// 200 with CSV.
+    pub(super) fn csv(text: String) -> Self {
+        Self {
+            csv: Some(text),
+            ..Self::empty(200)
         }
     }
 
@@ -55,6 +67,11 @@ impl Answer {
                     .headers_mut()
                     .append(HeaderName::from_static(name), value);
             }
+        }
+        if let Some(csv) = self.csv {
+            let kind = HeaderValue::from_static("text/csv");
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+            *response.body_mut() = Full::new(Bytes::from(csv));
         }
         if let Some(body) = self.body {
             let json = HeaderValue::from_static("application/json;charset=UTF-8");

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Token;
+use super::salesforce::bulk;
 
 /// Decoded bodies are cut off here.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -139,6 +140,9 @@ impl Request {
         match (self.method.as_str(), names.as_slice()) {
             ("POST", ["services", "data", _, "composite", "sobjects", _]) => false,
             ("POST", ["services", "data", _, "composite"]) => self.composite_writes(),
+            (method, ["services", "data", _, "jobs", rest @ ..]) => {
+                bulk::is_write(method, rest, &self.raw)
+            }
             ("POST", ["crm", .., "search"] | ["crm", .., "batch", "read"]) => false,
             _ => true,
         }

@@ -1,5 +1,6 @@
 //! The Salesforce face: core platform REST on records, queries and descriptions.
 
+pub(super) mod bulk;
 mod collections;
 mod composite;
 mod conditions;
@@ -104,6 +105,7 @@ impl Session<'_> {
         };
         match path {
             ["composite", ..] => self.route_composite(method, path),
+            ["jobs", "ingest", rest @ ..] => self.route_jobs(method, rest),
             ["sobjects", _, _, ..] => self.route_row(method, path),
             _ => self.route_rest(method, path),
         }

@@ -10,6 +10,7 @@
 
 mod answers;
 mod budgets;
+mod bulk;
 mod chain;
 mod cli;
 mod clients;

@@ -93,7 +93,9 @@ fn unclear(step: &Step, headers: &HeaderMap) -> Option<String> {
         return Some(reason);
     }
     if !matches!(headers::acting(headers), Ok(Acting::Nothing)) {
-        return Some("a job names its assignment rule when it is made: leave the header out".into());
+        return Some(
+            "a job names its assignment rule when it is made: leave the header out".into(),
+        );
     }
     match step {
         Step::Feed { .. } if !is_csv(headers) => {
@@ -180,14 +182,15 @@ pub fn look(head: &Head<'_>, job: &str) -> ReadCall {
     }
 }
 
-
 /// The job that a GET of `/jobs/ingest/{id}` or of its results asks for.
 #[must_use]
 pub fn asked_for(head: &Head<'_>) -> Option<String> {
     let segments = head.path.segments();
     let is = |place: usize, word: &str| segments.get(place).is_some_and(|known| known == word);
     let ingest = is(0, "services") && is(1, "data") && is(3, "jobs") && is(4, "ingest");
-    let job = segments.get(5).filter(|_| ingest && head.method == Method::GET)?;
+    let job = segments
+        .get(5)
+        .filter(|_| ingest && head.method == Method::GET)?;
     id::canonical(job).ok()
 }
 
@@ -213,7 +216,10 @@ pub fn ended(body: &[u8]) -> Result<Option<Ended>, String> {
     }
     let answer = json::parse_answer(body).map_err(|fault| fault.to_string())?;
     let count = |name: &str| answer.get(name).and_then(Value::as_u64);
-    match (count("numberRecordsProcessed"), count("numberRecordsFailed")) {
+    match (
+        count("numberRecordsProcessed"),
+        count("numberRecordsFailed"),
+    ) {
         (Some(processed), Some(failed)) => Ok(Some(Ended {
             state,
             processed,
@@ -222,3 +228,6 @@ pub fn ended(body: &[u8]) -> Result<Option<Ended>, String> {
         _ => Err("the CRM's answer does not count the rows".into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

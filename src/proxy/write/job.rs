@@ -128,7 +128,9 @@ impl Write {
         let bytes = self.body(incoming).await?;
         let asked = bulk::make(&self.head(), &bytes).map_err(Refusal::malformed);
         let asked = self.or_refuse(asked).await?;
-        let spec = self.or_refuse(asked.map_err(|why| words::unclear(&why))).await?;
+        let spec = self
+            .or_refuse(asked.map_err(|why| words::unclear(&why)))
+            .await?;
         self.never(&spec).await?;
         let answer = self.pass(bytes).await?;
         if answer.status.is_success() {
@@ -236,7 +238,9 @@ impl Write {
     async fn no_body(&self, incoming: Incoming) -> Result<(), Box<Refused>> {
         let bytes = self.body(incoming).await?;
         let none = bytes.is_empty();
-        let told = none.then_some(()).ok_or_else(|| Refusal::malformed("a DELETE has a body"));
+        let told = none
+            .then_some(())
+            .ok_or_else(|| Refusal::malformed("a DELETE has a body"));
         self.or_refuse(told).await
     }
 
@@ -253,12 +257,11 @@ impl Write {
         let upstream = self.worker.upstreams.get(self.place);
         let upstream = upstream.ok_or_else(super::super::no_upstream)?;
         let answer = upstream.feed(request).await;
-        let unreachable =
-            |error: crate::upstream::ReadError| {
-                let message = "Not written: the CRM did not answer. A job may have been left there; \
+        let unreachable = |error: crate::upstream::ReadError| {
+            let message = "Not written: the CRM did not answer. A job may have been left there; \
                                none of its rows is written.";
-                Refusal::new(RefusalKind::Upstream, message).detail(error.to_string())
-            };
+            Refusal::new(RefusalKind::Upstream, message).detail(error.to_string())
+        };
         self.or_refuse(answer.map_err(unreachable)).await
     }
 
@@ -269,7 +272,6 @@ impl Write {
         *request.headers_mut() = self.upstream_headers()?;
         Ok(request)
     }
-
 }
 
 fn unavailable(error: StoreError) -> Refusal {

@@ -25,6 +25,8 @@ pub(in crate::sandbox) struct Org {
     pub(super) page: usize,
     /// Requests so far, for `Sforce-Limit-Info`.
     pub(in crate::sandbox) calls: u64,
+    /// Bulk jobs.
+    pub(super) jobs: super::bulk::Jobs,
     next: u64,
 }
 
@@ -36,6 +38,7 @@ impl Org {
             cursors: BTreeMap::new(),
             page,
             calls: 0,
+            jobs: super::bulk::Jobs::default(),
             next: FIRST_NEW,
         }
     }

@@ -283,6 +283,7 @@ async fn one(
         | EntryState::Done
         | EntryState::Partly
         | EntryState::Failed
+        | EntryState::Accepted
         | EntryState::Switch
         | EntryState::Setting) => {
             // a record that others deleted cannot be told from one that the write deleted

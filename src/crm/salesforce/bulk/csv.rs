@@ -237,7 +237,9 @@ impl Reader {
                 State::Quoted
             }
             (State::Record | State::Cell, b'"') => State::Quoted,
-            (State::Bare, b'"') => return Err(self.fault("has a quote inside a cell without quotes")),
+            (State::Bare, b'"') => {
+                return Err(self.fault("has a quote inside a cell without quotes"));
+            }
             (State::Record, _) if ends_line => return Err(self.fault("is blank")),
             (State::Record | State::Cell | State::Bare | State::Quote, _) if ends_line => {
                 self.ends.push(self.text.len());
@@ -326,3 +328,5 @@ impl Reader {
     }
 }
 
+#[cfg(test)]
+mod tests;

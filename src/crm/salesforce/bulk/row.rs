@@ -10,9 +10,9 @@ use super::csv::{Fault, Record};
 use super::spec::{Spec, Work};
 use crate::crm::Malformed;
 use crate::crm::salesforce::body::{self, Refused, shown};
+use crate::crm::salesforce::id;
 use crate::crm::salesforce::record;
 use crate::crm::salesforce::types::{self, Type};
-use crate::crm::salesforce::id;
 use crate::mutation::{Mutation, Operation, RecordKey, Undo, same_name};
 
 /// What stands for null in a cell.
@@ -48,7 +48,9 @@ impl Columns {
     /// [`Fault`] where they have no reading, or more than one, for this job.
     pub fn of(spec: &Spec, header: Record<'_>) -> Result<Self, Fault> {
         let fault = |what: String| Fault::of(header.line, &format!("is no header: {what}"));
-        let known = spec.known().ok_or_else(|| fault("the object is not known".into()))?;
+        let known = spec
+            .known()
+            .ok_or_else(|| fault("the object is not known".into()))?;
         let mut columns = Vec::with_capacity(header.len());
         let mut names: HashSet<String> = HashSet::new();
         for name in header.cells() {
@@ -59,7 +61,9 @@ impl Columns {
             if let Column::Field(name) = &column
                 && known.file.is_some_and(|file| same_name(file, name))
             {
-                return Err(fault(format!("{name} holds a file, which is not judged yet")));
+                return Err(fault(format!(
+                    "{name} holds a file, which is not judged yet"
+                )));
             }
             columns.push(column);
         }
@@ -71,7 +75,9 @@ impl Columns {
                 return Err(fault("a delete has the column Id and no other".into()));
             }
             Work::Upsert if spec.by_id() && !has(&Column::Id) => {
-                return Err(fault("the column Id, which names records, is missing".into()));
+                return Err(fault(
+                    "the column Id, which names records, is missing".into(),
+                ));
             }
             Work::Upsert if !spec.by_id() && has(&Column::Id) => {
                 return Err(fault("Id stands beside the external id".into()));
@@ -120,10 +126,12 @@ impl Columns {
     /// [`Fault`] where it has no reading.
     pub fn mutation(&self, place: u64, cells: Record<'_>) -> Result<Mutation, Fault> {
         let row = format!("rows[{place}]");
-        let fault = |what: String| Fault::row(match what.starts_with(&row) {
-            true => what,
-            false => format!("{row}: {what}"),
-        });
+        let fault = |what: String| {
+            Fault::row(match what.starts_with(&row) {
+                true => what,
+                false => format!("{row}: {what}"),
+            })
+        };
         let mut key = None;
         let mut fields = Map::new();
         for (column, cell) in self.columns.iter().zip(cells.cells()) {
@@ -136,10 +144,14 @@ impl Columns {
                 }
                 Column::Key => {
                     body::key_value(cell, &row).map_err(|why| fault(said(why)))?;
-                    key = self.spec.external.as_ref().map(|field| RecordKey::External {
-                        key: field.clone(),
-                        value: cell.to_owned(),
-                    });
+                    key = self
+                        .spec
+                        .external
+                        .as_ref()
+                        .map(|field| RecordKey::External {
+                            key: field.clone(),
+                            value: cell.to_owned(),
+                        });
                 }
                 Column::Field(_) | Column::Lookup { .. } if cell.is_empty() => {}
                 Column::Field(name) => {
@@ -192,7 +204,11 @@ fn column(spec: &Spec, name: &str) -> Result<Column, String> {
         return match types::is_name(name) {
             false => Err(unclear()),
             true if same_name(name, "Id") => Ok(Column::Id),
-            true if spec.external.as_deref().is_some_and(|key| same_name(key, name)) => {
+            true if spec
+                .external
+                .as_deref()
+                .is_some_and(|key| same_name(key, name)) =>
+            {
                 Ok(Column::Key)
             }
             true => Ok(Column::Field(name.to_owned())),

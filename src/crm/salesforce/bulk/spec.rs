@@ -93,8 +93,10 @@ impl Spec {
 
     /// What an answer tells; it tells more than this.
     pub(super) fn told(members: &Map<String, Value>) -> Result<Self, Refused> {
-        let object = text(members, "object")?.ok_or_else(|| malformed("the job names no object"))?;
-        let known = types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
+        let object =
+            text(members, "object")?.ok_or_else(|| malformed("the job names no object"))?;
+        let known =
+            types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
         let word = text(members, "operation")?.unwrap_or_default();
         let work = Work::named(word)
             .ok_or_else(|| malformed(format!("{} is no operation of a job", shown(word))))?;

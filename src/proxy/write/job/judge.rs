@@ -17,8 +17,8 @@ use crate::mutation::{
 };
 use crate::policy::{Evaluation, JobRows};
 use crate::proxy::Refused;
-use crate::proxy::write::judge::{Judgement, incomplete};
 use crate::proxy::write::Write;
+use crate::proxy::write::judge::{Judgement, incomplete};
 use crate::snapshot::Failure;
 
 /// What the rules say of a job as a whole.
@@ -158,7 +158,10 @@ impl Write {
             }
             Evaluation::NeedsPrior(wanted) => wanted,
         };
-        let snapshot = self.snapshot(changes, &wanted).await.map_err(Stop::Unread)?;
+        let snapshot = self
+            .snapshot(changes, &wanted)
+            .await
+            .map_err(Stop::Unread)?;
         if let Some(refusal) = incomplete(&snapshot, changes, &self.entry) {
             return Err(refusal.into());
         }
@@ -268,7 +271,11 @@ impl Sum {
     /// All of it, where it is all that was uploaded.
     fn whole(self, fed: &Fed) -> Option<JobJudgement> {
         let digest = self.sha256.finish();
-        let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = digest
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         (self.rows == fed.rows && hex == fed.sha256).then_some(JobJudgement {
             verdict: self.verdict,
             rows: self.counted,

@@ -48,7 +48,11 @@ async fn told(
 ) -> Result<(), String> {
     let app = &call.worker.app;
     let said = |error: &dyn std::fmt::Display| error.to_string();
-    let steps = app.journal.job_steps(name).await.map_err(|error| said(&error))?;
+    let steps = app
+        .journal
+        .job_steps(name)
+        .await
+        .map_err(|error| said(&error))?;
     let mut steps = steps.into_iter().rev();
     let rows = steps.clone().find_map(|(step, _)| match step {
         Told::Fed(fed) => Some(fed.rows),
@@ -62,18 +66,27 @@ async fn told(
         return Ok(());
     };
     let ledger = &**app.journal.ledger();
-    let entry = read::detail(ledger, &commit).await.map_err(|error| said(&error))?;
+    let entry = read::detail(ledger, &commit)
+        .await
+        .map_err(|error| said(&error))?;
     if entry.is_none_or(|detail| detail.entry.state != EntryState::Accepted) {
         return Ok(());
     }
     let call_for = bulk::look(head, name.job);
     let mut headers = HeaderMap::new();
-    caller.credential.put(&mut headers).map_err(|refusal| refusal.message)?;
+    caller
+        .credential
+        .put(&mut headers)
+        .map_err(|refusal| refusal.message)?;
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let mut request = Request::new(Body::Empty);
     *request.headers_mut() = headers;
     *request.uri_mut() = Uri::try_from(call_for.target.as_str()).map_err(|error| said(&error))?;
-    let upstream = call.worker.upstreams.get(call.place).ok_or("the route has no upstream")?;
+    let upstream = call
+        .worker
+        .upstreams
+        .get(call.place)
+        .ok_or("the route has no upstream")?;
     let answer = upstream.read(request).await.map_err(|error| said(&error))?;
     if !answer.status.is_success() {
         return Err(format!("the CRM answered with {}", answer.status));

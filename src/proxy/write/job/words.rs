@@ -37,7 +37,8 @@ pub(super) fn over(job: &str) -> Refusal {
 
 /// Another service account made or fed it.
 pub(super) fn not_theirs(job: &str) -> Refusal {
-    let message = format!("Not written: job {job} is another service account's. Make one of your own.");
+    let message =
+        format!("Not written: job {job} is another service account's. Make one of your own.");
     Refusal::new(RefusalKind::Denied, message)
 }
 

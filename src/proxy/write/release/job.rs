@@ -19,7 +19,11 @@ impl Again {
     /// # Errors
     /// Why it is not the job that was shown.
     pub(super) async fn find_job(&mut self) -> Result<bool, Stop> {
-        let Some(id) = self.shape.as_ref().and_then(crate::proxy::write::job::commits) else {
+        let Some(id) = self
+            .shape
+            .as_ref()
+            .and_then(crate::proxy::write::job::commits)
+        else {
             return Ok(false);
         };
         let job = self.write.job_of_record(id).await?;
@@ -89,7 +93,10 @@ impl Release<'_> {
                 (Some(verdict), message)
             }
             Why::Moved(fields) => {
-                let why = format!("{} changed in its rows since it was asked for", fields.join(", "));
+                let why = format!(
+                    "{} changed in its rows since it was asked for",
+                    fields.join(", ")
+                );
                 (None, holds::lost(self.hold, &why))
             }
         };

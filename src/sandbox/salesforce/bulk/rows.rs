@@ -1,0 +1,82 @@
+//! The sandbox's own, lenient reading of CSV, and what a row writes.
+
+use serde_json::{Map, Value};
+
+/// One row under its header.
+pub(super) struct Row<'a> {
+    pub(super) header: &'a [String],
+    pub(super) cells: &'a [String],
+}
+
+impl Row<'_> {
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let names = self.header.iter().map(String::as_str);
+        names.zip(self.cells.iter().map(String::as_str))
+    }
+
+    /// A cell that is not empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.pairs();
+        let found = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, cell)| cell).filter(|cell| !cell.is_empty())
+    }
+
+    /// What it writes: an empty cell nothing, `#N/A` null.
+    pub(super) fn fields(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        for (name, cell) in self.pairs() {
+            if cell.is_empty() || name.eq_ignore_ascii_case("Id") {
+                continue;
+            }
+            let value = match cell {
+                "#N/A" => Value::Null,
+                text => Value::from(text),
+            };
+            match name.split_once('.') {
+                None => fields.insert(name.to_owned(), value),
+                Some((leads, by)) => {
+                    let leads = leads.rsplit(':').next().unwrap_or(leads);
+                    let by = Map::from_iter([(by.to_owned(), value)]);
+                    fields.insert(leads.to_owned(), Value::Object(by))
+                }
+            };
+        }
+        fields
+    }
+}
+
+/// The records of a text, whatever ends its lines.
+pub(super) fn records(text: &str, delimiter: u8) -> Vec<Vec<String>> {
+    let delimiter = char::from(delimiter);
+    let (mut records, mut record, mut cell) = (Vec::new(), Vec::new(), String::new());
+    let mut quoted = false;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.peek() == Some(&'"') => {
+                letters.next();
+                cell.push('"');
+            }
+            '"' => quoted = !quoted,
+            letter if quoted => cell.push(letter),
+            '\r' => {}
+            '\n' => {
+                record.push(std::mem::take(&mut cell));
+                records.push(std::mem::take(&mut record));
+            }
+            letter if letter == delimiter => record.push(std::mem::take(&mut cell)),
+            letter => cell.push(letter),
+        }
+    }
+    if !cell.is_empty() || !record.is_empty() {
+        record.push(cell);
+        records.push(record);
+    }
+    records
+}
+
+/// A record as results show it.
+pub(super) fn shown(cells: &[String]) -> String {
+    let quoted = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
+    cells.iter().map(quoted).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,58 @@
+//! What became of a job's rows: pending until the CRM says it.
+
+use http::StatusCode;
+use serde_json::json;
+use writegate::journal::read::{EntryState, detail};
+use writegate::sandbox::seed;
+
+use super::{JOBS, newest, ran, updates};
+use crate::support::house::House;
+
+#[tokio::test]
+async fn an_entry_tells_the_results_once_the_agent_asks_for_the_job() {
+    let house = House::builder().build().await;
+    let agent = house.agent();
+    let csv = format!("Id,Industry\n{},A\n{},B\n", seed::ACME, seed::GLOBEX);
+    let (job, _) = ran(&agent, &updates("Account"), &csv).await;
+    assert_eq!(newest(&house).await.state, EntryState::Accepted);
+    let info = agent.get(&format!("{JOBS}/{job}")).await;
+    assert_eq!(info.json()["state"], "JobComplete");
+    let entry = newest(&house).await;
+    assert_eq!(entry.state, EntryState::Done, "{:?}", entry.message);
+
+    // a row that the CRM refuses: the number of employees is none
+    let csv = format!(
+        "Id,NumberOfEmployees\n{},many\n{},7\n",
+        seed::ACME,
+        seed::GLOBEX
+    );
+    let (job, answer) = ran(&agent, &updates("Account"), &csv).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    agent.get(&format!("{JOBS}/{job}")).await;
+    let entry = newest(&house).await;
+    assert_eq!(entry.state, EntryState::Partly, "{:?}", entry.message);
+    let shown = detail(&*house.ledger, &entry.id).await.unwrap().unwrap();
+    let told = shown.entry.message.unwrap();
+    assert!(
+        told.contains("1 rows written, 1 refused, 0 not processed"),
+        "{told}"
+    );
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_commit_that_the_crm_refuses_is_failed() {
+    let house = House::builder().build().await;
+    let agent = house.agent();
+    let csv = format!("Id,Industry\n{},A\n", seed::ACME);
+    let (job, _) = ran(&agent, &updates("Account"), &csv).await;
+    let again = super::committed(&agent, &job).await;
+    assert_eq!(again.status, StatusCode::BAD_REQUEST, "{}", again.text());
+    assert_eq!(again.json()[0]["errorCode"], "INVALIDJOBSTATE");
+    assert_eq!(newest(&house).await.state, EntryState::Failed);
+    let aborted = agent
+        .patch(&format!("{JOBS}/{job}"), &json!({ "state": "Aborted" }))
+        .await;
+    assert_eq!(aborted.status, StatusCode::BAD_REQUEST);
+    house.finish().await;
+}
