@@ -3,7 +3,9 @@
 
 mod cut;
 mod held;
+mod large;
 mod rows;
+mod start;
 mod told;
 mod unseen;
 

@@ -2,6 +2,7 @@
 //! then committed. Only the commit changes records; what it changes was told by the upload before.
 
 pub mod csv;
+mod parts;
 mod row;
 mod spec;
 
@@ -22,6 +23,8 @@ use crate::mutation::Opaque;
 pub enum Step {
     /// `POST /jobs/ingest`: a job without rows. Changes nothing.
     Make,
+    /// `POST /jobs/ingest` with two parts: a job, its rows, and its commit at once.
+    Start,
     /// `PUT /jobs/ingest/{id}/batches`: its rows. Changes nothing.
     Feed {
         /// The job.
@@ -68,6 +71,7 @@ pub(super) fn classify(head: &Head<'_>) -> Option<Class> {
     route::version(version)?;
     let job = |text: &str| id::canonical(text).ok();
     let step = match (head.method.clone(), rest) {
+        (Method::POST, []) if parts::announced(head.headers) => Step::Start,
         (Method::POST, []) => Step::Make,
         (Method::PUT, [text, "batches"]) => Step::Feed { job: job(text)? },
         (Method::PATCH, [text]) => Step::Turn { job: job(text)? },
@@ -89,7 +93,11 @@ pub(super) fn classify(head: &Head<'_>) -> Option<Class> {
 
 /// Why the headers make it impossible to tell what a step does.
 fn unclear(step: &Step, headers: &HeaderMap) -> Option<String> {
-    if let Some(reason) = headers::opaque(headers) {
+    let mut checked = headers.clone();
+    if *step == Step::Start {
+        checked.remove(header::CONTENT_TYPE);
+    }
+    if let Some(reason) = headers::opaque(&checked) {
         return Some(reason);
     }
     if !matches!(headers::acting(headers), Ok(Acting::Nothing)) {
@@ -104,7 +112,9 @@ fn unclear(step: &Step, headers: &HeaderMap) -> Option<String> {
         Step::Feed { .. } if headers.contains_key(header::CONTENT_ENCODING) => {
             Some("rows of a job are sent without Content-Encoding".into())
         }
-        Step::Make | Step::Feed { .. } | Step::Turn { .. } | Step::Drop { .. } => None,
+        Step::Make | Step::Start | Step::Feed { .. } | Step::Turn { .. } | Step::Drop { .. } => {
+            None
+        }
     }
 }
 
@@ -123,6 +133,21 @@ fn is_csv(headers: &HeaderMap) -> bool {
 /// [`Malformed`]; the inner error says why it is not taken apart.
 pub fn make(head: &Head<'_>, body: &[u8]) -> Result<Result<Spec, String>, Malformed> {
     apart(body::object(head, body).and_then(|members| Spec::asked(&members)))
+}
+
+/// What the body of a [`Step::Start`] asks for: the job, and its rows.
+///
+/// # Errors
+/// [`Malformed`]; the inner error says why it is not taken apart.
+pub fn start<'a>(
+    head: &Head<'_>,
+    body: &'a [u8],
+) -> Result<Result<(Spec, &'a [u8]), String>, Malformed> {
+    let parts = parts::of(head.headers, body).map_err(Malformed)?;
+    let Value::Object(members) = json::parse(parts.job)? else {
+        return Err(Malformed("the part job is not an object".into()));
+    };
+    apart(Spec::asked(&members).map(|spec| (spec, parts.content)))
 }
 
 /// What the body of a [`Step::Turn`] asks for.

@@ -11,6 +11,7 @@ mod words;
 pub(super) use judge::{Look, Stop};
 pub(in crate::proxy) use results::settle;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -20,7 +21,7 @@ use crate::crm::Shape;
 use crate::crm::salesforce::bulk::{self, Spec, Step, Turn};
 use crate::error::{Refusal, RefusalKind, StoreError};
 use crate::journal::job::{Fed, Name, Step as Told};
-use crate::mutation::{ChangeSet, Effect, Mutation, Operation, ReasonKind, Undo};
+use crate::mutation::{ChangeSet, Effect, Mutation, Operation, ReasonKind, RecordKey, Undo};
 use crate::policy::Evaluation;
 use crate::proxy::{Refused, answer_of, target};
 use crate::upstream::{Answer, Body};
@@ -45,6 +46,11 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// Whether the CRM has it: one that starts at once is made by its commit.
+    fn at_crm(&self) -> bool {
+        self.id.len() == 18
+    }
+
     /// What its commit's entry says it changes; `None` where its upload did not come to its end.
     pub(super) fn changes(&self) -> Option<ChangeSet> {
         self.fed.as_ref().map(|fed| summary(self, fed))
@@ -88,10 +94,25 @@ pub(super) fn step(shape: &Shape) -> Option<&Step> {
     }
 }
 
-/// The job that a shape commits, unless its body aborts it.
-pub(super) fn commits(shape: &Shape) -> Option<&str> {
+/// The job that a request commits, unless its body aborts it. One that starts at once is named by what
+/// it holds, so that the same request is the same job.
+pub(super) fn commits(shape: &Shape, service_account: &str, bytes: &[u8]) -> Option<String> {
     match step(shape)? {
-        Step::Turn { job } => Some(job),
+        Step::Turn { job } => Some(job.clone()),
+        Step::Start => {
+            let mut context = Context::new(&SHA256);
+            context.update(&(service_account.len() as u64).to_be_bytes());
+            context.update(service_account.as_bytes());
+            context.update(bytes);
+            let digest = context.finish();
+            Some(
+                digest
+                    .as_ref()
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect(),
+            )
+        }
         Step::Make | Step::Feed { .. } | Step::Drop { .. } => None,
     }
 }
@@ -104,6 +125,7 @@ impl Write {
         self.may_write().await?;
         match &step {
             Step::Make => self.make(incoming).await,
+            Step::Start => self.start(shape, incoming).await,
             Step::Feed { job } => self.feed(job, incoming).await,
             Step::Drop { job } => {
                 self.no_body(incoming).await?;
@@ -201,7 +223,9 @@ impl Write {
     /// A job that this service account made or fed through here.
     async fn own(&self, id: &str) -> Result<Job, Box<Refused>> {
         let steps = self.worker.app.journal.job_steps(&self.name(id)).await;
-        let steps = self.or_refuse(steps.map_err(unavailable)).await?;
+        let steps = self
+            .or_refuse(steps.map_err(|error| unavailable(&error)))
+            .await?;
         match Job::of(id, steps) {
             Some(job) if job.owner == self.actor.service_account => Ok(job),
             Some(_) => Err(self.refuse(words::not_theirs(id), None, None).await),
@@ -274,7 +298,7 @@ impl Write {
     }
 }
 
-fn unavailable(error: StoreError) -> Refusal {
+fn unavailable(error: &StoreError) -> Refusal {
     Refusal::unavailable(error.to_string())
 }
 
@@ -284,7 +308,7 @@ pub(super) fn summary(job: &Job, fed: &Fed) -> ChangeSet {
     let mutation = Mutation {
         object: job.spec.object.clone(),
         operation: Operation::Import,
-        record: Some(crate::mutation::RecordKey::id(job.id.clone())),
+        record: job.at_crm().then(|| RecordKey::id(job.id.clone())),
         fields: fields
             .map(|(name, rows)| (name.clone(), serde_json::json!({ "rows": rows })))
             .collect(),

@@ -51,8 +51,9 @@ async fn an_upload_that_its_client_breaks_off_is_never_committed() {
     let half = format!("Id,Name\n{},Half\n", seed::ACME);
     let (job, agent) = (&job, &agent);
     let head = format!(
-        "PUT {JOBS}/{job}/batches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
+        "PUT {JOBS}/{job}/batches HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\
          Content-Type: text/csv\r\nContent-Length: {}\r\n\r\n{half}",
+        house.salesforce,
         half.len() + 100
     );
     let mut stream = TcpStream::connect(house.salesforce).await.unwrap();

@@ -325,6 +325,18 @@ impl Program {
         self.enough.store(true, Ordering::SeqCst);
     }
 
+    /// The most memory that it held at any time, in bytes (Linux).
+    pub(crate) fn peak(&self) -> u64 {
+        let id = self.child.as_ref().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib * 1024
+    }
+
     /// kill -9, also of the command that it runs under.
     pub(crate) fn kill(&mut self) -> ExitStatus {
         let mut child = self.child.take().unwrap();

@@ -219,7 +219,7 @@ impl Reader {
         if byte == 0 {
             return Err(self.fault("holds the character NUL"));
         }
-        let ends_line = (byte == b'\n' && !self.dialect.crlf) || byte == b'\r' || byte == b'\n';
+        let ends_line = matches!(byte, b'\n' | b'\r');
         self.state = match (self.state, byte) {
             (State::Cr, b'\n') => {
                 self.lines.1 += 1;

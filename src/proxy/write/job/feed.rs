@@ -20,9 +20,9 @@ use crate::upstream::{Answer, Body, Piece, ReadError};
 /// Rows in one chunk: as many as one read of prior values takes.
 const CHUNK_ROWS: u64 = 2_000;
 /// Bytes in one chunk.
-const CHUNK_BYTES: usize = 1024 * 1024;
+const CHUNK_BYTES: usize = 256 * 1024;
 /// Parts of the body on their way to the CRM.
-const PIECES: usize = 8;
+const PIECES: usize = 2;
 
 /// What is taken down of an upload while it passes.
 struct Taking {
@@ -144,7 +144,7 @@ impl Write {
             Err(error) if error.conflict == Some(Conflict::Moved) => {
                 return Err(self.refuse(words::fed_twice(id), None, None).await);
             }
-            Err(error) => return Err(self.refuse(unavailable(error), None, None).await),
+            Err(error) => return Err(self.refuse(unavailable(&error), None, None).await),
         }
         let upstream = self.worker.upstreams.get(self.place);
         let upstream = upstream.ok_or_else(crate::proxy::no_upstream)?;
@@ -163,7 +163,9 @@ impl Write {
     /// The job, if it may be fed: one that was made elsewhere is looked up first.
     async fn to_feed(&self, id: &str) -> Result<Job, Box<Refused>> {
         let steps = self.worker.app.journal.job_steps(&self.name(id)).await;
-        let steps = self.or_refuse(steps.map_err(unavailable)).await?;
+        let steps = self
+            .or_refuse(steps.map_err(|error| unavailable(&error)))
+            .await?;
         let job = match Job::of(id, steps) {
             Some(job) => job,
             None => self.look_up(id).await?,
@@ -206,10 +208,47 @@ impl Write {
             made: false,
         };
         let noted = self.step(id, &step, Some(0)).await;
-        self.or_refuse(noted.map_err(unavailable)).await?;
+        self.or_refuse(noted.map_err(|error| unavailable(&error)))
+            .await?;
         let known = vec![(step, self.actor.service_account.clone())];
         let job = Job::of(id, known).ok_or_else(|| words::unknown(id));
         self.or_refuse(job).await
+    }
+
+    /// Takes down the rows of a job that starts at once: all of them, before anything of it goes.
+    pub(super) async fn take_down(
+        &self,
+        id: &str,
+        spec: &Spec,
+        csv: &[u8],
+    ) -> Result<Job, Refusal> {
+        let steps = self.worker.app.journal.job_steps(&self.name(id)).await;
+        if let Some(job) = Job::of(id, steps.map_err(|error| unavailable(&error))?) {
+            // the same request before: its rows are the same
+            return match job.fed {
+                Some(_) => Ok(job),
+                None => Err(words::unfed(id)),
+            };
+        }
+        let mut taking = Taking::new(spec);
+        taking.push(csv).map_err(Refusal::malformed)?;
+        let (full, fed) = taking.finish().map_err(Refusal::malformed)?;
+        let known = Told::Known {
+            spec: serde_json::json!(spec),
+            made: true,
+        };
+        self.step(id, &known, Some(0))
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let known = vec![(known, self.actor.service_account.clone())];
+        let mut job = Job::of(id, known).ok_or_else(|| words::unknown(id))?;
+        self.keep(&job, full).await?;
+        let whole = Told::Fed(fed.clone());
+        self.step(id, &whole, None)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        job.fed = Some(fed);
+        Ok(job)
     }
 
     /// Hands the body on, part by part: each is read before it goes, and a part that has no reading
@@ -263,7 +302,7 @@ impl Write {
             app.journal
                 .job_chunk(&self.name(&job.id), &chunk, app.clock.now())
                 .await
-                .map_err(unavailable)?;
+                .map_err(|error| unavailable(&error))?;
         }
         Ok(())
     }
@@ -279,7 +318,8 @@ impl Write {
             (Ok(fed), Ok(answer)) => {
                 if answer.status.is_success() {
                     let noted = self.step(id, &Told::Fed(fed), None).await;
-                    self.or_refuse(noted.map_err(unavailable)).await?;
+                    self.or_refuse(noted.map_err(|error| unavailable(&error)))
+                        .await?;
                 }
                 Ok(answer_of(answer))
             }

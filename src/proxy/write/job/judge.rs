@@ -45,7 +45,7 @@ pub(in crate::proxy::write) enum Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::Refusal(unavailable(error))
+        Self::Refusal(unavailable(&error))
     }
 }
 
@@ -98,7 +98,7 @@ impl Write {
                 commit: self.entry.clone(),
             };
             if let Err(error) = self.step(&job.id, &step, None).await {
-                return Err(self.give_back(unavailable(error), changes, &nobody).await);
+                return Err(self.give_back(unavailable(&error), changes, &nobody).await);
             }
         }
         Ok(Judgement {
@@ -122,7 +122,10 @@ impl Write {
             after = Some(place);
             let changes = ChangeSet::Mutations(sum.take(job, fed, &chunk)?);
             let (verdict, snapshot, wanted) = self.chunk(&changes, &sum, fed).await?;
+            let named = changes.mutations().iter().any(|row| row.record.is_some());
             match look {
+                // new records held nothing before
+                _ if !named => {}
                 Look::First => {
                     let commit = (&self.name(&job.id), &self.entry);
                     let now = app.clock.now();

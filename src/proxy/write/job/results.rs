@@ -56,11 +56,22 @@ async fn told(
     let mut steps = steps.into_iter().rev();
     let rows = steps.clone().find_map(|(step, _)| match step {
         Told::Fed(fed) => Some(fed.rows),
-        _ => None,
+        Told::Known { .. }
+        | Told::Feeding
+        | Told::Committing { .. }
+        | Told::Aborted
+        | Told::Dropped
+        | Told::Told(_) => None,
     });
     let commit = steps.find_map(|(step, owner)| match step {
         Told::Committing { commit } if owner == name.service_account => Some(commit),
-        _ => None,
+        Told::Known { .. }
+        | Told::Feeding
+        | Told::Fed(_)
+        | Told::Committing { .. }
+        | Told::Aborted
+        | Told::Dropped
+        | Told::Told(_) => None,
     });
     let (Some(commit), Some(rows)) = (commit, rows) else {
         return Ok(());

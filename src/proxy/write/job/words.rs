@@ -11,14 +11,14 @@ pub(super) fn unclear(why: &str) -> Refusal {
 
 /// Its upload did not pass here.
 pub(super) fn unknown(job: &str) -> Refusal {
-    opaque(format!(
+    opaque(&format!(
         "the rows of job {job} were not uploaded through here: make a new job and upload them again"
     ))
 }
 
 /// Its upload did not come to its end.
 pub(super) fn unfed(job: &str) -> Refusal {
-    opaque(format!(
+    opaque(&format!(
         "the upload of job {job} did not come to its end here: make a new job and upload them again"
     ))
 }
@@ -42,7 +42,7 @@ pub(super) fn not_theirs(job: &str) -> Refusal {
     Refusal::new(RefusalKind::Denied, message)
 }
 
-fn opaque(why: String) -> Refusal {
+fn opaque(why: &str) -> Refusal {
     Refusal::new(RefusalKind::Opaque, format!("Not written: {why}."))
 }
 

@@ -9,7 +9,7 @@ use crate::gate::{self, Decision, Judged, Permit};
 use crate::hold::rows::refused;
 use crate::mutation::{Prior, Snapshot, Verdict};
 use crate::proxy::words::{self, holds};
-use crate::proxy::write::job::{Look, Stop as Why};
+use crate::proxy::write::job::{Look, Stop as Why, commits};
 use crate::proxy::write::release::again::Again;
 use crate::snapshot::Failure;
 
@@ -19,14 +19,12 @@ impl Again {
     /// # Errors
     /// Why it is not the job that was shown.
     pub(super) async fn find_job(&mut self) -> Result<bool, Stop> {
-        let Some(id) = self
-            .shape
-            .as_ref()
-            .and_then(crate::proxy::write::job::commits)
-        else {
+        let account = &self.write.actor.service_account;
+        let shape = self.shape.as_ref();
+        let Some(id) = shape.and_then(|shape| commits(shape, account, &self.bytes)) else {
             return Ok(false);
         };
-        let job = self.write.job_of_record(id).await?;
+        let job = self.write.job_of_record(&id).await?;
         let told = job.filter(|job| job.changes().as_ref() == Some(&self.changes));
         let Some(job) = told else {
             let what = "what the ledger keeps of the job is not what was shown";

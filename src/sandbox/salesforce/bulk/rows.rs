@@ -1,6 +1,9 @@
 //! The sandbox's own, lenient reading of CSV, and what a row writes.
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
+
+use crate::sandbox::request::Request;
 
 /// One row under its header.
 pub(super) struct Row<'a> {
@@ -79,4 +82,25 @@ pub(super) fn records(text: &str, delimiter: u8) -> Vec<Vec<String>> {
 pub(super) fn shown(cells: &[String]) -> String {
     let quoted = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
     cells.iter().map(quoted).collect::<Vec<_>>().join(",")
+}
+
+/// The job and the rows of a body of two parts.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sandbox must not share the proxy's strict parser"
+)]
+pub(super) fn parts(request: &Request) -> Option<(Map<String, Value>, Bytes)> {
+    let kind = request.header("content-type")?;
+    let boundary = kind
+        .strip_prefix("multipart/form-data")?
+        .split("boundary=")
+        .nth(1)?;
+    let boundary = format!("--{}", boundary.trim_matches('"'));
+    let text = String::from_utf8_lossy(&request.raw);
+    let mut held = text.split(&boundary).filter_map(|part| {
+        let (_, held) = part.split_once("\r\n\r\n")?;
+        held.strip_suffix("\r\n")
+    });
+    let job = serde_json::from_str(held.next()?).ok()?;
+    Some((job, Bytes::from(held.next()?.to_owned())))
 }
