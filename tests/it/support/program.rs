@@ -325,13 +325,14 @@ impl Program {
         self.enough.store(true, Ordering::SeqCst);
     }
 
-    /// The most memory that it held at any time, in bytes (Linux).
-    pub(crate) fn peak(&self) -> u64 {
+    /// The memory of its own that it holds now, in bytes (Linux): without the
+    /// pages of files, which the system takes back when it needs them.
+    pub(crate) fn memory(&self) -> u64 {
         let id = self.child.as_ref().unwrap().id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let line = status
             .lines()
-            .find(|line| line.starts_with("VmHWM:"))
+            .find(|line| line.starts_with("RssAnon:"))
             .unwrap();
         let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kib * 1024

@@ -1,18 +1,21 @@
 //! The upload of a job's rows: every byte passes on to the CRM as it comes, is read strictly, and goes
 //! into the job's record. Holds a chunk of rows, never the file.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::mpsc::{self, Sender};
+use tokio::task::JoinHandle;
 
 use super::{Answered, Job, unavailable, words};
 use crate::crm::salesforce::bulk::csv::{Fault, Reader, Record};
 use crate::crm::salesforce::bulk::{self, Columns, ONCE_MOST, Spec};
-use crate::error::{Conflict, Refusal, RefusalKind};
-use crate::journal::job::{Chunk, Fed, Step as Told};
+use crate::error::{Conflict, Refusal, RefusalKind, StoreError};
+use crate::journal::job::{Chunk, Fed, Name, Step as Told};
 use crate::proxy::write::Write;
 use crate::proxy::{Refused, answer_of};
 use crate::upstream::{Answer, Body, Piece, ReadError};
@@ -242,7 +245,9 @@ impl Write {
             .map_err(|error| unavailable(&error))?;
         let known = vec![(known, self.actor.service_account.clone())];
         let mut job = Job::of(id, known).ok_or_else(|| words::unknown(id))?;
-        self.keep(&job, full).await?;
+        let mut writing = None;
+        self.keep(id, full, &mut writing).await?;
+        written(writing).await?;
         let whole = Told::Fed(fed.clone());
         self.step(id, &whole, None)
             .await
@@ -261,6 +266,7 @@ impl Write {
     ) -> Result<Fed, Refusal> {
         let mut taking = Taking::new(&job.spec);
         let mut last: Option<Bytes> = None;
+        let mut writing = None;
         while let Some(frame) = incoming.frame().await {
             let frame = frame.map_err(|error| {
                 Refusal::malformed("the body broke off or is framed wrongly")
@@ -271,13 +277,14 @@ impl Write {
             };
             taking.push(&data).map_err(Refusal::malformed)?;
             let full = std::mem::take(&mut taking.noted.full);
-            self.keep(job, full).await?;
+            self.keep(&job.id, full, &mut writing).await?;
             if let Some(before) = last.replace(data) {
                 self.hand_on(&pieces, before).await?;
             }
         }
         let (full, fed) = taking.finish().map_err(Refusal::malformed)?;
-        self.keep(job, full).await?;
+        self.keep(&job.id, full, &mut writing).await?;
+        written(writing).await?;
         if let Some(last) = last {
             self.hand_on(&pieces, last).await?;
         }
@@ -296,13 +303,26 @@ impl Write {
         pieces.send(Piece::Data(data)).await.map_err(gone)
     }
 
-    async fn keep(&self, job: &Job, chunks: Vec<Chunk>) -> Result<(), Refusal> {
-        let app = &self.worker.app;
+    /// Writes chunks down in their order, each while the next one comes in.
+    async fn keep(
+        &self,
+        id: &str,
+        chunks: Vec<Chunk>,
+        writing: &mut Option<Writing>,
+    ) -> Result<(), Refusal> {
         for chunk in chunks {
-            app.journal
-                .job_chunk(&self.name(&job.id), &chunk, app.clock.now())
-                .await
-                .map_err(|error| unavailable(&error))?;
+            written(writing.take()).await?;
+            let app = Arc::clone(&self.worker.app);
+            let (route, account) = (self.route().to_owned(), self.actor.service_account.clone());
+            let job = id.to_owned();
+            *writing = Some(tokio::spawn(async move {
+                let name = Name {
+                    route: &route,
+                    job: &job,
+                    service_account: &account,
+                };
+                app.journal.job_chunk(&name, &chunk, app.clock.now()).await
+            }));
         }
         Ok(())
     }
@@ -335,6 +355,20 @@ impl Write {
                 Err(self.refuse(refusal, None, None).await)
             }
         }
+    }
+}
+
+/// A chunk on its way into the ledger.
+type Writing = JoinHandle<Result<(), StoreError>>;
+
+/// Returns when it is durable.
+async fn written(writing: Option<Writing>) -> Result<(), Refusal> {
+    match writing {
+        None => Ok(()),
+        Some(writing) => match writing.await {
+            Ok(written) => written.map_err(|error| unavailable(&error)),
+            Err(error) => Err(Refusal::unavailable(error.to_string())),
+        },
     }
 }
 
