@@ -10,11 +10,11 @@ mod kept;
 mod line;
 mod observe;
 mod park;
+mod recorded;
 pub(super) mod release;
 pub mod reverts;
 mod through;
 
-use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ use super::{Call, Refused, headers};
 use crate::app::{RouteState, Worker};
 use crate::clock::EntryId;
 use crate::control::{Switch, SwitchChange};
-use crate::crm::path::{CanonicalPath, query_names};
+use crate::crm::path::CanonicalPath;
 use crate::crm::{Head, Shape};
 use crate::error::Refusal;
 use crate::gate::{self, Cause, Decision, Judged};
@@ -392,26 +392,6 @@ impl Write {
         }
     }
 
-    /// The path as the entry keeps it: in full, but for a secret that can stand in one.
-    fn recorded_path(&self, changes: Option<&ChangeSet>) -> Cow<'_, str> {
-        if !understood(changes) && self.path.may_hold_secret() {
-            Cow::Owned(self.path.outline())
-        } else {
-            Cow::Borrowed(self.path.as_str())
-        }
-    }
-
-    /// The query as the entry keeps it: of a request that is not taken apart only names, since any
-    /// value can be a secret.
-    fn recorded_query(&self, changes: Option<&ChangeSet>) -> Option<Cow<'_, str>> {
-        let query = self.parts.uri.query()?;
-        Some(if understood(changes) {
-            Cow::Borrowed(query)
-        } else {
-            Cow::Owned(query_names(query))
-        })
-    }
-
     /// A denial by the rules; nothing was taken but, perhaps, locks.
     async fn denied(&self, changes: &ChangeSet, verdict: &Verdict) -> Box<Refused> {
         let refusal = words::denied(&self.about(changes, verdict));
@@ -500,11 +480,6 @@ impl Write {
             .switch_in_the_end(&entry, &change, by, app.clock.now())
             .await;
     }
-}
-
-/// Whether a request was taken apart, so that nothing in it can be a secret.
-fn understood(changes: Option<&ChangeSet>) -> bool {
-    matches!(changes, Some(ChangeSet::Mutations(_)))
 }
 
 /// Whether the rules let a verdict through to the gate.

@@ -2,6 +2,7 @@
 //! CRM, and what says the same in another way is judged the same.
 
 mod bodies;
+mod csv;
 mod http1;
 mod paths;
 
