@@ -10,10 +10,16 @@ use crate::support::house::House;
 use crate::support::study::{corpus, member};
 
 /// Rows that are judged otherwise than the corpus proposes, and why.
-const OVERRULED: [(&str, &str); 1] = [(
-    "csv/only-header",
-    "a job without rows changes nothing: there is nothing to commit",
-)];
+const OVERRULED: [(&str, &str); 2] = [
+    (
+        "csv/only-header",
+        "a job without rows changes nothing: there is nothing to commit",
+    ),
+    (
+        "csv/formula3",
+        "a CR outside quotes ends a line for some readers: the cell has to be quoted",
+    ),
+];
 
 #[tokio::test]
 async fn csv_with_two_readings_is_never_committed() {
