@@ -4,7 +4,7 @@ use http::StatusCode;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use writegate::journal::job::Name;
-use writegate::sandbox::seed;
+use writegate::sandbox::{Fault, seed};
 
 use super::{JOBS, committed, fed, made, updates};
 use crate::holds::PATIENCE;
@@ -77,4 +77,28 @@ async fn an_upload_that_its_client_breaks_off_is_never_committed() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(house.sandbox.writes().is_empty());
     house.finish().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_the_crm_did_not_take_is_never_committed() {
+    let no = Fault::Answer {
+        status: 400,
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: r#"[{"errorCode":"INVALIDJOB","message":"no"}]"#.into(),
+    };
+    for (fault, status) in [(no, 400), (Fault::CloseAfterEffect, 502)] {
+        let house = House::builder().build().await;
+        let agent = house.agent();
+        let job = made(&agent, &updates("Account")).await;
+        house
+            .sandbox
+            .script(|head| head.method == http::Method::PUT, 1, fault);
+        let csv = format!("Id,Name\n{},Half\n", seed::ACME);
+        let answer = fed(&agent, &job, csv).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
+        let refused = committed(&agent, &job).await;
+        assert_eq!(refused.code(), "WRITEGATE_OPAQUE", "{}", refused.text());
+        assert!(house.sandbox.writes().is_empty());
+        house.finish().await;
+    }
 }

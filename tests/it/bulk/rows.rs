@@ -146,20 +146,17 @@ objects:
   Contact: { fields: { AccountId|OwnerId: { agents: deny }, Mentor__c: { agents: deny } } }
 ";
     let house = House::builder().rules(rules).build().await;
-    for (object, id, header) in [
-        ("Account", seed::ACME, "Parent.Ext_Id__c"),
-        ("Contact", seed::WILE, "Account.Ext_Id__c"),
-        ("Contact", seed::WILE, "User:Owner.Employee__c"),
-        ("Contact", seed::WILE, "Mentor__r.Ext_Id__c"),
+    for (object, id, header, field) in [
+        ("Account", seed::ACME, "Parent.Ext_Id__c", "ParentId"),
+        ("Contact", seed::WILE, "Account.Ext_Id__c", "AccountId"),
+        ("Contact", seed::WILE, "User:Owner.Employee__c", "OwnerId"),
+        ("Contact", seed::WILE, "Mentor__r.Ext_Id__c", "Mentor__c"),
     ] {
         let csv = format!("Id,{header}\n{id},x-1\n");
         let (_, answer) = ran(&house.agent(), &updates(object), &csv).await;
-        assert_eq!(
-            answer.status,
-            StatusCode::FORBIDDEN,
-            "{header}: {}",
-            answer.text()
-        );
+        assert_eq!(answer.code(), "WRITEGATE_DENIED", "{header}");
+        let said = format!("{object}.{field} is not for enrichment-agent");
+        assert!(answer.message().contains(&said), "{}", answer.message());
     }
     assert!(house.sandbox.writes().is_empty());
     house.finish().await;

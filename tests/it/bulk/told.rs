@@ -1,9 +1,10 @@
 //! What became of a job's rows: pending until the CRM says it.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::json;
+use writegate::control::{Switch, SwitchChange, SwitchScope};
 use writegate::journal::read::{EntryState, detail};
-use writegate::sandbox::seed;
+use writegate::sandbox::{Fault, seed};
 
 use super::{JOBS, newest, ran, updates};
 use crate::support::house::House;
@@ -54,5 +55,58 @@ async fn a_commit_that_the_crm_refuses_is_failed() {
         .patch(&format!("{JOBS}/{job}"), &json!({ "state": "Aborted" }))
         .await;
     assert_eq!(aborted.status, StatusCode::BAD_REQUEST);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_commit_without_an_answer_is_in_doubt_and_not_sent_again() {
+    let house = House::builder().build().await;
+    let agent = house.agent();
+    let job = super::made(&agent, &updates("Account")).await;
+    super::fed(&agent, &job, format!("Id,Industry\n{},A\n", seed::ACME)).await;
+    let lost = Fault::CloseAfterEffect;
+    house
+        .sandbox
+        .script(|head| head.method == Method::PATCH, 1, lost);
+    let answer = super::committed(&agent, &job).await;
+    assert_eq!(
+        answer.code(),
+        "WRITEGATE_UNKNOWN_OUTCOME",
+        "{}",
+        answer.text()
+    );
+    assert_eq!(newest(&house).await.state, EntryState::InDoubt);
+    let again = super::committed(&agent, &job).await;
+    assert_eq!(again.code(), "WRITEGATE_IN_DOUBT", "{}", again.text());
+    assert_eq!(house.sandbox.writes().len(), 1);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_kill_between_upload_and_commit_stops_the_commit() {
+    let house = House::builder().build().await;
+    let agent = house.agent();
+    let job = super::made(&agent, &updates("Account")).await;
+    super::fed(&agent, &job, format!("Id,Industry\n{},A\n", seed::ACME)).await;
+    let thrown = Switch {
+        service_account: "enrichment-agent".into(),
+        scope: SwitchScope::Writes,
+        by: "dana".into(),
+        reason: "enough".into(),
+        at: house.app.clock.now(),
+        limit: None,
+    };
+    let control = &house.app.control;
+    control
+        .set_switch(SwitchChange::Throw(thrown))
+        .await
+        .unwrap();
+    let refused = super::committed(&agent, &job).await;
+    assert_eq!(refused.code(), "WRITEGATE_STOPPED", "{}", refused.text());
+    assert_eq!(
+        agent.post(JOBS, &updates("Account")).await.code(),
+        "WRITEGATE_STOPPED"
+    );
+    assert!(house.sandbox.writes().is_empty());
     house.finish().await;
 }
