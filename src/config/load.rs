@@ -126,15 +126,14 @@ fn whole(root: &Node, file: &Path, reader: &mut Reader<'_>) -> Option<Config> {
 const MAX_ROWS: u64 = 10_000;
 
 fn max_rows(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<u64> {
-    if fields.get("max_rows").is_none() {
-        return Some(MAX_ROWS);
-    }
-    let text = fields.text("max_rows", reader)?;
-    match text.text.parse() {
-        Ok(rows) => Some(rows),
-        Err(_no_number) => {
-            let problem = format!("`{}` is no number of rows: write 10000", text.text);
-            reader.wrong(&text.place, problem);
+    match fields.get("max_rows") {
+        None => Some(MAX_ROWS),
+        Some(Node {
+            tree: Tree::Whole(rows),
+            ..
+        }) => Some(*rows),
+        Some(node) => {
+            reader.wrong_at(node.at, "`max_rows` is no number of rows: write 10000");
             None
         }
     }

@@ -58,7 +58,9 @@ impl Reader<'_> {
             Tree::Text(_) | Tree::Nothing => {
                 format!("`{what}` has no value: give one, or leave the key out")
             }
-            Tree::NotText => format!("`{what}` must be text: put the value in quotes"),
+            Tree::NotText | Tree::Whole(_) => {
+                format!("`{what}` must be text: put the value in quotes")
+            }
             Tree::List(_) => format!("`{what}` must be one value, not a list"),
             Tree::Map(_) => format!("`{what}` must be one value, not a map"),
         };
@@ -71,7 +73,7 @@ impl Reader<'_> {
         match &node.tree {
             Tree::List(items) => items,
             Tree::Nothing => &[],
-            Tree::NotText | Tree::Text(_) | Tree::Map(_) => {
+            Tree::NotText | Tree::Whole(_) | Tree::Text(_) | Tree::Map(_) => {
                 self.wrong_at(
                     node.at,
                     format!("`{what}` must be a list: write `- ` before each item, or `[…]`"),

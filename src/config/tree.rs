@@ -30,6 +30,8 @@ pub(super) enum Tree {
     Nothing,
     /// An unquoted number or boolean; its spelling is not kept.
     NotText,
+    /// An unquoted whole number that is not negative.
+    Whole(u64),
     Text(String),
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
@@ -87,7 +89,7 @@ fn message(error: &serde_saphyr::Error) -> String {
 
 fn repeated(node: &Node, mistakes: &mut Mistakes) {
     match &node.tree {
-        Tree::Nothing | Tree::NotText | Tree::Text(_) => {}
+        Tree::Nothing | Tree::NotText | Tree::Whole(_) | Tree::Text(_) => {}
         Tree::List(items) => items.iter().for_each(|item| repeated(item, mistakes)),
         Tree::Map(entries) => {
             for (place, (key, value)) in entries.iter().enumerate() {
@@ -165,16 +167,16 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Tree::NotText)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Tree, E> {
-        Ok(Tree::NotText)
+    fn visit_i64<E>(self, number: i64) -> Result<Tree, E> {
+        Ok(u64::try_from(number).map_or(Tree::NotText, Tree::Whole))
     }
 
     fn visit_i128<E>(self, _: i128) -> Result<Tree, E> {
         Ok(Tree::NotText)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Tree, E> {
-        Ok(Tree::NotText)
+    fn visit_u64<E>(self, number: u64) -> Result<Tree, E> {
+        Ok(Tree::Whole(number))
     }
 
     fn visit_u128<E>(self, _: u128) -> Result<Tree, E> {

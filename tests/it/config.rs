@@ -84,6 +84,7 @@ admin:
 control: rediss://redis.acme.example:6380
 ledger: postgres://ledger.acme.example/writegate
 rules: policy/
+max_rows: 500
 unknown_callers: reads
 service_accounts:
   - name: enrichment-agent
@@ -128,6 +129,7 @@ operators:
     assert!(matches!(config.control, ControlStore::Redis(_)));
     assert!(matches!(config.ledger, LedgerStore::Postgres(_)));
     assert_eq!(config.rules, folder.0.path().join("policy"));
+    assert_eq!(config.max_rows, 500);
     assert_eq!(config.unknown_callers, UnknownCallers::Reads);
 
     let account = &config.service_accounts[0];
@@ -158,6 +160,7 @@ fn what_is_left_out_has_defaults_beside_the_file() {
     let host = String::from_utf8(host.stdout).unwrap();
     assert_eq!(config.replica, host.trim());
     assert_eq!(config.rules, folder.0.path().join("rules"));
+    assert_eq!(config.max_rows, 10_000);
     assert_eq!(config.unknown_callers, UnknownCallers::Deny);
     assert!(config.service_accounts.is_empty() && config.operators.is_empty());
 }
@@ -342,7 +345,7 @@ fn all_mistakes_are_told_together_with_their_places() {
         "writegate.yaml:20:10: `control` must be memory, redis://HOST:PORT or rediss://HOST:PORT",
         "writegate.yaml:21:9: `ledger` must be a plain file that outlives the process: write sqlite:PATH",
         "writegate.yaml:22:18: `allow` is not for `unknown_callers`: write deny or reads",
-        "writegate.yaml:23:1: the configuration has no key `extra`: it may have routes, admin, control, ledger, replica, rules, unknown_callers, service_accounts, operators",
+        "writegate.yaml:23:1: the configuration has no key `extra`: it may have routes, admin, control, ledger, replica, max_rows, rules, unknown_callers, service_accounts, operators",
         "writegate.yaml:25:11: `agents` means something else in rules: name the service account otherwise",
         "writegate.yaml:26:89: `tokens` takes fingerprints, sha256: and 64 hex digits: make one with `writegate fingerprint`",
         "writegate.yaml:28:14: this fingerprint identifies a nameless service account already, in line 26: one must not stand for two, take one out",
@@ -537,4 +540,13 @@ fn broken_yaml_does_not_print_the_line_it_broke_in() {
     assert!(!folder.errors(&Environment::new()).contains("canary7f3a"));
     let folder = Folder::with("control: [canary7f3a\n");
     assert!(!folder.errors(&Environment::new()).contains("canary7f3a"));
+}
+
+#[test]
+fn max_rows_is_a_number() {
+    for odd in ["many", "-1", "1.5", "'10'"] {
+        let folder = Folder::with(&format!("{MINIMAL}max_rows: {odd}\n"));
+        let told = folder.errors(&Environment::new());
+        assert!(told.contains("is no number of rows"), "{odd}: {told}");
+    }
 }

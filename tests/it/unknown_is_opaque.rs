@@ -85,7 +85,7 @@ async fn what_is_not_known_is_denied() {
         (
             CrmKind::Salesforce,
             "POST",
-            "/services/data/v60.0/jobs/ingest",
+            "/services/async/60.0/job",
             json,
             "{}",
         ),

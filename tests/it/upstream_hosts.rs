@@ -173,7 +173,12 @@ async fn no_body_leads_elsewhere() {
     ];
     for (path, body) in opaque {
         let reply = house.agent().post(&format!("{data}{path}"), &body).await;
-        assert_eq!(reply.code(), "WRITEGATE_OPAQUE", "{path}: {}", reply.text());
+        // a job is taken apart, and has no such member
+        let code = match path {
+            "/jobs/ingest" => "WRITEGATE_MALFORMED",
+            _ => "WRITEGATE_OPAQUE",
+        };
+        assert_eq!(reply.code(), code, "{path}: {}", reply.text());
     }
     for (path, form) in [
         ("/services/oauth2/token", "grant_type=password"),

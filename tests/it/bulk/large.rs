@@ -18,10 +18,11 @@ use crate::support::long;
 use crate::support::program::Program;
 
 const MIB: u64 = 1024 * 1024;
-/// What the proxy may hold more while it takes an upload in, however large.
-const FEEDING_MOST: u64 = 32 * MIB;
-/// The same by the end of its judgement, which looks at 2,000 rows at a time.
-const JUDGING_MOST: u64 = 64 * MIB;
+/// What the proxy may hold more while it takes an upload in, however large: 16 MiB of it are pages of the
+/// ledger.
+const FEEDING_MOST: u64 = 40 * MIB;
+/// The same by the end of its judgement: 2,000 rows, and as many pages again for reading.
+const JUDGING_MOST: u64 = 72 * MIB;
 
 async fn sandbox() -> Running {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -7,6 +7,7 @@ use writegate::sandbox::seed;
 use super::{JOBS, committed, fed, made, ran, updates, world};
 use crate::support::client::Client;
 use crate::support::house::{House, TOKEN};
+use crate::support::wire::{statuses, talk};
 
 fn direct(house: &House) -> Client {
     let address = house.sandbox.base_url();
@@ -217,5 +218,29 @@ async fn what_acts_and_is_not_understood_is_refused() {
     let refused = sent.raw(Method::PUT, &queried, Some(csv().into())).await;
     assert_eq!(refused.code(), "WRITEGATE_MALFORMED");
     assert!(house.sandbox.writes().is_empty());
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn an_upload_in_chunks_is_taken_whole() {
+    let house = House::builder().build().await;
+    let agent = house.agent();
+    let job = made(&agent, &updates("Account")).await;
+    let head = format!(
+        "PUT {JOBS}/{job}/batches HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+        house.salesforce
+    );
+    let csv = csv();
+    let (left, right) = csv.split_at(20);
+    let chunk = |part: &str| format!("{:x}\r\n{part}\r\n", part.len());
+    let message = [head, chunk(left), chunk(right), "0\r\n\r\n".into()].concat();
+    let answer = talk(house.salesforce, &[message.into_bytes()]).await;
+    assert_eq!(statuses(&answer), [201]);
+    assert_eq!(committed(&agent, &job).await.status, StatusCode::OK);
+    assert_eq!(
+        super::field(&house, "Account", seed::ACME, "Industry"),
+        "Software"
+    );
     house.finish().await;
 }
