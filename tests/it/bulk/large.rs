@@ -21,8 +21,9 @@ const MIB: u64 = 1024 * 1024;
 /// What the proxy may hold more while it takes an upload in, however large: 16 MiB of it are pages of the
 /// ledger.
 const FEEDING_MOST: u64 = 40 * MIB;
-/// The same by the end of its judgement: 2,000 rows, and as many pages again for reading.
-const JUDGING_MOST: u64 = 72 * MIB;
+/// The same while it is judged, 2,000 rows at a time: as mutations all rows would take ten times their
+/// bytes.
+const JUDGING_MOST: u64 = 128 * MIB;
 
 async fn sandbox() -> Running {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -77,7 +78,7 @@ async fn uploaded(program: &Program, csv: &str) -> String {
 
 #[tokio::test]
 async fn a_large_job_is_never_held_whole() {
-    let size = if long() { 100 * MIB } else { 24 * MIB };
+    let size = if long() { 100 * MIB } else { 64 * MIB };
     let sandbox = sandbox().await;
     let starting = Program::before(&sandbox.base_url());
     let folder = starting.place();
