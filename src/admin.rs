@@ -9,6 +9,7 @@ mod operators;
 mod reload;
 mod revert;
 mod settle;
+mod switches;
 mod wish;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Control state: limits, budgets, kill switches, record locks. May be lost: it is rebuilt from the
 //! ledger. Knows `mutation` and `error` only; the order of steps lives in `gate`.
 
+pub mod confirm;
 mod counters;
 mod demand;
 mod gcra;

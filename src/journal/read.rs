@@ -207,6 +207,28 @@ pub async fn doubted(ledger: &dyn Ledger) -> Result<HashSet<EntryId>, StoreError
     Ok(doubted)
 }
 
+/// How many writes other replicas are sending now, of a service account or of all: opened, and neither
+/// closed nor in doubt.
+///
+/// # Errors
+/// The store's.
+pub async fn under_way_elsewhere(
+    ledger: &dyn Ledger,
+    service_account: Option<&str>,
+) -> Result<usize, StoreError> {
+    let mut count = 0;
+    for open in ledger.unclosed().await? {
+        let elsewhere = ledger.writer() != Some(open.writer.as_str());
+        let theirs =
+            service_account.is_none() || open.service_account.as_deref() == service_account;
+        if elsewhere && theirs {
+            let rows = of_entry(ledger, &open.entry).await?;
+            count += usize::from(!rows.iter().any(|row| row.kind == RowKind::InDoubt));
+        }
+    }
+    Ok(count)
+}
+
 pub(super) async fn of_entry(ledger: &dyn Ledger, id: &EntryId) -> Result<Vec<Row>, StoreError> {
     ledger
         .rows(RowFilter {

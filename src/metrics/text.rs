@@ -105,6 +105,11 @@ impl Metrics {
             self.reloads.clone(),
         );
         registry.register(
+            "switch_trips",
+            "Kill switches that a limit threw for what was asked of this process",
+            self.trips.clone(),
+        );
+        registry.register(
             "ledger_append_failures",
             "Appends to the ledger that failed",
             self.append_failures.clone(),

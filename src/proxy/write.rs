@@ -30,7 +30,6 @@ use super::words::{self, About};
 use super::{Call, Refused, headers};
 use crate::app::{RouteState, Worker};
 use crate::clock::EntryId;
-use crate::control::{Switch, SwitchChange};
 use crate::crm::path::{CanonicalPath, query_names};
 use crate::crm::{Head, Shape};
 use crate::error::Refusal;
@@ -476,18 +475,6 @@ impl Write {
             }),
             Err(error) => Refusal::unavailable(error.to_string()).into(),
         }
-    }
-
-    /// A tripped switch is a ledger row too, so that a restart does not lift it.
-    async fn record_trip(&self, switch: &Switch) {
-        tracing::warn!(service_account = %switch.service_account, by = %switch.by, "kill switch tripped");
-        let app = &self.worker.app;
-        let change = SwitchChange::Throw(switch.clone());
-        let by = (switch.by.as_str(), switch.reason.as_str());
-        let entry = app.entry_id(self.now);
-        app.journal
-            .switch_in_the_end(&entry, &change, by, app.clock.now())
-            .await;
     }
 }
 

@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::ServeError;
 use crate::app::App;
 use crate::clock::{Clock, Entropy, entry_id};
 use crate::config::{Config, ControlStore};
 use crate::control::memory::MemoryControl;
 use crate::control::redis::{Address, Alone, Options, RedisControl, Time, WITHIN};
-use crate::control::{ControlState, Health};
+use crate::control::{ControlState, Health, Switch};
 use crate::error::StoreError;
 use crate::ledger::Ledger;
 
@@ -58,18 +60,34 @@ fn machine() -> String {
     name
 }
 
-/// A view of the kill switches is confirmed when every runtime that sends acts on it.
+/// A view of the kill switches is confirmed when every runtime that sends acts on it. What was thrown
+/// since the view before is told in the log of each replica.
 pub(super) fn confirm(app: &Arc<App>) {
     let app_of_all = Arc::downgrade(app);
+    let told = Arc::new(Mutex::new(Vec::new()));
     app.control.before_confirming(Arc::new(move || {
-        let app = app_of_all.upgrade();
+        let (app, told) = (app_of_all.upgrade(), Arc::clone(&told));
         let confirmed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
             if let Some(app) = app {
                 app.confirm().await;
+                tell(&app.control.switches().thrown, &mut told.lock());
             }
         });
         confirmed
     }));
+}
+
+fn tell(thrown: &[Switch], told: &mut Vec<Switch>) {
+    for switch in thrown.iter().filter(|switch| !told.contains(switch)) {
+        let Switch {
+            service_account,
+            by,
+            reason,
+            ..
+        } = switch;
+        tracing::warn!(%service_account, %by, %reason, "a kill switch stands");
+    }
+    *told = thrown.to_vec();
 }
 
 /// Builds it anew whenever it is lost, until it is dropped.

@@ -1,256 +1,269 @@
-//! A kill across three programs on one Redis and one PostgreSQL, with writes and releases under way at
-//! each, and one of them cut off from Redis.
+//! A kill is acknowledged when every live replica has confirmed it, or two seconds have passed; who has
+//! not is named, and refuses by itself.
 
+use std::future::{pending, ready};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use http::Method;
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::task::{JoinSet, spawn_blocking};
-use writegate::mutation::CrmKind;
-use writegate::sandbox::{Fault, Gate, Head, Options, Running, Sandbox, Token, seed};
+use tokio::sync::Notify;
+use writegate::clock::{Clock, SystemClock};
+use writegate::control::confirm::{Took, Waits, confirmed};
+use writegate::control::redis::{Options, RedisControl, Time};
+use writegate::control::{ControlState, Replica};
 
-use super::{ACCOUNTS, create, read};
-use crate::support::cable::{Plan, Wire};
-use crate::support::client::{Client, Reply};
-use crate::support::house::{BROKER, OPERATOR, OTHER_TOKEN, TOKEN};
-use crate::support::postgres::{Database, postgres};
-use crate::support::program::{Program, Ran};
-use crate::support::redis::Redis;
-use crate::support::wire::soon;
+use super::{AGENT, create, kill};
+use crate::support::client::Client;
+use crate::support::doctored::Doctored;
+use crate::support::house::{House, OPERATOR};
+use crate::support::redis::{Redis, options};
+use crate::support::wire::{soon, until};
 
-const REPLICAS: usize = 3;
-/// Writes that wait for their prior values at each program, and releases.
-const WRITES: usize = 20;
-const RELEASES: usize = 4;
+/// What happens between two looks, one thing after the other; then time is up.
+struct Script<'s>(Vec<Box<dyn FnOnce() + Send + 's>>);
 
-const RULES: &str = "
+#[async_trait]
+impl Waits for Script<'_> {
+    fn passed(&self) -> Duration {
+        Duration::from_millis(self.0.len() as u64)
+    }
+
+    async fn again(&mut self) -> bool {
+        // what is beside it goes first
+        tokio::task::yield_now().await;
+        let next = self.0.pop();
+        let more = next.is_some();
+        next.into_iter().for_each(|next| next());
+        more
+    }
+}
+
+fn replica(name: &str, version: u64, live: bool) -> Replica {
+    Replica {
+        name: name.into(),
+        version,
+        confirmed_at: Some(SystemClock.now()),
+        live,
+    }
+}
+
+#[tokio::test]
+async fn who_has_confirmed_and_who_has_not_is_told_when_time_is_up() {
+    let control = Doctored::new();
+    let start = vec![
+        replica("one", 7, true),
+        replica("slow", 6, true),
+        replica("stuck", 6, true),
+        replica("gone", 5, false),
+    ];
+    control.shared_by(start.clone());
+    let later = {
+        let mut later = start.clone();
+        later[1].version = 8;
+        later
+    };
+    let script: Vec<Box<dyn FnOnce() + Send + '_>> =
+        vec![Box::new(|| {}), Box::new(|| control.shared_by(later))];
+    let told = confirmed(&*control, 7, ready(()), &mut Script(script)).await;
+    let seen: Vec<_> = told
+        .replicas
+        .iter()
+        .map(|one| (one.replica.as_str(), one.state, one.after_ms))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("one", Took::Confirmed, Some(2)),
+            ("slow", Took::Confirmed, Some(1)),
+            ("stuck", Took::Unconfirmed, None),
+            ("gone", Took::Silent, None),
+        ]
+    );
+    assert_eq!((told.confirmed(), told.live()), (2, 3));
+}
+
+/// It ends with the last one that is heard of; who is silent is not waited for.
+#[tokio::test]
+async fn nobody_waits_longer_than_for_the_last_live_replica() {
+    let control = Doctored::new();
+    let fleet = |version| vec![replica("one", 7, true), replica("two", version, true)];
+    let silent = replica("gone", 0, false);
+    control.shared_by([fleet(6), vec![silent.clone()]].concat());
+    let confirms = [fleet(7), vec![silent]].concat();
+    let script: Vec<Box<dyn FnOnce() + Send + '_>> = vec![
+        Box::new(|| panic!("all have confirmed")),
+        Box::new(|| control.shared_by(confirms)),
+    ];
+    let told = confirmed(&*control, 7, ready(()), &mut Script(script)).await;
+    assert_eq!((told.confirmed(), told.live()), (2, 2));
+}
+
+/// What is the store has confirmed when this process acts on it, not before.
+#[tokio::test]
+async fn a_process_that_does_not_act_yet_has_not_confirmed() {
+    let control = Doctored::new();
+    let told = confirmed(&*control, 0, pending(), &mut Script(Vec::new())).await;
+    assert_eq!((told.confirmed(), told.live()), (0, 1));
+    let told = confirmed(&*control, 0, ready(()), &mut Script(Vec::new())).await;
+    assert_eq!((told.confirmed(), told.live()), (1, 1));
+}
+
+fn shared(redis: &Redis, name: &str) -> Arc<RedisControl> {
+    let options = Options {
+        time: Time::Server,
+        ..options(&redis.url(), name)
+    };
+    Arc::new(RedisControl::open(options).unwrap())
+}
+
+fn states(answer: &Value) -> Vec<(&str, &str)> {
+    let each = answer["by_replica"].as_array().unwrap();
+    each.iter()
+        .map(|one| {
+            (
+                one["replica"].as_str().unwrap(),
+                one["state"].as_str().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn kill_and_resume_are_answered_when_the_other_replica_acts_on_them() {
+    let name =
+        "kill_switch::fleet::kill_and_resume_are_answered_when_the_other_replica_acts_on_them";
+    let Some(redis) = Redis::start(name) else {
+        return;
+    };
+    let house = House::builder()
+        .control(shared(&redis, "one"))
+        .build()
+        .await;
+    let two = shared(&redis, "two");
+    let gate = Arc::new((Notify::new(), Notify::new()));
+    let held = Arc::clone(&gate);
+    until(|| two.switches().version == house.app.control.switches().version).await;
+    soon(async {
+        loop {
+            let all = house.app.control.replicas().await.unwrap();
+            let version = two.switches().version;
+            if all.len() == 2 && all.iter().all(|replica| replica.version == version) {
+                break;
+            }
+        }
+    })
+    .await;
+    two.before_confirming(Arc::new(move || {
+        let gate = Arc::clone(&held);
+        Box::pin(async move {
+            gate.0.notify_one();
+            gate.1.notified().await;
+        })
+    }));
+    let operators = house.operators().await;
+    let answered = tokio::spawn(kill(operators, AGENT, "writes"));
+    soon(gate.0.notified()).await;
+    // it acts there already, and is not acknowledged yet
+    assert!(two.switches().stops("enrichment-agent", true).is_some());
+    assert!(!answered.is_finished());
+    gate.1.notify_one();
+    let answer = soon(answered).await.unwrap().json();
+    assert_eq!(
+        states(&answer),
+        [("one", "confirmed"), ("two", "confirmed")]
+    );
+    assert_eq!(
+        (&answer["replicas"], &answer["confirmed"]),
+        (&json!(2), &json!(2))
+    );
+    assert_eq!(create(&house.agent()).await.code(), "WRITEGATE_STOPPED");
+
+    let dana = Client::new(operators, OPERATOR);
+    let resumed = tokio::spawn(async move { dana.delete(AGENT).await });
+    soon(gate.0.notified()).await;
+    assert!(!resumed.is_finished());
+    gate.1.notify_one();
+    let answer = soon(resumed).await.unwrap().json();
+    assert_eq!(
+        (&answer["replicas"], &answer["confirmed"]),
+        (&json!(2), &json!(2))
+    );
+    assert_eq!(create(&house.agent()).await.status, 201);
+    drop(two);
+    house.finish().await;
+}
+
+/// By the machine's clock: it takes two seconds, and the one that has not confirmed is named.
+#[tokio::test]
+async fn after_two_seconds_a_kill_is_answered_without_those_that_say_nothing() {
+    let control = Doctored::new();
+    let house = House::builder().control(control.clone()).build().await;
+    let long_ago: Timestamp = "2020-01-01T00:00:00Z".parse().unwrap();
+    let forgotten = Replica {
+        confirmed_at: Some(long_ago),
+        ..replica("forgotten", 0, false)
+    };
+    control.shared_by(vec![
+        replica("one", u64::MAX, true),
+        replica("stuck", 0, true),
+        replica("gone", 0, false),
+        forgotten,
+    ]);
+    let answer = kill(house.operators().await, AGENT, "all").await.json();
+    assert_eq!(
+        states(&answer),
+        [
+            ("one", "confirmed"),
+            ("stuck", "unconfirmed"),
+            ("gone", "silent")
+        ]
+    );
+    assert_eq!(
+        (&answer["replicas"], &answer["confirmed"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(answer["recorded"], true);
+    house.finish().await;
+}
+
+/// What a limit throws stops everywhere, and operators are told of it.
+#[tokio::test]
+async fn a_switch_that_a_limit_throws_is_everywhere_and_told() {
+    let name = "kill_switch::fleet::a_switch_that_a_limit_throws_is_everywhere_and_told";
+    let Some(redis) = Redis::start(name) else {
+        return;
+    };
+    let rules = "
 crm: salesforce
 default: allow
 objects:
   '*': { create: { agents: allow } }
-  Account: { fields: { Industry: { agents: fill-else-deny } } }
-rules:
-  - { name: asked, applies: { object: Account, field: Description }, then: hold }
+limits:
+  - { name: runaway, per: service_account, count: mutations, max: 1, window: 1h, then: stop }
 ";
-
-struct Fleet {
-    crm: Running,
-    wires: Vec<Wire>,
-    programs: Vec<Program>,
-    _redis: Redis,
-}
-
-async fn sandbox() -> Running {
-    let mut options = Options::with_token(TOKEN);
-    options.tokens.push(Token::new(OTHER_TOKEN));
-    options.tokens.push(Token::new(BROKER));
-    let listen = "127.0.0.1:0".parse().unwrap();
-    Sandbox::start(listen, options).await.unwrap()
-}
-
-fn start(crm: &Running, wire: &Wire, database: &Database, number: usize) -> Program {
-    Program::before(&crm.base_url())
-        .rules(&[("salesforce.yaml", RULES)])
-        .route(", release_credential: { env: BROKER }")
-        .env("WRITEGATE_CONTROL", &wire.url())
-        .env("WRITEGATE_LEDGER", &database.url())
-        .env("WRITEGATE_REPLICA", &format!("replica-{number}"))
-        .start()
-}
-
-impl Fleet {
-    async fn of(test: &str) -> Option<Self> {
-        let database = postgres(test)?.database(test);
-        let redis = Redis::start(test)?;
-        let crm = sandbox().await;
-        let wires: Vec<Wire> = (0..REPLICAS).map(|_| Wire::to(redis.port)).collect();
-        let start = |(number, wire)| start(&crm, wire, &database, number);
-        let programs: Vec<Program> = wires.iter().enumerate().map(start).collect();
-        // each has a view of the switches
-        for program in &programs {
-            soon(async { while create(&program.agent()).await.status != 201 {} }).await;
-        }
-        Some(Self {
-            crm,
-            wires,
-            programs,
-            _redis: redis,
-        })
-    }
-
-    /// A verb at one of the programs, beside everything else that goes on here.
-    async fn verb(&self, place: usize, arguments: &'static [&'static str]) -> Ran {
-        let admin = format!("http://{}", self.programs[place].admin);
-        let env = [
-            ("WRITEGATE_ADMIN", admin),
-            ("WRITEGATE_TOKEN", OPERATOR.to_owned()),
-        ];
-        let ran = move || {
-            let env = env.each_ref().map(|(name, value)| (*name, value.as_str()));
-            crate::support::program::verb(arguments, &env)
-        };
-        spawn_blocking(ran).await.unwrap()
-    }
-}
-
-async fn patch(client: Client, id: String, fields: Value) -> Reply {
-    client.patch(&format!("{ACCOUNTS}/{id}"), &fields).await
-}
-
-/// Parks a write at a program and says the id of the hold and its digest.
-async fn parked(program: &Program, id: &str) -> (String, String) {
-    let held = patch(
-        program.agent(),
-        id.to_owned(),
-        json!({ "Description": "later" }),
-    )
-    .await;
-    assert_eq!(held.code(), "WRITEGATE_HELD", "{}", held.text());
-    let message = held.message();
-    let hold = message
-        .rsplit_once("[hold ")
-        .unwrap()
-        .1
-        .trim_end_matches(']')
-        .to_owned();
-    let shown = Client::new(program.admin, OPERATOR)
-        .get(&format!("/api/v1/holds/{hold}"))
+    let house = House::builder()
+        .rules(rules)
+        .control(shared(&redis, "one"))
+        .build()
         .await;
-    (hold, shown.json()["digest"].as_str().unwrap().to_owned())
-}
-
-fn is_read(head: &Head<'_>) -> bool {
-    head.method == Method::GET
-}
-
-/// P5: what had not sent its first byte when the kill was acknowledged never sends it, on any of them.
-#[tokio::test]
-async fn after_a_kill_no_program_begins_a_write_or_a_release() {
-    let Some(fleet) = Fleet::of("after_a_kill_no_program_begins_a_write_or_a_release").await else {
-        return;
-    };
-    let mut records = Vec::new();
-    for number in 0..REPLICAS * (WRITES + RELEASES) {
-        let body = json!({ "Name": format!("number {number}") });
-        let made = fleet.programs[0].agent().post(ACCOUNTS, &body).await;
-        records.push(made.json()["id"].as_str().unwrap().to_owned());
-    }
-    let mut holds = Vec::new();
-    for program in &fleet.programs {
-        for id in records.split_off(records.len() - RELEASES) {
-            holds.push((program.admin, parked(program, &id).await));
-        }
-    }
-    let before = fleet.crm.writes().len();
-    let gate = Gate::new();
-    let waiting = REPLICAS * (WRITES + RELEASES);
-    fleet
-        .crm
-        .script(is_read, waiting, Fault::WaitBeforeEffect(gate.clone()));
-    let mut calls = JoinSet::new();
-    for (number, id) in records.into_iter().enumerate() {
-        let agent = fleet.programs[number % REPLICAS].agent();
-        calls.spawn(patch(agent, id, json!({ "Industry": "Mining" })));
-    }
-    let mut releases = JoinSet::new();
-    for (admin, (hold, digest)) in holds {
-        releases.spawn(async move {
-            let wish = json!({ "digest": digest });
-            let approve = format!("/api/v1/holds/{hold}/approve");
-            Client::new(admin, OPERATOR).post(&approve, &wish).await
-        });
-    }
-    soon(gate.arrived(waiting)).await;
-    let began = Instant::now();
-    let killed = fleet.verb(1, &["kill", "enrichment-agent"]).await;
-    println!("acknowledged after {:?}: {}", began.elapsed(), killed.out);
-    assert_eq!(killed.code, Some(0), "{killed:?}");
-    gate.open();
-    while let Some(reply) = calls.join_next().await {
-        let reply = reply.unwrap();
-        assert_eq!(reply.code(), "WRITEGATE_STOPPED", "{}", reply.text());
-    }
-    while let Some(reply) = releases.join_next().await {
-        // it may be told that it is not sent yet, or that it was stopped
-        assert_eq!(reply.unwrap().status, 200);
-    }
-    for program in &fleet.programs {
-        assert_eq!(read(&program.agent()).await.code(), "WRITEGATE_STOPPED");
-        assert_eq!(create(&program.other_agent()).await.status, 201);
-    }
-    let after = fleet.crm.writes().len() - before;
-    assert_eq!(after, REPLICAS, "only those of the other agent");
-    let industries = fleet
-        .crm
-        .ids(CrmKind::Salesforce, "Account")
-        .into_iter()
-        .filter(|id| {
-            let record = fleet
-                .crm
-                .record(CrmKind::Salesforce, "Account", id)
-                .unwrap();
-            record
-                .get("Industry")
-                .is_some_and(|value| value == "Mining")
-        });
-    assert_eq!(industries.count(), 0);
-    let resumed = fleet.verb(2, &["resume", "enrichment-agent"]).await;
-    assert_eq!(resumed.code, Some(0), "{resumed:?}");
-    for program in &fleet.programs {
-        soon(async { while create(&program.agent()).await.status != 201 {} }).await;
-    }
-}
-
-/// A program that Redis cannot tell refuses by itself, and the kill does not wait for it for ever.
-#[tokio::test]
-async fn a_program_cut_off_from_redis_writes_nothing_after_a_kill() {
-    let test = "a_program_cut_off_from_redis_writes_nothing_after_a_kill";
-    let Some(fleet) = Fleet::of(test).await else {
-        return;
-    };
-    fleet.wires[2].plan(Plan::Swallow);
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut agents = JoinSet::new();
-    for program in &fleet.programs {
-        let (agent, stop) = (program.agent(), Arc::clone(&stop));
-        agents.spawn(async move {
-            while !stop.load(Ordering::SeqCst) {
-                let reply = create(&agent).await;
-                assert!(
-                    [201, 403, 503].contains(&reply.status.as_u16()),
-                    "{}",
-                    reply.text()
-                );
-            }
-        });
-    }
-    let began = Instant::now();
-    let killed = fleet.verb(0, &["kill", "enrichment-agent"]).await;
-    println!("acknowledged after {:?}: {}", began.elapsed(), killed.out);
-    assert_eq!(killed.code, Some(0), "{killed:?}");
-    let written = fleet.crm.writes().len();
-    for program in &fleet.programs {
-        for _ in 0..20 {
-            assert!(!create(&program.agent()).await.status.is_success());
-        }
-    }
-    assert_eq!(fleet.crm.writes().len(), written);
-    fleet.wires[2].plan(Plan::Pass);
-    fleet.wires[2].cut();
-    let agent = fleet.programs[2].agent();
-    soon(async { while read(&agent).await.status != 403 {} }).await;
-    stop.store(true, Ordering::SeqCst);
-    while let Some(ended) = agents.join_next().await {
-        ended.unwrap();
-    }
-    assert_eq!(fleet.crm.writes().len(), written);
-    assert_eq!(read(&fleet.programs[1].other_agent()).await.status, 200);
-    assert!(
-        fleet
-            .crm
-            .record(CrmKind::Salesforce, "Account", seed::ACME)
-            .is_some()
-    );
+    let two = shared(&redis, "two");
+    assert_eq!(create(&house.agent()).await.status, 201);
+    assert_eq!(create(&house.agent()).await.code(), "WRITEGATE_STOPPED");
+    until(|| two.switches().stops("enrichment-agent", false).is_some()).await;
+    let dana = Client::new(house.operators().await, OPERATOR);
+    let metrics = dana.get("/metrics").await.text();
+    let line =
+        "writegate_switch_trips_total{service_account=\"enrichment-agent\",by=\"limit runaway\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
+    let status = dana.get("/api/v1/status").await.json();
+    assert_eq!(status["stopped"][0]["by"], "limit runaway");
+    let wish = json!({ "reason": "mended" });
+    let resumed = dana.send(Method::DELETE, AGENT, Some(&wish)).await.json();
+    assert_eq!(resumed["limit_emptied"], "runaway");
+    assert_eq!(create(&house.agent()).await.status, 201);
+    drop(two);
+    house.finish().await;
 }
