@@ -74,7 +74,7 @@ pub enum Back {
 /// # Errors
 /// [`PushError`]: then nothing has changed.
 pub async fn push(
-    app: &Arc<App>,
+    app: &App,
     files: Bundle,
     (by, reason): (&str, &str),
 ) -> Result<Pushed, PushError> {
@@ -104,7 +104,7 @@ pub async fn push(
 /// # Errors
 /// [`PushError`]: then nothing has changed.
 pub async fn roll_back(
-    app: &Arc<App>,
+    app: &App,
     back: &Back,
     (by, reason): (&str, &str),
 ) -> Result<Pushed, PushError> {
@@ -223,7 +223,7 @@ fn stands(app: &App, standing: Standing) {
 ///
 /// # Errors
 /// The ledger's: then it has to be followed again.
-pub async fn follow(app: &Arc<App>, row: &Row) -> Result<(), StoreError> {
+pub async fn follow(app: &App, row: &Row) -> Result<(), StoreError> {
     match Turn::of(row) {
         Ok(None) => return Ok(()),
         Ok(Some(turn)) if turn.number <= app.standing.load().number => return Ok(()),
@@ -238,7 +238,7 @@ pub async fn follow(app: &Arc<App>, row: &Row) -> Result<(), StoreError> {
 }
 
 /// What is in force by the ledger is in force here when this returns, or writes are refused.
-async fn caught_up(app: &Arc<App>) -> Result<Option<Turn>, StoreError> {
+async fn caught_up(app: &App) -> Result<Option<Turn>, StoreError> {
     let ledger = Arc::clone(app.journal.ledger());
     let Some(row) = newest(&*ledger, 1).await?.pop() else {
         return Ok(None);
@@ -318,11 +318,9 @@ async fn files_of(ledger: &dyn Ledger, number: u64) -> Result<Option<(Bundle, Na
 }
 
 /// Compiles files, or the folder's, away from the runtime that answers operators.
-async fn compiled(app: &Arc<App>, files: Option<Files>) -> Result<Proven, Unfit> {
-    let compiling = {
-        let app = Arc::clone(app);
-        tokio::task::spawn_blocking(move || compile(&app.config, files))
-    };
+async fn compiled(app: &App, files: Option<Files>) -> Result<Proven, Unfit> {
+    let config = app.config.clone();
+    let compiling = tokio::task::spawn_blocking(move || compile(&config, files));
     match compiling.await {
         Ok(proven) => proven,
         Err(error) => Err(Unfit(vec![format!(
