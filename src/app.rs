@@ -1,6 +1,8 @@
 //! All that a request can reach: configuration, rules, stores, clock, the routes. Opened once; each
 //! runtime makes a [`Worker`] of its own, with connections of its own.
 
+mod strangers;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
@@ -9,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 
+pub use self::strangers::Strangers;
 use crate::clock::{self, Clock, Entropy, EntryId};
 use crate::config::{Config, Route};
 use crate::control::{ControlState, Health, Rebuild};
@@ -27,6 +30,7 @@ use crate::metrics::{Metrics, Tally};
 use crate::mutation::Charge;
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
+use crate::push::{self, Standing};
 use crate::quota::Told;
 use crate::reload::Reloads;
 use crate::server::{self, InflightGuard};
@@ -39,6 +43,8 @@ pub struct App {
     pub config: Config,
     /// The rules in force.
     pub rules: ArcSwap<RuleSet>,
+    /// Where they come from.
+    pub standing: ArcSwap<Standing>,
     /// Limits, switches, locks.
     pub control: Arc<dyn ControlState>,
     /// The journal over the ledger.
@@ -107,7 +113,7 @@ impl RouteState {
 pub struct Parts {
     /// The configuration.
     pub config: Config,
-    /// The compiled rules.
+    /// The compiled rules of the folder.
     pub rules: RuleSet,
     /// Control state, empty.
     pub control: Arc<dyn ControlState>,
@@ -147,6 +153,12 @@ impl App {
         let metrics = Metrics::of(&routes);
         let journal = Journal::new(Arc::new(metrics.measured(ledger)));
         let now = clock.now();
+        let start = push::start(&**journal.ledger(), &config, rules).await?;
+        let (rules, standing) = (start.rules, start.standing);
+        if let Some(why) = &start.barred {
+            tracing::error!(%why, "writes are refused");
+        }
+        journal.bar(start.barred);
         let found_open = journal.sweep(now).await?;
         let doubts = Book::load(&journal, now).await?;
         let holds = hold::Book::restore(&**journal.ledger(), now).await?;
@@ -171,6 +183,7 @@ impl App {
         Ok(Self {
             callers: Callers::new(&config),
             rules: ArcSwap::from_pointee(rules),
+            standing: ArcSwap::from_pointee(standing),
             control,
             journal,
             clock,
@@ -442,48 +455,5 @@ impl Drop for Underway {
                 counts.remove(&self.service_account);
             }
         }
-    }
-}
-
-/// Refusals of callers nobody knows are recorded too, but not as fast as anybody can send them: so many
-/// at once, and so many more each second.
-#[derive(Debug, Default)]
-pub struct Strangers(Mutex<Option<(Timestamp, i64)>>);
-
-impl Strangers {
-    const AT_ONCE: i64 = 100;
-    const PER_SECOND: i64 = 10;
-
-    /// Whether one more is recorded at `now`; else the log has to do.
-    pub fn may_record(&self, now: Timestamp) -> bool {
-        let mut state = self.0.lock();
-        let (since, left) = state.unwrap_or((now, Self::AT_ONCE));
-        let seconds = now.duration_since(since).as_secs().max(0);
-        let left = left
-            .saturating_add(seconds.saturating_mul(Self::PER_SECOND))
-            .min(Self::AT_ONCE);
-        let since = if seconds > 0 { now } else { since };
-        *state = Some((since, (left - 1).max(0)));
-        left > 0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strangers_fill_no_ledger() {
-        let strangers = Strangers::default();
-        let at = |seconds: i64| Timestamp::from_second(1_700_000_000 + seconds).unwrap();
-        let recorded = |seconds: i64| {
-            (0..1000)
-                .filter(|_| strangers.may_record(at(seconds)))
-                .count()
-        };
-        assert_eq!(recorded(0), 100);
-        assert_eq!(recorded(0), 0);
-        assert_eq!(recorded(3), 30);
-        assert_eq!(recorded(3600), 100);
     }
 }

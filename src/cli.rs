@@ -18,6 +18,7 @@ mod limits;
 mod output;
 mod reload;
 mod revert;
+mod rules;
 mod schema;
 mod serve;
 mod settle;
@@ -60,6 +61,8 @@ enum Verb {
     #[command(subcommand)]
     Limits(limits::Verb),
     Reload(reload::Arguments),
+    #[command(subcommand)]
+    Rules(rules::Verb),
     Revert(revert::Arguments),
     Status(status::Arguments),
     Kill(switch::KillArguments),
@@ -155,6 +158,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Ledger(verb) => ledger::run(&verb, context),
         Verb::Limits(verb) => limits::run(&verb, context),
         Verb::Reload(arguments) => reload::run(&arguments, context),
+        Verb::Rules(verb) => rules::run(&verb, context),
         Verb::Revert(arguments) => revert::run(&arguments, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Kill(arguments) => switch::kill(&arguments, context),

@@ -1,6 +1,7 @@
 //! What is written down before and after a write: `open`, `close`, `sweep`. The only maker of
 //! [`Journaled`], without which nothing is sent (INVARIANT: journal before send).
 
+mod bar;
 mod epoch;
 pub mod read;
 mod rows;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use self::bar::Bar;
 use crate::clock::EntryId;
 use crate::control::{Rebuild, SwitchChange};
 use crate::error::{RefusalKind, StoreError};
@@ -142,13 +144,15 @@ pub struct Reconciling<'a> {
 #[derive(Clone, Debug)]
 pub struct Journal {
     ledger: Arc<dyn Ledger>,
+    bar: Arc<Bar>,
 }
 
 impl Journal {
     /// A journal that writes into `ledger`.
     #[must_use]
     pub fn new(ledger: Arc<dyn Ledger>) -> Self {
-        Self { ledger }
+        let bar = Arc::default();
+        Self { ledger, bar }
     }
 
     /// The ledger underneath.
@@ -195,7 +199,7 @@ impl Journal {
         subject: &Subject<'_>,
         row: NewRow,
     ) -> Result<Journaled, (Permit, StoreError)> {
-        if let Err(error) = self.clock_holds(subject.now) {
+        if let Err(error) = self.barred().and_then(|()| self.clock_holds(subject.now)) {
             return Err((permit, error));
         }
         match self.ledger.append(vec![row]).await {
@@ -240,6 +244,7 @@ impl Journal {
     /// # Errors
     /// The store's, a clock that is behind the ledger, or charges that were taken in an older epoch.
     pub async fn park(&self, row: NewRow) -> Result<(), StoreError> {
+        self.barred()?;
         self.clock_holds(row.at)?;
         self.ledger.append(vec![row]).await
     }
@@ -431,6 +436,7 @@ impl Journal {
     /// Why it could not.
     pub fn writable(&self, now: Timestamp) -> Result<(), StoreError> {
         self.ledger.available()?;
+        self.barred()?;
         self.clock_holds(now)
     }
 

@@ -50,6 +50,8 @@ pub enum RowKind {
     Started,
     /// The heads of the other writers' chains, as this one saw them.
     Heads,
+    /// Rules were put in force: files that somebody pushed, or those from before.
+    Rules,
 }
 
 impl RowKind {
@@ -71,6 +73,7 @@ impl RowKind {
             Self::Setting => "setting",
             Self::Started => "started",
             Self::Heads => "heads",
+            Self::Rules => "rules",
         }
     }
 
@@ -92,6 +95,7 @@ impl RowKind {
             Self::Setting,
             Self::Started,
             Self::Heads,
+            Self::Rules,
         ]
         .into_iter()
         .find(|kind| kind.word() == word)

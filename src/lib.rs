@@ -10,7 +10,7 @@
 //! | the door | `main`, `cli`, [`config`], [`schema`], [`app`], [`server`], [`tls`], [`telemetry`], [`metrics`] |
 //! | the data path | [`proxy`] (start here), [`upstream`] |
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
-//! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`]; the CRM's own quota: [`quota`] |
+//! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`], [`push`]; the CRM's own quota: [`quota`] |
 //! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`] |
 //! | second thoughts | [`snapshot`], [`digest`], [`hold`], [`doubt`], [`revert`] |
 //! | the operators' side | [`admin`] |
@@ -81,6 +81,7 @@ pub mod metrics;
 pub mod mutation;
 pub mod policy;
 pub mod proxy;
+pub mod push;
 pub mod quota;
 pub mod reload;
 pub mod request;

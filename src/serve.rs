@@ -21,7 +21,9 @@ use crate::doubt;
 use crate::error::StoreError;
 use crate::policy::RuleSet;
 use crate::proxy::releases;
+use crate::push;
 use crate::reload;
+use crate::rules::Unfit;
 use crate::server::proxied::{self, Proxied};
 use crate::server::{self, Bound, Drained, Settings, Signals, Trigger};
 use crate::tls;
@@ -60,11 +62,11 @@ pub struct Opened {
     signals: Signals,
 }
 
-/// Opens what `config` names, with the rules already compiled.
+/// Opens what `config` names, with the rules of its folder already compiled.
 ///
 /// # Errors
 /// [`ServeError`].
-pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
+pub fn open(mut config: Config, rules: Result<RuleSet, Unfit>) -> Result<Opened, ServeError> {
     tls::install_provider();
     let configured = |error: &dyn std::fmt::Display| ServeError::Config(error.to_string());
     let endpoints = proxied::endpoints(&config.routes).map_err(|error| configured(&error))?;
@@ -83,6 +85,7 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Arc::new(SystemEntropy::default());
     let stores = stores::ledger(&config, clock.now(), entropy.clone())?;
+    let rules = folder(rules, runtime.block_on(push::is_in_force(&*stores.ledger))?)?;
     let state = control::open(&config, &*stores.ledger, &clock, &*entropy)?;
     let parts = Parts {
         config,
@@ -108,6 +111,19 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
         runtime,
         signals,
     })
+}
+
+/// The folder's rules. Where others are in force it does not matter that they are unfit: nothing is
+/// judged by them, and no rules allow nothing.
+fn folder(rules: Result<RuleSet, Unfit>, pushed: bool) -> Result<RuleSet, ServeError> {
+    match rules {
+        Ok(rules) => Ok(rules),
+        Err(unfit) if pushed => {
+            tracing::warn!(error = %unfit, "the folder's rules are unfit; those that were pushed are in force");
+            RuleSet::compile(&[]).map_err(|errors| ServeError::Config(errors.to_string()))
+        }
+        Err(unfit) => Err(ServeError::Config(unfit.to_string())),
+    }
 }
 
 fn bind_admin(listen: SocketAddr) -> Result<TcpListener, ServeError> {

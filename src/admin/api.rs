@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
-use super::{answer, failure, holds, limits, reload, switches};
+use super::{answer, failure, holds, limits, reload, rules, switches};
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::config::Role;
@@ -39,6 +39,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .merge(holds::router())
         .merge(limits::router())
         .merge(reload::router())
+        .merge(rules::router())
 }
 
 async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
@@ -69,6 +70,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "version": env!("CARGO_PKG_VERSION"),
             "routes": routes,
             "rules": app.rules.load().digest(),
+            "rules_from": app.standing.load().told().unwrap_or_else(|| "folder".into()),
             "stopped": app.control.switches().thrown,
             "writes_under_way": app.inflight.of("*"),
             "holds": app.holds.open(None),

@@ -303,7 +303,8 @@ impl Hold {
             | RowKind::Switch
             | RowKind::Setting
             | RowKind::Started
-            | RowKind::Heads => {}
+            | RowKind::Heads
+            | RowKind::Rules => {}
         }
         if self.end.is_some() && !before {
             self.ended_at = Some(said.at);

@@ -40,7 +40,7 @@ pub enum EntryState {
     InDoubt,
     /// A switch was thrown or resumed.
     Switch,
-    /// A limit was set or unset at run time, or rules were reloaded.
+    /// A limit was set or unset at run time, or other rules were put in force.
     Setting,
 }
 
@@ -150,6 +150,7 @@ pub async fn entries(
                 RowKind::Held,
                 RowKind::Switch,
                 RowKind::Setting,
+                RowKind::Rules,
             ],
             service_account: which.service_account.clone(),
             since: which.since,
@@ -310,7 +311,7 @@ fn state(rows: &[Row], kind: RowKind, closed: Option<&Row>) -> EntryState {
     match (kind, closed) {
         (RowKind::Refused, _) => EntryState::Refused,
         (RowKind::Switch, _) => EntryState::Switch,
-        (RowKind::Setting, _) => EntryState::Setting,
+        (RowKind::Setting | RowKind::Rules, _) => EntryState::Setting,
         (RowKind::Held, None) => of_hold(rows),
         (_, None) => EntryState::Open,
         (_, Some(row)) if row.meta.get("sent") == Some(&Value::Bool(false)) => EntryState::NotSent,

@@ -291,8 +291,13 @@ impl Write {
         let switches = self.worker.app.control.switches();
         let refusal = match switches.stops(&self.actor.service_account, true) {
             Some(switch) => words::stopped(switch, &self.actor.service_account, self.now),
-            None if gate::fresh(&switches, self.now) => return Ok(()),
-            None => Refusal::unavailable("the view of the kill switches is too old"),
+            None if !gate::fresh(&switches, self.now) => {
+                Refusal::unavailable("the view of the kill switches is too old")
+            }
+            None => match self.worker.app.journal.barred() {
+                Ok(()) => return Ok(()),
+                Err(barred) => Refusal::unavailable(barred.to_string()),
+            },
         };
         Err(self.refuse(refusal, None, None).await)
     }

@@ -44,6 +44,7 @@ mod redis_state;
 mod reload;
 mod restart;
 mod revert;
+mod rules_push;
 mod sandbox;
 mod schema;
 mod secrets;

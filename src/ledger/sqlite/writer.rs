@@ -317,7 +317,8 @@ impl Writer {
             | RowKind::Setting
             | RowKind::Switch
             | RowKind::Started
-            | RowKind::Heads => Ok(()),
+            | RowKind::Heads
+            | RowKind::Rules => Ok(()),
         }
     }
 

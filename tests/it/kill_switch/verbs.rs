@@ -161,7 +161,7 @@ async fn status_shows_routes_switches_doubts_and_limits() {
 salesforce salesforce {} {upstream} enforce broker credentials, else the agent's next repeat
 hubspot hubspot {} {upstream} enforce broker credentials, else the agent's next repeat
 
-rules HASH
+rules HASH (folder)
 stopped 1
 holds 0
 in doubt 0
