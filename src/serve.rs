@@ -19,6 +19,7 @@ use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::doubt;
 use crate::error::StoreError;
+use crate::follow;
 use crate::policy::RuleSet;
 use crate::proxy::releases;
 use crate::reload;
@@ -93,7 +94,7 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
         entropy,
     };
     let app = runtime.block_on(App::open(parts))?;
-    runtime.block_on(stores::alone(&**app.journal.ledger()))?;
+    runtime.block_on(stores::fits(&app))?;
     for entry in &app.found_open {
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }
@@ -204,6 +205,7 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
     let holding = tokio::spawn(tick_holds(Arc::clone(&app)));
     let rebuilding = tokio::spawn(control::rebuild(Arc::clone(&app)));
+    let following = tokio::spawn(follow::run(Arc::clone(&app)));
     let (mut ending, waited) = (shutdown.clone(), Arc::clone(&app));
     drop(tokio::spawn(async move {
         // Calls that are kept open for a decision must not keep the process.
@@ -224,6 +226,7 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     publishing.abort();
     holding.abort();
     rebuilding.abort();
+    following.abort();
     if let Some(reloading) = reloading {
         reloading.abort();
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
+use super::elsewhere::Elsewhere;
 use super::flight::Flights;
 use crate::clock::EntryId;
 use crate::error::StoreError;
@@ -82,6 +83,8 @@ pub struct Book {
     pages: Arc<Mutex<Pages>>,
     /// What is being sent now.
     pub flights: Flights,
+    /// What other processes are sending.
+    pub elsewhere: Elsewhere,
 }
 
 /// The sole right to settle one entry; given back when dropped.
@@ -104,6 +107,11 @@ impl Book {
         let book = Self::default();
         for doubt in sent::in_doubt(ledger).await? {
             book.doubted(doubt, now);
+        }
+        for (open, writer) in sent::under_way(ledger).await? {
+            if !book.has(&open.entry) && ledger.writer() != Some(writer.as_str()) {
+                book.elsewhere.opened(open, &writer);
+            }
         }
         let since = now.checked_sub(ANSWERED_FOR).unwrap_or(Timestamp::MIN);
         let settled = sent::settled(ledger, since).await?;
@@ -244,6 +252,44 @@ impl Book {
     #[must_use]
     pub fn has(&self, entry: &EntryId) -> bool {
         self.pages.lock().doubts.contains_key(entry)
+    }
+
+    /// What became of an entry was written down by another process, or by this one after another had
+    /// given it up: it is not in doubt any more. Repeats of what was in doubt get its answer.
+    pub fn ended(&self, entry: &EntryId, outcomes: &[Outcome], at: Timestamp) {
+        let mut pages = self.pages.lock();
+        if let Some(doubt) = pages.doubts.remove(entry) {
+            let settled = Sent {
+                outcomes: outcomes.to_vec(),
+                ..(*doubt.sent).clone()
+            };
+            pages.keep(Arc::new(settled), at);
+        }
+    }
+
+    /// An entry is not in doubt any more, and that is all there is to know.
+    pub(super) fn forget(&self, entry: &EntryId) {
+        self.pages.lock().doubts.remove(entry);
+    }
+
+    /// What stands in the way of a write that has its records' locks: one of the same service account
+    /// that another process opened and did not close.
+    #[must_use]
+    pub fn open_elsewhere(
+        &self,
+        whose: (&str, &str),
+        mutations: &[Mutation],
+        snapshot: Option<&Snapshot>,
+    ) -> Option<Blocked> {
+        let (sent, rows) = self.elsewhere.meets(whose, mutations, snapshot)?;
+        Some(Blocked {
+            entry: sent.entry.clone(),
+            at: sent.at,
+            same: false,
+            rows,
+            quiet: sent.at.checked_add(WORKS_MOST).unwrap_or(Timestamp::MAX),
+            stuck: None,
+        })
     }
 
     /// A write is about to be sent. What was settled of its records before is no answer any more: a

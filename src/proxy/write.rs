@@ -364,6 +364,7 @@ impl Write {
     ) -> Subject<'a> {
         Subject {
             entry: &self.entry,
+            nth: None,
             actor: &self.actor,
             origin: self.origin,
             route: self.route(),
