@@ -1,6 +1,7 @@
 //! All that a request can reach: configuration, rules, stores, clock, the routes. Opened once; each
 //! runtime makes a [`Worker`] of its own, with connections of its own.
 
+mod ending;
 pub(crate) mod state;
 
 use std::collections::BTreeMap;

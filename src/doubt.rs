@@ -12,6 +12,7 @@
 //! | `theirs` | records that another write made, or may have made (pure) |
 //! | `settle` | reading back: when, with which credential, and what follows |
 
+mod blocked;
 mod book;
 mod decide;
 mod elsewhere;
@@ -22,7 +23,8 @@ mod present;
 mod settle;
 mod theirs;
 
-pub use book::{Blocked, Book, Claim, records};
+pub use blocked::Blocked;
+pub use book::{Book, Claim, records};
 pub use decide::{Finding, Present, decide};
 pub use elsewhere::{Elsewhere, Ended, Twin};
 pub use flight::{Arrival, Flight, Flights, Landed, Launch, Seat};

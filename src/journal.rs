@@ -453,8 +453,8 @@ impl Journal {
     }
 
     fn passes(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.view.fresh(now)?;
-        self.clock_holds(now)
+        self.clock_holds(now)?;
+        self.view.fresh(now)
     }
 
     /// A clock behind the ledger would put rows into the past; one that is far from the store's is wrong

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
+use super::blocked::{Blocked, WORKS_MOST};
 use super::elsewhere::Elsewhere;
 use super::flight::Flights;
 use crate::clock::EntryId;
@@ -17,9 +18,6 @@ use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, Prior, RecordK
 
 /// How long repeats of a write that was settled as done get its answer.
 const ANSWERED_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// Salesforce ends every request after ten minutes; HubSpot names no limit. A connection that was lost
-/// on the way, by a middlebox or by our own end, does not end the CRM's work.
-const WORKS_MOST: SignedDuration = SignedDuration::from_mins(10);
 /// The longest pause between two looks.
 const PAUSE_MOST: i64 = 60;
 /// After so many looks that failed, the caller is told not to count on the next one.
@@ -42,23 +40,6 @@ struct Doubt {
     failures: u32,
     /// Why only a person can settle it.
     stuck: Option<&'static str>,
-}
-
-/// Why a request is not sent now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocked {
-    /// The entry in doubt.
-    pub entry: EntryId,
-    /// When it was sent.
-    pub at: Timestamp,
-    /// Whether it is the very same request.
-    pub same: bool,
-    /// Rows of the batch that name its records.
-    pub rows: Vec<String>,
-    /// From then on it can be told what became of it.
-    pub quiet: Timestamp,
-    /// Why only a person can settle it.
-    pub stuck: Option<&'static str>,
 }
 
 /// What a write does to records: keys as a doubt has them.
@@ -184,14 +165,16 @@ impl Book {
             .max_by_key(|blocked| (blocked.same, blocked.stuck.is_some()))
     }
 
-    /// The entry that left a record in doubt, whoever asked for it.
+    /// The entry that left a record in doubt, or that another process has not closed, whoever asked for
+    /// it.
     #[must_use]
     pub fn of_record(&self, route: &str, object: &str, id: &str) -> Option<EntryId> {
         let pages = self.pages.lock();
         let key = key(route, object, id);
         let mut doubts = pages.doubts.values();
-        let doubt = doubts.find(|doubt| doubt.records.contains(&key))?;
-        Some(doubt.sent.entry.clone())
+        let doubt = doubts.find(|doubt| doubt.records.contains(&key));
+        let doubt = doubt.map(|doubt| doubt.sent.entry.clone());
+        doubt.or_else(|| self.elsewhere.of_record(&key))
     }
 
     /// Entries of a route that are to be looked at now.
@@ -283,12 +266,9 @@ impl Book {
     ) -> Option<Blocked> {
         let (sent, rows) = self.elsewhere.meets(whose, mutations, snapshot)?;
         Some(Blocked {
-            entry: sent.entry.clone(),
-            at: sent.at,
             same: false,
             rows,
-            quiet: sent.at.checked_add(WORKS_MOST).unwrap_or(Timestamp::MAX),
-            stuck: None,
+            ..Blocked::open(&sent.entry, sent.at)
         })
     }
 

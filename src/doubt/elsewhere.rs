@@ -176,9 +176,8 @@ impl Elsewhere {
             keys.iter()
                 .any(|key| open.records.contains(&key.to_lowercase()))
         };
-        let theirs = |open: &Open| {
-            open.sent.service_account == service_account && open.sent.route == route
-        };
+        let theirs =
+            |open: &Open| open.sent.service_account == service_account && open.sent.route == route;
         let open = all.open.values().map(|(_, open)| open);
         open.filter(|open| theirs(open)).find_map(|open| {
             let met = mutations.iter().enumerate();
@@ -186,6 +185,14 @@ impl Elsewhere {
             let rows = met.iter().filter_map(|(_, mutation)| mutation.row.clone());
             (!met.is_empty()).then(|| (Arc::clone(&open.sent), rows.collect()))
         })
+    }
+
+    /// The open write that names a record, by its key in lower case.
+    pub(super) fn of_record(&self, key: &String) -> Option<EntryId> {
+        let all = self.0.lock();
+        let mut open = all.open.values();
+        let (_, open) = open.find(|(_, open)| open.records.contains(key))?;
+        Some(open.sent.entry.clone())
     }
 
     /// The writers that have something open.
@@ -203,7 +210,10 @@ impl Elsewhere {
     #[must_use]
     pub fn of(&self, writer: &str) -> Vec<EntryId> {
         let all = self.0.lock();
-        let open = all.open.iter().filter(|(_, (_, open))| open.writer == writer);
+        let open = all
+            .open
+            .iter()
+            .filter(|(_, (_, open))| open.writer == writer);
         open.map(|(entry, _)| entry.clone()).collect()
     }
 }

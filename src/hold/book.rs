@@ -135,9 +135,7 @@ impl Book {
             index.by_key.insert(hold.key.clone(), Arc::clone(&slot));
         }
         index.by_id.insert(hold.id.clone(), Arc::clone(&slot));
-        index
-            .by_entry
-            .insert(hold.entry.clone(), Arc::clone(&slot));
+        index.by_entry.insert(hold.entry.clone(), Arc::clone(&slot));
         slot.hold.send_replace(Some(Arc::new(hold)));
     }
 
@@ -311,10 +309,7 @@ fn drop_key(index: &mut Index, slot: &Slot) {
 }
 
 /// The hold of an entry, from its rows.
-pub(super) async fn read(
-    ledger: &dyn Ledger,
-    entry: &EntryId,
-) -> Result<Option<Hold>, StoreError> {
+pub(super) async fn read(ledger: &dyn Ledger, entry: &EntryId) -> Result<Option<Hold>, StoreError> {
     let rows: Vec<Row> = ledger
         .rows(RowFilter {
             entry: Some(entry.clone()),

@@ -80,10 +80,7 @@ impl Journal {
             status: None,
             sent: true,
             // What could not be taken apart has one outcome.
-            outcomes: vec![
-                Outcome::of(OutcomeState::Unknown);
-                rows::mutations_of(opened).max(1)
-            ],
+            outcomes: vec![Outcome::of(OutcomeState::Unknown); rows::mutations_of(opened).max(1)],
             note: Some("the process ended before the outcome was known".into()),
         };
         let mut row = rows::closed(
