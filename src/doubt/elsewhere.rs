@@ -143,6 +143,14 @@ impl Elsewhere {
         })
     }
 
+    /// How many requests wait for the end of the same one.
+    #[must_use]
+    pub fn awaited(&self) -> usize {
+        let all = self.0.lock();
+        let open = all.open.values();
+        open.map(|(_, open)| open.ended.receiver_count()).sum()
+    }
+
     /// Now, as far as other processes go: for [`Elsewhere::landed_since`].
     #[must_use]
     pub fn mark(&self) -> u64 {
