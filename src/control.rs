@@ -264,6 +264,18 @@ pub trait ControlState: Send + Sync + fmt::Debug {
     /// the epoch, which must be a higher one wherever anything was granted under the one before.
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError>;
 
+    /// Whether the state in force is of this epoch and can be used: it belongs to the server's present
+    /// life, and this replica asks it from now on. A replica that joins what others have built must not
+    /// build it anew. `false` also where a store is nobody else's.
+    async fn join(&self, _epoch: u64) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// The epoch of the state that this replica asked last; 0: none.
+    fn epoch(&self) -> u64 {
+        0
+    }
+
     /// How the store is, as this replica saw it last; never waits.
     fn health(&self) -> Health {
         Health::Good

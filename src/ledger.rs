@@ -254,6 +254,11 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// The writer of this process's own chain; `None`: opened for reading only.
     fn writer(&self) -> Option<&str>;
 
+    /// Whether other processes may write chains of their own beside this one's.
+    fn shared(&self) -> bool {
+        false
+    }
+
     /// Whether the process that writes this chain lives and can reach the ledger. That it does not is
     /// no proof that it sends nothing any more.
     async fn alive(&self, writer: &str) -> Result<bool, StoreError>;

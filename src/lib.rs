@@ -72,6 +72,7 @@ pub mod demo;
 pub mod digest;
 pub mod doubt;
 pub mod error;
+pub mod follow;
 pub mod gate;
 pub mod hold;
 pub mod journal;

@@ -19,6 +19,7 @@ use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::doubt;
 use crate::error::StoreError;
+use crate::follow;
 use crate::policy::RuleSet;
 use crate::proxy::releases;
 use crate::push;
@@ -96,7 +97,7 @@ pub fn open(mut config: Config, rules: Result<RuleSet, Unfit>) -> Result<Opened,
         entropy,
     };
     let app = runtime.block_on(App::open(parts))?;
-    runtime.block_on(stores::alone(&**app.journal.ledger()))?;
+    runtime.block_on(stores::fits(&app))?;
     for entry in &app.found_open {
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }
@@ -220,6 +221,7 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
     let holding = tokio::spawn(tick_holds(Arc::clone(&app)));
     let rebuilding = tokio::spawn(control::rebuild(Arc::clone(&app)));
+    let following = tokio::spawn(follow::run(Arc::clone(&app)));
     let (mut ending, waited) = (shutdown.clone(), Arc::clone(&app));
     drop(tokio::spawn(async move {
         // Calls that are kept open for a decision must not keep the process.
@@ -240,6 +242,7 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     publishing.abort();
     holding.abort();
     rebuilding.abort();
+    following.abort();
     if let Some(reloading) = reloading {
         reloading.abort();
     }

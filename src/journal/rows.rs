@@ -268,7 +268,7 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
             "query": subject.query,
             "mutations": mutations,
         })),
-        nth: None,
+        nth: subject.nth,
         epoch: None,
     }
 }

@@ -4,6 +4,7 @@
 mod again;
 mod attach;
 mod count;
+mod fleet;
 mod judge;
 mod kept;
 mod line;
@@ -54,6 +55,11 @@ pub(super) struct Write {
     place: usize,
     now: Timestamp,
     entry: EntryId,
+    /// Under which its locks and charges are held: the entry, but for releases, which two replicas may
+    /// try at once.
+    reservation: EntryId,
+    /// What was known of other replicas' writes when it came.
+    mark: u64,
     actor: Actor,
     origin: Origin,
     caller: Caller,
@@ -86,11 +92,14 @@ impl Write {
             .service_account
             .clone()
             .unwrap_or_else(|| NOBODY.to_owned());
+        let entry = call.worker.app.entry_id(call.now);
         Self {
             worker: Arc::clone(call.worker),
             place: call.place,
             now: call.now,
-            entry: call.worker.app.entry_id(call.now),
+            reservation: entry.clone(),
+            mark: call.worker.app.doubts.elsewhere.mark(),
+            entry,
             actor: Actor {
                 service_account,
                 claims,
@@ -248,6 +257,10 @@ impl Write {
         }
         let snapshot = self.complete(snapshot, &changes, &verdict).await?;
         self.not_in_doubt(&changes, &snapshot, &verdict).await?;
+        let same = self.meanwhile(shape.as_ref(), &changes, &snapshot, &verdict);
+        if let Some(answer) = same.await? {
+            return Ok(answer);
+        }
         let sending = Sending {
             shape,
             bytes,
@@ -270,6 +283,7 @@ impl Write {
     ) -> Decision {
         let judged = Judged {
             entry: &self.entry,
+            reservation: &self.reservation,
             service_account: &self.actor.service_account,
             verdict: &judgement.verdict,
             approved: false,
@@ -291,13 +305,11 @@ impl Write {
         let switches = self.worker.app.control.switches();
         let refusal = match switches.stops(&self.actor.service_account, true) {
             Some(switch) => words::stopped(switch, &self.actor.service_account, self.now),
-            None if !gate::fresh(&switches, self.now) => {
-                Refusal::unavailable("the view of the kill switches is too old")
-            }
-            None => match self.worker.app.journal.barred() {
+            None if gate::fresh(&switches, self.now) => match self.knows_others() {
                 Ok(()) => return Ok(()),
-                Err(barred) => Refusal::unavailable(barred.to_string()),
+                Err(refusal) => refusal,
             },
+            None => Refusal::unavailable("the view of the kill switches is too old"),
         };
         Err(self.refuse(refusal, None, None).await)
     }
@@ -368,6 +380,7 @@ impl Write {
     ) -> Subject<'a> {
         Subject {
             entry: &self.entry,
+            nth: None,
             actor: &self.actor,
             origin: self.origin,
             route: self.route(),
@@ -444,7 +457,7 @@ impl Write {
         if !self.asked.load(Ordering::Relaxed) {
             return;
         }
-        if let Err(error) = self.worker.app.control.refund(&self.entry).await {
+        if let Err(error) = self.worker.app.control.refund(&self.reservation).await {
             tracing::error!(%error, entry = %self.entry, "a reservation is not given back");
         }
     }

@@ -186,6 +186,7 @@ impl Reverting {
     ) -> Subject<'a> {
         Subject {
             entry,
+            nth: None,
             actor: &self.actor,
             origin: Origin::Revert,
             route: &way.state.route.name,

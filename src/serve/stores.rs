@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{ServeError, heads};
+use crate::app::App;
 use crate::clock::Entropy;
-use crate::config::{Config, LedgerStore};
+use crate::config::{Config, ControlStore, LedgerStore};
 use crate::ledger::Ledger;
 use crate::ledger::postgres::{Address, PostgresLedger};
 use crate::ledger::sqlite::SqliteLedger;
@@ -18,16 +19,23 @@ pub(super) struct Opened {
     pub(super) heads: PathBuf,
 }
 
-/// Whether nobody else serves with this ledger. To be asked when our own first row is written: of two
-/// that start at once at least one sees the other. Replicas beside each other would have to tell each
-/// other of holds and doubts, which this version does not.
-pub(super) async fn alone(ledger: &dyn Ledger) -> Result<(), ServeError> {
+/// Whether this process may serve beside those that share its ledger: they have to share limits, kill
+/// switches and record locks, too. To be asked when our own first row is written: of two that start at
+/// once at least one sees the other.
+pub(super) async fn fits(app: &App) -> Result<(), ServeError> {
+    let ledger = app.journal.ledger();
+    if !ledger.shared() {
+        return Ok(());
+    }
     for head in ledger.heads().await? {
         let other = ledger.writer() != Some(head.writer.as_str());
-        if other && ledger.alive(&head.writer).await? {
+        if !other || !ledger.alive(&head.writer).await? {
+            continue;
+        }
+        if app.config.control == ControlStore::Memory {
             return Err(ServeError::Start(format!(
-                "replica {} serves with this ledger, and this version serves one at a time: stop it \
-                 first, or wait until it has ended",
+                "replica {} serves with this ledger: replicas beside each other share limits and kill \
+                 switches, too; give all of them one `control: redis://…`, or stop it first",
                 head.writer
             )));
         }

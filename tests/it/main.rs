@@ -19,6 +19,7 @@ mod control_twin;
 mod corpora;
 mod crash;
 mod demo;
+mod fleet;
 mod framing;
 mod hang_up;
 mod hidden_fields;

@@ -198,20 +198,22 @@ impl Write {
         let control = &*self.worker.app.control;
         self.asks();
         let account = &self.actor.service_account;
-        let locking = gate::lock(control, &self.entry, account, locks, self.now);
+        let locking = gate::lock(control, &self.reservation, account, locks, self.now);
         match self.watch.wait_for(pin!(locking)).await {
-            Ok(()) => Ok(()),
+            Ok(_epoch) => Ok(()),
             Err(cause) => Err(self.caused(&cause, changes, &Verdict::allow()).await),
         }
     }
 
-    /// The records a change set locks: as it names them, and by the ids that were read.
+    /// The records a change set locks: as it names them, and by the ids that were read. Beside other
+    /// replicas the request itself, too.
     pub(super) fn locks(&self, changes: &ChangeSet, snapshot: Option<&Snapshot>) -> Vec<String> {
         let mut locks = Vec::new();
         for (place, mutation) in changes.mutations().iter().enumerate() {
             let prior = snapshot.map(|snapshot| snapshot.prior(place));
             locks.extend(doubt::records(self.route(), mutation, prior));
         }
+        locks.extend(self.lock_of(&self.digest));
         locks.sort_unstable();
         locks.dedup();
         locks

@@ -62,6 +62,11 @@ impl Write {
             Ok(same) => same,
             Err(refusal) => return Err(self.give_back(refusal, changes, verdict).await),
         };
+        let about = self.about(changes, verdict);
+        let epoch = match self.parks_alone(&same.key, &about).await {
+            Ok(epoch) => epoch,
+            Err(refusal) => return Err(self.give_back(refusal, changes, verdict).await),
+        };
         // Two equal requests at once: the second one attaches to the first, and is charged nothing.
         let turn = match app.holds.begin(&same.key, &self.entry, &*app.entropy) {
             Some(Begun::New(turn)) => turn,
@@ -82,6 +87,8 @@ impl Write {
             }
         };
         self.notice(&mut parking.verdict, &noticed);
+        // It rests on the older of both grants.
+        parking.epoch = parking.epoch.into_iter().chain(epoch).min();
         let row = self.held_row(&turn, &parking, &same, snapshot, gauge);
         self.record_park(&turn, row).await?;
         let slot = Arc::clone(turn.slot());
@@ -244,7 +251,7 @@ impl Write {
             return Err(Refusal::unavailable(error.to_string()).into());
         }
         turn.parked(&row);
-        if let Err(error) = app.control.settle(&self.entry).await {
+        if let Err(error) = app.control.settle(&self.reservation).await {
             tracing::error!(%error, entry = %self.entry, "a reservation is not settled");
         }
         tracing::info!(

@@ -14,7 +14,7 @@ use super::Write;
 use super::park::requirements;
 use crate::app::{App, Worker};
 use crate::clock::EntryId;
-use crate::error::{Refusal, StoreError};
+use crate::error::{Conflict, Refusal, StoreError};
 use crate::gate::{self, Decision, Judged, Permit};
 use crate::hold::drift::{drift, touched};
 use crate::hold::rows::{Change, drifted, refused};
@@ -52,6 +52,9 @@ impl From<Refusal> for Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
+        if matches!(error.conflict, Some(Conflict::Moved | Conflict::Opened)) {
+            return Self::Recorded;
+        }
         tracing::error!(%error, "a release cannot be recorded");
         Self::NotNow("Writegate cannot record changes now".into())
     }
@@ -190,7 +193,7 @@ impl Release<'_> {
         &self.again.write
     }
 
-    fn app(&self) -> &App {
+    fn app(&self) -> &Arc<App> {
         &self.write().worker.app
     }
 
@@ -208,13 +211,23 @@ impl Release<'_> {
         let account = &write.actor.service_account;
         let control = &*self.app().control;
         write.asks();
-        let locking = gate::lock(control, &write.entry, account, locks.clone(), self.now());
+        let locking = gate::lock(
+            control,
+            &write.reservation,
+            account,
+            locks.clone(),
+            self.now(),
+        );
         if let Err(cause) = write.watch.wait_for(pin!(locking)).await {
             let verdict = Verdict::allow();
             return Err(words::caused(&cause, &write.about(changes, &verdict)).into());
         }
         let looked = write.looked(changes);
         let snapshot = self.look(&looked).await?;
+        write.knows_others()?;
+        if write.open_elsewhere(changes, &snapshot).is_some() {
+            return Err(Stop::NotNow("another replica writes the record".into()));
+        }
         // What is in doubt may still come to be, so it is neither written over nor compared with.
         if let Some(blocked) = write.blocked(changes, Some(&snapshot)) {
             return Err(Stop::InDoubt(blocked.entry));
@@ -226,6 +239,7 @@ impl Release<'_> {
         self.still_as_shown(&verdict, &snapshot, looked).await?;
         let judged = Judged {
             entry: &write.entry,
+            reservation: &write.reservation,
             service_account: account,
             verdict: &verdict,
             approved: true,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::app::Worker;
+use crate::clock::EntryId;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Class, Shape};
 use crate::hold::{Contents, Hold, Shown};
@@ -50,6 +51,10 @@ impl Again {
                 (Some(shape), changes)
             }
         };
+        if let Some(writer) = worker.app.journal.ledger().writer() {
+            // Of two replicas that try at once, none lets go of the other's locks.
+            write.reservation = EntryId::from_text(&format!("{} released by {writer}", hold.entry));
+        }
         write.digest = write.digest_of(&changes, &bytes);
         let same = write
             .same(shape.is_none(), &bytes, &changes)
