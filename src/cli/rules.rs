@@ -142,7 +142,11 @@ fn told(did: &str, json: bool, answer: &Value, context: &mut Context<'_>) -> Res
     }
     let (before, after) = (visible(&pushed.before), visible(&pushed.after));
     let out = &mut *context.out;
-    if pushed.changed {
+    if pushed.changed && before == after {
+        out.line(format_args!(
+            "rules {did}: {after}, which judged before, too"
+        ))?;
+    } else if pushed.changed {
         out.line(format_args!("rules {did}: {before} → {after}"))?;
     } else {
         out.line(format_args!("these files are in force already: {after}"))?;

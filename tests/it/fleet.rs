@@ -10,9 +10,9 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use writegate::clock::{Clock, ManualClock, SystemClock};
-use writegate::follow::{Absent, sweep};
 use writegate::hold::State;
 use writegate::ledger::{Ledger, RowFilter, RowKind};
+use writegate::sandbox::seed;
 
 use super::holds::{Bench, RULES, SALES_OPS, builder, hold_of, without_credentials};
 use super::support::client::{Client, Reply};
@@ -59,8 +59,7 @@ async fn what_is_parked_here_is_approved_there_and_collected_anywhere() {
         return;
     };
     let (one, two) = two(&fleet, RULES).await;
-    let deal = one.first("Opportunity");
-    let deal = deal.rsplit('/').next().unwrap();
+    let deal = seed::INITECH_PILOT;
     let parked = one.stage(deal, "Closed Won").await;
     let id = hold_of(&parked);
     // the same request is the same hold
@@ -98,8 +97,8 @@ async fn a_call_that_is_kept_open_learns_at_once_what_was_decided_elsewhere() {
         return;
     };
     // a case is kept open for 20 s
+    let (one, two) = two(&fleet, RULES).await;
     for yes in [true, false] {
-        let (one, two) = two(&fleet, RULES).await;
         let (case, agent) = (one.first("Case"), one.house.agent());
         let body = json!({ "Subject": super::support::unique("open") });
         let asking = tokio::spawn(async move { agent.patch(&case, &body).await });
@@ -139,8 +138,7 @@ async fn without_a_credential_the_next_repeat_carries_it_wherever_it_comes() {
     let open = || without_credentials(builder(RULES));
     let one = bench(&fleet, "one", open()).await;
     let two = bench(&fleet, "two", open()).await;
-    let deal = one.first("Opportunity");
-    let deal = deal.rsplit('/').next().unwrap();
+    let deal = seed::INITECH_PILOT;
     let id = hold_of(&one.stage(deal, "Closed Lost").await);
     assert_eq!(one.approve(SALES_OPS, &id).await.status, StatusCode::OK);
     assert_eq!(stands(&two, &id).await, State::Approved);
@@ -231,8 +229,7 @@ async fn a_replica_that_does_not_hear_the_others_writes_nothing() {
     caught_up(&two).await;
     assert_eq!(create(&other).await.status, 201);
     // neither is anything parked nor released
-    let deal = one.first("Opportunity");
-    let deal = deal.rsplit('/').next().unwrap();
+    let deal = seed::INITECH_PILOT;
     assert_eq!(one.stage(deal, "Closed Won").await.status, 503);
     one.house.ledger.hears(true);
     caught_up(&one).await;
@@ -269,14 +266,6 @@ async fn rows(bench: &Bench, kind: RowKind) -> Vec<writegate::ledger::Row> {
         ..RowFilter::default()
     };
     bench.house.ledger.rows(filter).await.unwrap()
-}
-
-/// Looks for replicas that have ended until something can be said of them.
-async fn sweeps(bench: &Bench) {
-    let mut absent = Absent::default();
-    for _ in 0..3 {
-        sweep(&bench.house.app, &mut absent).await.unwrap();
-    }
 }
 
 fn subject(round: usize) -> Value {

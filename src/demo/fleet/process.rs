@@ -106,3 +106,33 @@ impl Drop for Process {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, folder: &tempfile::TempDir) -> Process {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Process::start(("it", "TERM"), &command, &folder.path().join("log")).unwrap()
+    }
+
+    #[test]
+    fn it_ends_by_its_signal_when_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "trap 'echo bye; exit' TERM; echo here; while :; do sleep 0.1; done";
+        let process = shell(script, &folder);
+        process.until(|line| line == "here").unwrap();
+        drop(process);
+        let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        assert_eq!(log, "here\nbye\n");
+    }
+
+    #[test]
+    fn one_that_ends_by_itself_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let process = shell("echo no port is free >&2", &folder);
+        let ended = process.until(|line| line == "here");
+        assert_eq!(ended, Err("it ended: no port is free".into()));
+    }
+}

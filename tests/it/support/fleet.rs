@@ -50,10 +50,13 @@ impl Fleet {
 
     /// The same, whose way to PostgreSQL leads over a wire.
     pub(crate) async fn house_over(&self, name: &str, wire: &Wire, builder: Builder) -> House {
-        let url = self
-            .database
-            .url_at(SocketAddr::from(([127, 0, 0, 1], wire.port)));
-        self.house_at(name, &url, builder).await
+        self.house_at(name, &self.over(wire), builder).await
+    }
+
+    /// The database over a wire, which looks at what it carries.
+    fn over(&self, wire: &Wire) -> String {
+        let wire = SocketAddr::from(([127, 0, 0, 1], wire.port));
+        format!("{}?sslmode=disable", self.database.url_at(wire))
     }
 
     async fn house_at(&self, name: &str, url: &str, builder: Builder) -> House {
@@ -76,8 +79,17 @@ impl Fleet {
 
     /// A replica of the real program.
     pub(crate) fn program(&self, name: &str) -> Starting {
+        self.program_at(name, &self.database.url())
+    }
+
+    /// The same, whose way to PostgreSQL leads over a wire.
+    pub(crate) fn program_over(&self, name: &str, wire: &Wire) -> Starting {
+        self.program_at(name, &self.over(wire))
+    }
+
+    fn program_at(&self, name: &str, database: &str) -> Starting {
         Program::before(&self.crm.base_url())
-            .env("WRITEGATE_LEDGER", &self.database.url())
+            .env("WRITEGATE_LEDGER", database)
             .env("WRITEGATE_CONTROL", &self.redis.url())
             .env("WRITEGATE_REPLICA", name)
     }
