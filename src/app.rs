@@ -203,7 +203,12 @@ impl App {
         // A clock behind the ledger stops writes (P9), not the start.
         let now = app.clock.now();
         match app.journal.writable(now) {
-            Ok(()) => app.journal.started(&app.entry_id(now), now).await?,
+            Ok(()) => {
+                let control = app.config.control.word();
+                app.journal
+                    .started(&app.entry_id(now), control, now)
+                    .await?
+            }
             Err(error) => tracing::error!(%error, "writes are refused"),
         }
         Ok(app)

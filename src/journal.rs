@@ -425,13 +425,19 @@ impl Journal {
         self.ledger.rows(filter).await
     }
 
-    /// Writes down that a process started.
+    /// Writes down that a process started, and what it grants by.
     ///
     /// # Errors
     /// The store's.
-    pub async fn started(&self, entry: &EntryId, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn started(
+        &self,
+        entry: &EntryId,
+        control: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.clock_holds(now)?;
-        self.ledger.append(vec![rows::started(entry, now)]).await
+        let row = rows::started(entry, Some(control), now);
+        self.ledger.append(vec![row]).await
     }
 
     /// Writes down the heads of the other writers' chains, as they are now.

@@ -11,7 +11,7 @@
 //! | the data path | [`proxy`] (start here), [`upstream`] |
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
 //! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`], [`push`]; the CRM's own quota: [`quota`] |
-//! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`] |
+//! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`]; what other replicas write: [`follow`] |
 //! | second thoughts | [`snapshot`], [`digest`], [`hold`], [`doubt`], [`revert`] |
 //! | the operators' side | [`admin`] |
 //! | a CRM to try things on | [`sandbox`], [`demo`] |

@@ -86,6 +86,7 @@ pub fn open(mut config: Config, rules: Result<RuleSet, Unfit>) -> Result<Opened,
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Arc::new(SystemEntropy::default());
     let stores = stores::ledger(&config, clock.now(), entropy.clone())?;
+    runtime.block_on(stores::fits(&*stores.ledger, &config.control))?;
     let rules = folder(rules, runtime.block_on(push::is_in_force(&*stores.ledger))?)?;
     let state = control::open(&config, &*stores.ledger, &clock, &*entropy)?;
     let parts = Parts {
@@ -97,7 +98,7 @@ pub fn open(mut config: Config, rules: Result<RuleSet, Unfit>) -> Result<Opened,
         entropy,
     };
     let app = runtime.block_on(App::open(parts))?;
-    runtime.block_on(stores::fits(&app))?;
+    runtime.block_on(stores::fits(&**app.journal.ledger(), &app.config.control))?;
     for entry in &app.found_open {
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }

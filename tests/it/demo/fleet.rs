@@ -39,7 +39,6 @@ fn fleet() -> (Command, tempfile::TempDir) {
 }
 
 #[test]
-#[ignore = "a second replica is refused until replicas follow each other's holds and doubts"]
 fn two_replicas_are_one_gate_and_leave_nothing_behind() {
     const TEST: &str = "demo::fleet::two_replicas_are_one_gate_and_leave_nothing_behind";
     if postgres(TEST).is_none() || Redis::start(TEST).is_none() {

@@ -175,6 +175,7 @@ async fn what_was_given_up_is_not_sent_by_one_that_comes_back() {
     let one = fleet.house_over("one", &wire, open()).await;
     let two = fleet.house("two", open()).await;
     assert_eq!(create(&one.agent()).await.status, 201);
+    known(&two).await;
     let _home = Home(&wire, fleet.database.port);
     // the row gets there; that it did is not heard
     wire.strand();
@@ -193,6 +194,7 @@ async fn what_was_given_up_is_not_sent_by_one_that_comes_back() {
     soon(async {
         while !two.app.doubts.has(&entry) {
             sweep(&two.app, &mut absent).await.unwrap();
+            tokio::task::yield_now().await;
         }
     })
     .await;

@@ -143,7 +143,7 @@ async fn what_a_killed_replica_was_releasing_is_never_sent_again() {
     two.logged(GIVEN_UP).await;
     for _ in 0..3 {
         let reply = two.agent().patch(&deal, &body).await;
-        assert_eq!(reply.status, StatusCode::LOCKED, "{}", reply.text());
+        assert_eq!(reply.code(), "WRITEGATE_UNKNOWN_OUTCOME");
     }
     let again = Client::new(two.admin, OPERATOR).post(&approve, &yes).await;
     assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.text());
