@@ -308,8 +308,12 @@ async fn any_rules_from_before_can_be_put_in_force_again() {
 
     roll_back(&house, &json!({ "digest": "folder" })).await;
     assert_eq!(passes(&house).await, "red");
-    // what was rolled back to outlives a restart too
+    // back is to what was in force when the push came, not to the row before
     roll_back(&house, &json!({ "digest": blue })).await;
+    push(&house, "green").await;
+    roll_back(&house, &json!({})).await;
+    assert_eq!(passes(&house).await, "blue");
+    // what was rolled back to outlives a restart too
     let crm = Arc::clone(&house.sandbox);
     let folder = house.close().await;
     let again = self::house(&rules).crm(&crm).folder(&folder).build().await;

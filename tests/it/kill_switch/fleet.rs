@@ -99,6 +99,9 @@ async fn nobody_waits_longer_than_for_the_last_live_replica() {
     ];
     let told = confirmed(&*control, 7, ready(()), &mut Script(script)).await;
     assert_eq!((told.confirmed(), told.live()), (2, 2));
+    // the second one was waited for
+    let after: Vec<_> = told.replicas.iter().map(|one| one.after_ms).collect();
+    assert_eq!(after, [Some(2), Some(1), None]);
 }
 
 /// What is the store has confirmed when this process acts on it, not before.
@@ -168,9 +171,16 @@ async fn kill_and_resume_are_answered_when_the_other_replica_acts_on_them() {
     soon(gate.0.notified()).await;
     // it acts there already, and is not acknowledged yet
     assert!(two.switches().stops("enrichment-agent", true).is_some());
+    // long enough for an answer that does not wait
+    for _ in 0..3 {
+        let dana = Client::new(operators, OPERATOR);
+        assert_eq!(dana.get("/api/v1/status").await.status, 200);
+    }
     assert!(!answered.is_finished());
     gate.1.notify_one();
     let answer = soon(answered).await.unwrap().json();
+    let after = |place: usize| answer["by_replica"][place]["after_ms"].as_u64();
+    assert!(after(0) <= after(1) && after(0).is_some(), "{answer}");
     assert_eq!(
         states(&answer),
         [("one", "confirmed"), ("two", "confirmed")]
