@@ -19,7 +19,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use self::bar::Bar;
 use crate::clock::EntryId;
 use crate::control::{Rebuild, SwitchChange};
 use crate::error::{Conflict, RefusalKind, StoreError};
@@ -149,7 +148,7 @@ pub struct Reconciling<'a> {
 #[derive(Clone, Debug)]
 pub struct Journal {
     ledger: Arc<dyn Ledger>,
-    bar: Arc<Bar>,
+    bar: Arc<bar::Bar>,
     view: Arc<View>,
 }
 
@@ -454,21 +453,6 @@ impl Journal {
         self.ledger
             .append(vec![rows::heads(entry, heads, now)])
             .await
-    }
-
-    /// Whether a write could be recorded at `now`.
-    ///
-    /// # Errors
-    /// Why it could not.
-    pub fn writable(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.ledger.available()?;
-        self.passes(now)
-    }
-
-    fn passes(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.barred()?;
-        self.clock_holds(now)?;
-        self.view.fresh(now)
     }
 
     /// A clock behind the ledger would put rows into the past; one that is far from the store's is wrong

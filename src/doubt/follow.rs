@@ -41,9 +41,9 @@ impl Book {
             | RowKind::Delivered
             | RowKind::Switch
             | RowKind::Setting
-            | RowKind::Rules
             | RowKind::Started
-            | RowKind::Heads => {}
+            | RowKind::Heads
+            | RowKind::Rules => {}
         }
         Ok(())
     }

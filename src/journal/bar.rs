@@ -61,4 +61,19 @@ impl Journal {
         row.nth = Some(0);
         self.ledger.append(vec![row]).await
     }
+
+    /// Whether a write could be recorded at `now`.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn writable(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.ledger.available()?;
+        self.passes(now)
+    }
+
+    pub(super) fn passes(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.barred()?;
+        self.clock_holds(now)?;
+        self.view.fresh(now)
+    }
 }

@@ -33,11 +33,12 @@ impl Write {
         (self.is_shared() && !same.is_empty()).then(|| format!("same/{same}"))
     }
 
-    /// Whether what other replicas did is known well enough to write.
+    /// Whether what other replicas did, and what they put in force, is known well enough to write.
     pub(super) fn knows_others(&self) -> Result<(), Refusal> {
         let app = &self.worker.app;
-        let fresh = app.journal.view().fresh(app.clock.now());
-        fresh.map_err(|error| Refusal::unavailable(error.to_string()))
+        let known = app.journal.barred();
+        let known = known.and_then(|()| app.journal.view().fresh(app.clock.now()));
+        known.map_err(|error| Refusal::unavailable(error.to_string()))
     }
 
     async fn catch_up(&self) -> Result<(), Refusal> {
