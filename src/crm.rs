@@ -3,6 +3,7 @@
 //! `salesforce/` and `hubspot/`.
 
 pub mod catalog;
+pub mod family;
 pub mod hubspot;
 mod inverse;
 pub mod json;

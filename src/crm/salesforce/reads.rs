@@ -3,7 +3,7 @@
 
 mod families;
 
-use families::FAMILIES;
+use families::{BY_POST, FAMILIES};
 
 use super::{id, types};
 
@@ -43,6 +43,14 @@ pub(super) fn is_data_read(path: &[&str]) -> bool {
             .iter()
             .find(|(name, _)| name == family)
             .is_some_and(|(_, patterns)| patterns.iter().any(|pattern| fits(pattern, rest))),
+    }
+}
+
+/// Whether a POST of this path below `/services/data/vNN.N/` is known to change nothing.
+pub(super) fn is_read_by_post(path: &[&str]) -> bool {
+    match path {
+        ["composite", "sobjects", object] => types::is_name(object),
+        _ => BY_POST.iter().any(|pattern| fits(pattern, path)),
     }
 }
 
