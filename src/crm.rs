@@ -169,6 +169,15 @@ impl Crm {
         }
     }
 
+    /// The families of its API, and what is done with each.
+    #[must_use]
+    pub fn families(self) -> Vec<family::Family> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::families(),
+            CrmKind::HubSpot => hubspot::families(),
+        }
+    }
+
     /// What an answer says of the CRM's own quota.
     #[must_use]
     pub fn quota(self, headers: &HeaderMap) -> Quota {

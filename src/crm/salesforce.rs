@@ -34,11 +34,11 @@ use crate::mutation::{Acting, ChangeSet, Operation, Prior, RecordKey, Snapshot};
 
 use body::Content;
 pub use families::Nest;
-pub use ui::Ui;
-pub use whole::Whole;
 pub(super) use families::families;
 pub(super) use headers::{acts, passes_on_write};
 pub(super) use route::classify;
+pub use ui::Ui;
+pub use whole::Whole;
 
 /// The names of all types that are built in.
 pub(super) fn objects() -> Vec<&'static str> {

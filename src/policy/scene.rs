@@ -160,7 +160,9 @@ impl<'a> Scene<'a> {
         if self.mutation.fields.values().any(is_unknown) {
             return Seen::CannotTell;
         }
-        Seen::Value(Some(Cow::Owned(Value::Object(self.mutation.fields.clone()))))
+        Seen::Value(Some(Cow::Owned(Value::Object(
+            self.mutation.fields.clone(),
+        ))))
     }
 
     /// What a path starts from.

@@ -9,6 +9,7 @@ mod kept;
 mod line;
 mod observe;
 mod park;
+mod reads;
 pub(super) mod release;
 pub mod reverts;
 mod through;
@@ -46,6 +47,7 @@ use again::Again;
 use judge::Judgement;
 use line::Line;
 use park::Parking;
+use reads::understood;
 use through::Sending;
 
 /// One write on its way.
@@ -141,6 +143,9 @@ impl Write {
             Ok(read) => read,
             Err(refusal) => return Err(self.refuse(refusal, None, None).await),
         };
+        if changes.is_read() {
+            return self.read(bytes).await;
+        }
         self.detached(Some(shape), bytes, changes).await
     }
 
@@ -282,20 +287,6 @@ impl Write {
         self.asks();
         let deciding = gate::decide(&*self.worker.app.control, judged);
         self.watch.wait_for(pin!(deciding)).await
-    }
-
-    /// Unknown callers never write; a stopped service account does not either.
-    async fn may_write(&self) -> Result<(), Box<Refused>> {
-        if self.caller.service_account.is_none() {
-            return Err(self.refuse(super::unknown(&self.caller), None, None).await);
-        }
-        let switches = self.worker.app.control.switches();
-        let refusal = match switches.stops(&self.actor.service_account, true) {
-            Some(switch) => words::stopped(switch, &self.actor.service_account, self.now),
-            None if gate::fresh(&switches, self.now) => return Ok(()),
-            None => Refusal::unavailable("the view of the kill switches is too old"),
-        };
-        Err(self.refuse(refusal, None, None).await)
     }
 
     async fn read_changes(
@@ -489,11 +480,6 @@ impl Write {
             .switch_in_the_end(&entry, &change, by, app.clock.now())
             .await;
     }
-}
-
-/// Whether a request was taken apart, so that nothing in it can be a secret.
-fn understood(changes: Option<&ChangeSet>) -> bool {
-    matches!(changes, Some(ChangeSet::Mutations(_)))
 }
 
 /// Whether the rules let a verdict through to the gate.

@@ -92,9 +92,7 @@ pub(super) fn flag(query: &Query, name: &str) -> Result<Option<bool>, Refused> {
 pub(super) fn none(content: &Content<'_>) -> Result<(), Refused> {
     match content {
         Content::Nothing | Content::Bytes(b"") => Ok(()),
-        Content::Bytes(_) | Content::Value(_) => {
-            Err(malformed("a DELETE has a body: send none"))
-        }
+        Content::Bytes(_) | Content::Value(_) => Err(malformed("a DELETE has a body: send none")),
     }
 }
 

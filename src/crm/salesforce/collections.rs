@@ -71,7 +71,11 @@ fn delete(head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refus
 }
 
 /// `{"allOrNone": …, "records": […]}`.
-fn rows(collection: &Collection, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused> {
+fn rows(
+    collection: &Collection,
+    head: &Head<'_>,
+    content: &Content<'_>,
+) -> Result<Vec<Mutation>, Refused> {
     body::parameters(head, &[])?;
     let acting = body::acting(head)?;
     let records = records(body::object(head, content)?)?;

@@ -172,14 +172,10 @@ pub(super) fn find(verb: Verb, data: bool, path: &[&str]) -> Option<(How, Fit)> 
         Verb::Delete => 'D',
         Verb::Other => return None,
     };
-    let with = |wanted: Fit| {
-        entries()
-            .flat_map(|entry| entry.paths)
-            .filter(|known| known.verbs.contains(letter) && known.pattern.starts_with('/') != data)
-            .find(|known| fits(known.pattern, path) == Some(wanted))
-            .map(|known| (known.how, wanted))
-    };
-    with(Fit::Exact).or_else(|| with(Fit::Loose))
+    entries()
+        .flat_map(|entry| entry.paths)
+        .filter(|known| known.verbs.contains(letter) && known.pattern.starts_with('/') != data)
+        .find_map(|known| Some((known.how, fits(known.pattern, path)?)))
 }
 
 #[cfg(test)]

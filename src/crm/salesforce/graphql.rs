@@ -95,7 +95,11 @@ fn one(
             body::belongs(&id, known, &row)?;
             Some(id)
         }
-        _ => return Err(malformed(format!("{row}: Id is missing, or stands where none belongs"))),
+        _ => {
+            return Err(malformed(format!(
+                "{row}: Id is missing, or stands where none belongs"
+            )));
+        }
     };
     let members = match (operation, input.shift_remove(known.name)) {
         (Operation::Delete, None) => Map::new(),
@@ -137,11 +141,16 @@ fn target(name: &str, row: &str) -> Result<(&'static Type, Operation), Refused> 
     .into_iter()
     .find_map(|(word, operation)| Some((name.strip_suffix(word)?, operation)));
     let Some((object, operation)) = found else {
-        return Err(Refused::Opaque(format!("{row}: no such mutation is documented")));
+        return Err(Refused::Opaque(format!(
+            "{row}: no such mutation is documented"
+        )));
     };
     match types::by_name(object) {
         Some(known) if known.name == object => Ok((known, operation)),
-        _ => Err(Refused::Opaque(format!("{row}: {}", types::unknown(object)))),
+        _ => Err(Refused::Opaque(format!(
+            "{row}: {}",
+            types::unknown(object)
+        ))),
     }
 }
 
@@ -155,7 +164,9 @@ fn referring(
         .into_iter()
         .map(|(name, value)| match value.as_str() {
             Some(text) if text.contains("@{") => {
-                let inside = text.strip_prefix("@{").and_then(|rest| rest.strip_suffix('}'));
+                let inside = text
+                    .strip_prefix("@{")
+                    .and_then(|rest| rest.strip_suffix('}'));
                 let alias = inside.map(|inside| inside.split('.').next().unwrap_or(inside));
                 match alias {
                     Some(alias) if made.iter().any(|key| key == alias) => {

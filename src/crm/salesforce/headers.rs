@@ -212,7 +212,10 @@ mod tests {
             ("content-type", "application/XML"),
             ("content-type", "multipart/form-data; boundary=x"),
         ] {
-            assert!(opaque(&headers(&[line]), &Shape::Search).is_some(), "{line:?}");
+            assert!(
+                opaque(&headers(&[line]), &Shape::Search).is_some(),
+                "{line:?}"
+            );
         }
         for name in ["sforce-auto-assign", "sforce-call-options"] {
             let twice = headers(&[(name, "client=a"), (name, "client=a")]);

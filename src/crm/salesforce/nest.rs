@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::body::{self, Content, Refused, malformed};
 use super::families::Nest;
-use super::{Shape, headers, route};
+use super::{Row, Shape, headers, relation, route};
 use crate::crm::catalog::Catalog;
 use crate::crm::{Class, Head, Malformed, Shape as AnyShape, json};
 use crate::mutation::{Acting, ChangeSet, Mutation, Operation};
@@ -97,6 +97,14 @@ fn judged(
                 .into(),
         )));
     }
+    if let Shape::Row(Row { key: Some(key), .. }) = &shape
+        && relation::path(key).is_some()
+    {
+        return Err(Refused::Opaque(here(
+            "a relationship path changes another record than it names: write to that one by its id"
+                .into(),
+        )));
+    }
     let resolved = part
         .body
         .map(|body| references.replaced(body, place))
@@ -121,11 +129,9 @@ fn judged(
 fn holds_others(shape: &Shape) -> bool {
     match shape {
         Shape::Nest(_) | Shape::Tree(_) | Shape::Ui(super::ui::Ui::Batch) | Shape::GraphQl => true,
-        Shape::Row(_)
-        | Shape::Collection(_)
-        | Shape::Ui(_)
-        | Shape::Search
-        | Shape::Whole(_) => false,
+        Shape::Row(_) | Shape::Collection(_) | Shape::Ui(_) | Shape::Search | Shape::Whole(_) => {
+            false
+        }
     }
 }
 

@@ -132,10 +132,11 @@ fn is_record(text: &str) -> bool {
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// `62.0`.
+/// `62.0`, `104.0`.
 fn is_bulk_version(text: &str) -> bool {
-    text.strip_suffix(".0")
-        .is_some_and(|number| number.len() == 2 && number.bytes().all(|byte| byte.is_ascii_digit()))
+    text.strip_suffix(".0").is_some_and(|number| {
+        matches!(number.len(), 2 | 3) && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 fn fits(pattern: &str, path: &[&str]) -> bool {

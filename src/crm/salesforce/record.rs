@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::body::{self, Refused, malformed};
 use super::headers::Acting;
-use super::{id, relation};
 use super::types::{self, Type};
+use super::{id, relation};
 use crate::crm::Malformed;
 use crate::mutation::{
     Mutation, Operation, RecordKey, field, is_unknown, same_name, unknown_value,

@@ -53,7 +53,12 @@ pub(super) fn parent(
             .iter()
             .find(|(of, name, _)| *of == at && name.eq_ignore_ascii_case(step))
             .map(|(_, name, to)| (*name, *to));
-        let any = || PARENTS.iter().find(|(name, _)| name.eq_ignore_ascii_case(step)).copied();
+        let any = || {
+            PARENTS
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(step))
+                .copied()
+        };
         let Some((name, to)) = of.or_else(any) else {
             return Err(
                 "a write through a relationship changes another record than the path names, and \
@@ -110,7 +115,13 @@ pub(super) fn lookup(name: &str, members: &Map<String, Value>) -> Option<(String
         None if strip(name, "__c").is_some() || strip(name, "Id").is_some() => return None,
         None => format!("{name}Id"),
     };
-    Some((lookup, format!("{kind}{}{key}={value}", if kind.is_empty() { "" } else { "." })))
+    Some((
+        lookup,
+        format!(
+            "{kind}{}{key}={value}",
+            if kind.is_empty() { "" } else { "." }
+        ),
+    ))
 }
 
 fn strip<'n>(name: &'n str, end: &str) -> Option<&'n str> {
@@ -136,7 +147,12 @@ mod tests {
             ("Owner", r#"{"Ext__c":"x"}"#, "OwnerId", "Ext__c=x"),
             ("Account", r#"{"Number__c":7}"#, "AccountId", "Number__c=7"),
             ("Parent__r", r#"{"Ext__c":"x"}"#, "Parent__c", "Ext__c=x"),
-            ("ns__Parent__R", r#"{"ns__E__c":"x"}"#, "ns__Parent__c", "ns__E__c=x"),
+            (
+                "ns__Parent__R",
+                r#"{"ns__E__c":"x"}"#,
+                "ns__Parent__c",
+                "ns__E__c=x",
+            ),
             (
                 "Owner",
                 r#"{"attributes":{"type":"User"},"Ext__c":"x"}"#,
@@ -144,7 +160,11 @@ mod tests {
                 "User.Ext__c=x",
             ),
         ] {
-            assert_eq!(nested(name, json), Some((field.into(), to.into())), "{name}");
+            assert_eq!(
+                nested(name, json),
+                Some((field.into(), to.into())),
+                "{name}"
+            );
         }
         for (name, json) in [
             ("Owner", r#"{"A__c":"x","B__c":"y"}"#),
@@ -161,8 +181,7 @@ mod tests {
 
     #[test]
     fn a_relationship_path_ends_at_its_parent() {
-        let (object, key) =
-            parent("Contact", "003000000000001", &["account", "Owner"]).unwrap();
+        let (object, key) = parent("Contact", "003000000000001", &["account", "Owner"]).unwrap();
         assert_eq!(object, "User");
         assert_eq!(key.to_string(), "Contact.Account.Owner=003000000000001AAA");
         assert_eq!(

@@ -15,7 +15,11 @@ const PLACE: &str = "the body";
 ///
 /// # Errors
 /// [`Malformed`] when path, query and body do not have one reading together.
-pub(super) fn parse(row: &Row, head: &Head<'_>, content: &Content<'_>) -> Result<ChangeSet, Malformed> {
+pub(super) fn parse(
+    row: &Row,
+    head: &Head<'_>,
+    content: &Content<'_>,
+) -> Result<ChangeSet, Malformed> {
     body::change_set(read(row, head, content).map(|mutation| vec![mutation]))
 }
 

@@ -134,20 +134,23 @@ fn data(head: &Head<'_>, verb: Verb, query: &Query, version: &str, rest: &[&str]
             VERSIONS.end()
         )));
     }
+    let given = rest.len();
     let rest = unaliased(rest);
-    if verb == Verb::Post && reads::is_read_by_post(&rest) {
+    let aliased = rest.len() != given;
+    if verb == Verb::Post && !aliased && reads::is_read_by_post(&rest) {
         return read(query, true, &rest);
     }
     match families::find(verb, true, &rest) {
+        Some((How::Whole(Operation::Export, _), _)) if is_key_value(verb, &rest) => {
+            read(query, true, &rest)
+        }
         Some((_, Fit::Loose)) => Class::Opaque(Opaque::unclear(format!(
             "the path is written in another case than it is documented: {}",
             advice(&rest)
         ))),
-        Some((How::Whole(Operation::Export, _), _)) if is_key_value(verb, &rest) => {
-            read(query, true, &rest)
-        }
         Some((how, Fit::Exact)) => taken(head, verb, &rest, how),
-        None if verb == Verb::Read => read(query, reads::is_data_read(&rest), &rest),
+        // an alias of a read is none that is documented
+        None if verb == Verb::Read => read(query, !aliased && reads::is_data_read(&rest), &rest),
         None => Class::Opaque(Opaque::unknown(advice(&rest))),
     }
 }
@@ -163,11 +166,13 @@ fn is_key_value(verb: Verb, path: &[&str]) -> bool {
 /// Building URLs).
 fn unaliased<'p>(path: &[&'p str]) -> Vec<&'p str> {
     match path {
-        ["connect", "communities", _site, "chatter", rest @ ..] => {
-            [&["chatter"], rest].concat()
-        }
+        ["connect", "communities", _site, "chatter", rest @ ..] => [&["chatter"], rest].concat(),
         ["connect", "communities", _site, first, rest @ ..] if *first != "publish" => {
-            let first = if *first == "connect" { &[][..] } else { &[*first] };
+            let first = if *first == "connect" {
+                &[][..]
+            } else {
+                &[*first]
+            };
             [&["connect"], first, rest].concat()
         }
         other => other.to_vec(),
@@ -182,7 +187,9 @@ fn taken(head: &Head<'_>, verb: Verb, path: &[&str], how: How) -> Class {
         How::Collection => write(head, collection(verb, below(2))),
         How::Nest(nest) => write(head, Ok(Shape::Nest(nest))),
         How::Tree => {
-            let object = path.last().map_or(Err(advice(path)), |object| known(object));
+            let object = path
+                .last()
+                .map_or(Err(advice(path)), |object| known(object));
             write(head, object.map(|object| Shape::Tree(object.to_owned())))
         }
         How::UiRecord => {

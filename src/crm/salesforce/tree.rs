@@ -62,8 +62,7 @@ pub(super) fn parse(
 
 fn read(object: &str, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused> {
     body::parameters(head, &[])?;
-    let known =
-        types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
+    let known = types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
     let mut members = body::object(head, content)?;
     let records = members.shift_remove("records");
     if let Some(name) = members.keys().next() {
@@ -80,7 +79,15 @@ fn read(object: &str, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Muta
     let Some(Value::Array(records)) = records else {
         return Err(malformed("the body has no records"));
     };
-    tree.level(records, "records", &Root { known, parent: None }, 1)?;
+    tree.level(
+        records,
+        "records",
+        &Root {
+            known,
+            parent: None,
+        },
+        1,
+    )?;
     Ok(tree.made)
 }
 
@@ -156,7 +163,12 @@ impl Tree<'_> {
                 known,
                 parent: Some((lookup, format!("the new {} {reference}", root.known.name))),
             };
-            self.level(list, &format!("{place}.{relationship}.records"), &below, depth + 1)?;
+            self.level(
+                list,
+                &format!("{place}.{relationship}.records"),
+                &below,
+                depth + 1,
+            )?;
         }
         Ok(())
     }
@@ -172,7 +184,9 @@ impl Tree<'_> {
         match reference {
             Some(Value::String(name))
                 if !name.is_empty()
-                    && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                    && name
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
                     && self.references.insert(name.to_ascii_lowercase()) =>
             {
                 Ok(name)
@@ -202,9 +216,10 @@ impl Tree<'_> {
         let named = list
             .first()
             .and_then(|first| first.get("attributes")?.get("type")?.as_str())
-            .ok_or_else(|| malformed(format!("{row}.{relationship}: attributes.type is missing")))?;
-        let known =
-            types::by_name(named).ok_or_else(|| Refused::Opaque(types::unknown(named)))?;
+            .ok_or_else(|| {
+                malformed(format!("{row}.{relationship}: attributes.type is missing"))
+            })?;
+        let known = types::by_name(named).ok_or_else(|| Refused::Opaque(types::unknown(named)))?;
         Ok((known, lookup))
     }
 }

@@ -142,7 +142,9 @@ fn create(
         return Err(malformed(format!("{place}: apiName is missing")));
     };
     if !types::is_name(object) {
-        return Err(malformed(format!("{place}: apiName is not the name of an object")));
+        return Err(malformed(format!(
+            "{place}: apiName is not the name of an object"
+        )));
     }
     let known = types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
     let mut record = record::read(fields(members, place)?, place)?;
@@ -177,7 +179,13 @@ fn delete(id: &str, place: &str, row: Option<String>) -> Result<Mutation, Refuse
     let id = id::canonical(id)?;
     let known = by_id(&id, place)?;
     let key = Some(RecordKey::Id { id });
-    Ok(body::mutation(known, Operation::Delete, key, row, Map::new()))
+    Ok(body::mutation(
+        known,
+        Operation::Delete,
+        key,
+        row,
+        Map::new(),
+    ))
 }
 
 fn by_id(id: &str, place: &str) -> Result<&'static Type, Refused> {
@@ -203,7 +211,9 @@ fn same_object(members: &Map<String, Value>, object: &str, place: &str) -> Resul
 fn fields(members: &Map<String, Value>, place: &str) -> Result<Map<String, Value>, Refused> {
     match members.get("fields") {
         Some(Value::Object(fields)) if !fields.contains_key("attributes") => Ok(fields.clone()),
-        _ => Err(malformed(format!("{place}: fields is missing or no object"))),
+        _ => Err(malformed(format!(
+            "{place}: fields is missing or no object"
+        ))),
     }
 }
 

@@ -9,8 +9,8 @@ use super::body::{self, Content, Refused, malformed};
 use super::families::Naming;
 use super::query::Query;
 use crate::crm::Head;
-use crate::mutation::{ChangeSet, Mutation, Operation, Undo};
 use crate::crm::Malformed;
+use crate::mutation::{ChangeSet, Mutation, Operation, Undo};
 
 /// The lists of which each element is run by itself (Actions Developer Guide; REST API Developer Guide,
 /// Process Approvals).
@@ -52,7 +52,7 @@ pub(super) fn action(path: &[&str]) -> Option<Whole> {
     let operation = if has(&["permset", "permissionset", "password", "credential"]) {
         Operation::Credential
     } else if has(&[
-        "email", "mail", "send", "notif", "messag", "post", "sms", "survey", "slack", "invit",
+        "email", "mail", "send", "notif", "messag", "post", "sms", "slack", "invit",
     ]) {
         Operation::Send
     } else {
@@ -76,11 +76,7 @@ pub(super) fn parse(
     body::change_set(read(whole, head, content))
 }
 
-fn read(
-    whole: &Whole,
-    head: &Head<'_>,
-    content: &Content<'_>,
-) -> Result<Vec<Mutation>, Refused> {
+fn read(whole: &Whole, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused> {
     let one = |row: Option<String>, fields| Mutation {
         object: whole.object.clone(),
         operation: whole.operation,
@@ -96,7 +92,9 @@ fn read(
         return Ok(vec![one(None, Map::new())]);
     }
     let mut members = members(whole, head, content)?;
-    let list = LISTS.iter().find(|list| members.get(**list).is_some_and(Value::is_array));
+    let list = LISTS
+        .iter()
+        .find(|list| members.get(**list).is_some_and(Value::is_array));
     let Some((list, Some(Value::Array(inputs)))) =
         list.map(|list| (list, members.shift_remove(*list)))
     else {
@@ -168,7 +166,9 @@ fn members(
 
 fn file(head: &Head<'_>, bytes: &[u8]) -> Map<String, Value> {
     let kind = head.headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("no type");
+    let kind = kind
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or("no type");
     let kind = kind.split(';').next().unwrap_or(kind);
     let mut fields = Map::new();
     fields.insert("content".into(), described(kind, bytes).into());
@@ -192,16 +192,47 @@ mod tests {
     #[test]
     fn an_action_is_what_its_name_says() {
         for (path, operation, object) in [
-            (&["actions", "standard", "emailSimple"][..], Operation::Send, "emailSimple"),
-            (&["actions", "standard", "chatterPost"], Operation::Send, "chatterPost"),
-            (&["actions", "standard", "generateWorkPlans"], Operation::Invoke, "generateWorkPlans"),
-            (&["actions", "standard", "activateSessionPermSet"], Operation::Credential, "activateSessionPermSet"),
-            (&["actions", "custom", "emailAlert", "Case", "Hello"], Operation::Send, "Hello"),
-            (&["actions", "custom", "flow", "Send_Mail"], Operation::Invoke, "Send_Mail"),
-            (&["actions", "custom", "apex", "Renew"], Operation::Invoke, "Renew"),
+            (
+                &["actions", "standard", "emailSimple"][..],
+                Operation::Send,
+                "emailSimple",
+            ),
+            (
+                &["actions", "standard", "chatterPost"],
+                Operation::Send,
+                "chatterPost",
+            ),
+            (
+                &["actions", "standard", "generateWorkPlans"],
+                Operation::Invoke,
+                "generateWorkPlans",
+            ),
+            (
+                &["actions", "standard", "activateSessionPermSet"],
+                Operation::Credential,
+                "activateSessionPermSet",
+            ),
+            (
+                &["actions", "custom", "emailAlert", "Case", "Hello"],
+                Operation::Send,
+                "Hello",
+            ),
+            (
+                &["actions", "custom", "flow", "Send_Mail"],
+                Operation::Invoke,
+                "Send_Mail",
+            ),
+            (
+                &["actions", "custom", "apex", "Renew"],
+                Operation::Invoke,
+                "Renew",
+            ),
         ] {
             let found = action(path).unwrap();
-            assert_eq!((found.operation, found.object.as_str()), (operation, object));
+            assert_eq!(
+                (found.operation, found.object.as_str()),
+                (operation, object)
+            );
         }
         assert_eq!(action(&["actions", "standard"]), None);
     }

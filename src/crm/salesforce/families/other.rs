@@ -11,18 +11,38 @@ pub(super) static ENTRIES: &[Entry] = &[
         "logins other than oauth2/token, tokens, app secrets, stored secrets; named oauth2, \
          named-credentials …",
         &[
-            whole("RPUAD", "tooling/sandboxAuth", Operation::Credential, "tooling/sandboxAuth"),
+            whole(
+                "RPUAD",
+                "tooling/sandboxAuth",
+                Operation::Credential,
+                "tooling/sandboxAuth",
+            ),
             whole(
                 "PUAD",
                 "named-credentials/credential/**",
                 Operation::Credential,
                 "named-credentials",
             ),
-            whole("RPUAD", "apps/oauth/credentials/**", Operation::Credential, "apps/oauth"),
+            whole(
+                "RPUAD",
+                "apps/oauth/credentials/**",
+                Operation::Credential,
+                "apps/oauth",
+            ),
             whole("PUAD", "apps/oauth/**", Operation::Credential, "apps/oauth"),
-            whole("RPUAD", "/services/oauth2/**", Operation::Credential, "oauth2"),
+            whole(
+                "RPUAD",
+                "/services/oauth2/**",
+                Operation::Credential,
+                "oauth2",
+            ),
             whole("RPUAD", "/services/auth/**", Operation::Credential, "auth"),
-            whole("RPUAD", "/services/a360/token", Operation::Credential, "a360"),
+            whole(
+                "RPUAD",
+                "/services/a360/token",
+                Operation::Credential,
+                "a360",
+            ),
             whole("RPUAD", "/secur/**", Operation::Credential, "secur"),
         ],
     ),
@@ -39,9 +59,24 @@ pub(super) static ENTRIES: &[Entry] = &[
             whole("PUAD", "tooling/**", Operation::Schema, "tooling"),
             whole("PUAD", "metadata/**", Operation::Schema, "metadata"),
             whole("RPUAD", "folders/**", Operation::Schema, "folders"),
-            whole("PUAD", "named-credentials/**", Operation::Schema, "named-credentials"),
-            whole("P", "connect/communities", Operation::Schema, "connect/communities"),
-            whole("P", "connect/communities/*/publish", Operation::Schema, "connect/communities"),
+            whole(
+                "PUAD",
+                "named-credentials/**",
+                Operation::Schema,
+                "named-credentials",
+            ),
+            whole(
+                "P",
+                "connect/communities",
+                Operation::Schema,
+                "connect/communities",
+            ),
+            whole(
+                "P",
+                "connect/communities/*/publish",
+                Operation::Schema,
+                "connect/communities",
+            ),
             whole(
                 "P",
                 "connect/business-rules/decision-table/definitions",
@@ -60,7 +95,12 @@ pub(super) static ENTRIES: &[Entry] = &[
                 Operation::Schema,
                 "connect/business-rules",
             ),
-            whole("PUAD", "ui-api/list-info/**", Operation::Schema, "ui-api/list-info"),
+            whole(
+                "PUAD",
+                "ui-api/list-info/**",
+                Operation::Schema,
+                "ui-api/list-info",
+            ),
         ],
     ),
     judged(
@@ -69,8 +109,18 @@ pub(super) static ENTRIES: &[Entry] = &[
         "also by GET; named analytics/reports, connect/business-rules",
         &[
             whole("RP", "analytics/reports/*", Operation::Export, REPORTS),
-            whole("P", "analytics/reports/*/instances", Operation::Export, REPORTS),
-            whole("R", "analytics/reports/*/instances/*", Operation::Export, REPORTS),
+            whole(
+                "P",
+                "analytics/reports/*/instances",
+                Operation::Export,
+                REPORTS,
+            ),
+            whole(
+                "R",
+                "analytics/reports/*/instances/*",
+                Operation::Export,
+                REPORTS,
+            ),
             whole(
                 "P",
                 "connect/business-rules/decision-models/export",
@@ -87,7 +137,12 @@ pub(super) static ENTRIES: &[Entry] = &[
             whole("P", "analytics/reports", Operation::Schema, REPORTS),
             whole("AD", "analytics/reports/*", Operation::Schema, REPORTS),
             whole("P", "analytics/dashboards", Operation::Schema, DASHBOARDS),
-            whole("PAD", "analytics/dashboards/*", Operation::Schema, DASHBOARDS),
+            whole(
+                "PAD",
+                "analytics/dashboards/*",
+                Operation::Schema,
+                DASHBOARDS,
+            ),
         ],
     ),
     judged(
@@ -96,7 +151,12 @@ pub(super) static ENTRIES: &[Entry] = &[
         "named analytics/dashboards",
         &[
             whole("U", "analytics/dashboards/*", Operation::Invoke, DASHBOARDS),
-            whole("D", "analytics/reports/*/instances/*", Operation::Invoke, REPORTS),
+            whole(
+                "D",
+                "analytics/reports/*/instances/*",
+                Operation::Invoke,
+                REPORTS,
+            ),
         ],
     ),
     judged(

@@ -111,12 +111,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         "shared and deleted files",
         Operation::Invoke,
         "named connect/files",
-        &[whole(
-            "PUAD",
-            "connect/files/**",
-            Operation::Invoke,
-            FILES,
-        )],
+        &[whole("PUAD", "connect/files/**", Operation::Invoke, FILES)],
     ),
 ];
 

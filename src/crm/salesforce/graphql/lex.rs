@@ -34,8 +34,12 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
         if tokens.len() >= MOST {
             return Err(format!("the document has more than {MOST} words"));
         }
-        let (token, after) = if let Some(mark) = MARKS.iter().find(|mark| rest.starts_with(**mark)) {
-            (Token::Mark(mark), rest.get(mark.len()..).unwrap_or_default())
+        let (token, after) = if let Some(mark) = MARKS.iter().find(|mark| rest.starts_with(**mark))
+        {
+            (
+                Token::Mark(mark),
+                rest.get(mark.len()..).unwrap_or_default(),
+            )
         } else if first == '"' {
             string(rest)?
         } else if first.is_ascii_alphabetic() || first == '_' {

@@ -42,7 +42,9 @@ pub(super) fn calls(
         return Err(malformed("GraphQL: operationName names no operation"));
     }
     if operation.kind == Kind::Subscription {
-        return Err(Refused::Opaque("GraphQL: subscriptions are not understood".into()));
+        return Err(Refused::Opaque(
+            "GraphQL: subscriptions are not understood".into(),
+        ));
     }
     let mut run = Run {
         document,
@@ -254,7 +256,11 @@ impl<'d> Run<'d> {
     }
 
     fn variable(&self, name: &str) -> Result<Option<Value>, Refused> {
-        let declared = self.operation.variables.iter().find(|(known, _)| known == name);
+        let declared = self
+            .operation
+            .variables
+            .iter()
+            .find(|(known, _)| known == name);
         let Some((_, default)) = declared else {
             return Err(malformed("GraphQL: a variable is not declared"));
         };

@@ -25,7 +25,10 @@ pub(super) struct Group<'v> {
 pub(super) fn groups(nest: Nest, members: &Map<String, Value>) -> Result<Vec<Group<'_>>, Refused> {
     match nest {
         Nest::Composite => {
-            only(members, &["allOrNone", "collateSubrequests", "compositeRequest"])?;
+            only(
+                members,
+                &["allOrNone", "collateSubrequests", "compositeRequest"],
+            )?;
             flag(members, "allOrNone")?;
             flag(members, "collateSubrequests")?;
             Ok(vec![group(members, "compositeRequest", "", MOST)?])
@@ -53,12 +56,15 @@ fn graphs(members: &Map<String, Value>) -> Result<Vec<Group<'_>>, Refused> {
         match id {
             Some(id) if !id.is_empty() && ids.insert(id.to_lowercase()) => {}
             _ => {
-                return Err(malformed(format!(
-                    "graphs[{at}] has no graphId of its own"
-                )));
+                return Err(malformed(format!("graphs[{at}] has no graphId of its own")));
             }
         }
-        let group = group(graph, "compositeRequest", &format!("graphs[{at}]."), MOST_NODES)?;
+        let group = group(
+            graph,
+            "compositeRequest",
+            &format!("graphs[{at}]."),
+            MOST_NODES,
+        )?;
         nodes += group.parts.len();
         groups.push(group);
     }

@@ -73,7 +73,10 @@ pub(super) fn read<'v>(
                 members,
                 &["method", "url", "referenceId", "body", "httpHeaders"],
             )?;
-            (members.get("body"), Some(text(members, "referenceId", &place)?))
+            (
+                members.get("body"),
+                Some(text(members, "referenceId", &place)?),
+            )
         }
     };
     if let Some(reference) = reference {
@@ -157,11 +160,7 @@ fn target<'v>(
 }
 
 /// The headers of a sub-request, with the type that its body has by where it stands.
-fn sub_headers(
-    given: Option<&Value>,
-    outer: &Head<'_>,
-    place: &str,
-) -> Result<HeaderMap, Refused> {
+fn sub_headers(given: Option<&Value>, outer: &Head<'_>, place: &str) -> Result<HeaderMap, Refused> {
     let mut map = HeaderMap::new();
     if let Some(accept) = outer.headers.get(http::header::ACCEPT) {
         map.insert(http::header::ACCEPT, accept.clone());

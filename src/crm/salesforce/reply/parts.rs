@@ -54,9 +54,10 @@ fn answer<'v>(nest: Nest, place: &str, body: &'v Value) -> Option<(u16, &'v Valu
         }
     };
     let found = match place.rsplit_once(':') {
-        Some((_, reference)) => list.as_array()?.iter().find(|answer| {
-            answer.get("referenceId").and_then(Value::as_str) == Some(reference)
-        })?,
+        Some((_, reference)) => list
+            .as_array()?
+            .iter()
+            .find(|answer| answer.get("referenceId").and_then(Value::as_str) == Some(reference))?,
         None => list.get(index(place)?)?,
     };
     let status = u16::try_from(found.get(status)?.as_u64()?).ok()?;
@@ -102,11 +103,13 @@ pub(super) fn tree(mutations: &[Mutation], body: &Value) -> Vec<Outcome> {
         .iter()
         .map(|mutation| {
             let reference = mutation.row.as_deref().and_then(|row| row.rsplit_once(':'));
-            let result = reference.zip(results).and_then(|((_, reference), results)| {
-                results.iter().find(|result| {
-                    result.get("referenceId").and_then(Value::as_str) == Some(reference)
-                })
-            });
+            let result = reference
+                .zip(results)
+                .and_then(|((_, reference), results)| {
+                    results.iter().find(|result| {
+                        result.get("referenceId").and_then(Value::as_str) == Some(reference)
+                    })
+                });
             let id = result
                 .and_then(|result| result.get("id")?.as_str())
                 .and_then(|id| id::canonical(id).ok());

@@ -1,0 +1,69 @@
+//! `coverage`: which parts of a CRM's API are taken apart, judged as a whole, or refused.
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::table::Table;
+use super::{Context, Exit, Failure};
+use crate::crm::Crm;
+use crate::crm::family::Family;
+use crate::mutation::CrmKind;
+
+/// List the families of a CRM's API and what is done with each
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// Of which CRM [default: both]
+    #[arg(value_enum)]
+    crm: Option<Kind>,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// The core platform's REST, UI, GraphQL, Tooling and Connect APIs
+    Salesforce,
+    /// The public API
+    Hubspot,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let crms: &[CrmKind] = match arguments.crm {
+        None => &[CrmKind::Salesforce, CrmKind::HubSpot],
+        Some(Kind::Salesforce) => &[CrmKind::Salesforce],
+        Some(Kind::Hubspot) => &[CrmKind::HubSpot],
+    };
+    if arguments.json {
+        let families: Vec<_> = crms
+            .iter()
+            .flat_map(|crm| Crm(*crm).families().into_iter().map(|one| told(*crm, &one)))
+            .collect();
+        context.out.json(&families)?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&["crm", "family", "treatment", "operation", "what"]);
+    for crm in crms {
+        for family in Crm(*crm).families() {
+            table.row(vec![
+                crm.name().to_owned(),
+                family.name.to_owned(),
+                family.treatment.word().to_owned(),
+                family.operation.map_or("", |one| one.word()).to_owned(),
+                family.note.to_owned(),
+            ]);
+        }
+    }
+    table.print(context.out)?;
+    Ok(Exit::Done)
+}
+
+fn told(crm: CrmKind, family: &Family) -> serde_json::Value {
+    json!({
+        "crm": crm.name(),
+        "family": family.name,
+        "treatment": family.treatment.word(),
+        "operation": family.operation.map(|one| one.word()),
+        "what": family.note,
+    })
+}
