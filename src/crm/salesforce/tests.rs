@@ -1,7 +1,9 @@
 //! Whole requests: head and body to what they change.
 
 mod corpora;
+mod families;
 mod generated;
+mod nested;
 mod refused;
 mod requests;
 mod surface;
