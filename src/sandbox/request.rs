@@ -139,9 +139,16 @@ impl Request {
         match (self.method.as_str(), names.as_slice()) {
             ("POST", ["services", "data", _, "composite", "sobjects", _]) => false,
             ("POST", ["services", "data", _, "composite"]) => self.composite_writes(),
+            ("POST", ["services", "data", _, "graphql"]) => self.graphql_writes(),
             ("POST", ["crm", .., "search"] | ["crm", .., "batch", "read"]) => false,
             _ => true,
         }
+    }
+
+    fn graphql_writes(&self) -> bool {
+        let body = self.json().unwrap_or_default();
+        let query = body.get("query").and_then(Value::as_str);
+        query.is_none_or(|query| query.contains("mutation"))
     }
 
     fn composite_writes(&self) -> bool {
