@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
+    /// Print a page of Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -42,6 +45,12 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
         context.out.json(&families)?;
         return Ok(Exit::Done);
     }
+    if arguments.markdown {
+        for crm in crms {
+            page(*crm, context)?;
+        }
+        return Ok(Exit::Done);
+    }
     let mut table = Table::new(&["crm", "family", "treatment", "operation", "what"]);
     for crm in crms {
         for family in Crm(*crm).families() {
@@ -56,6 +65,26 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
     }
     table.print(context.out)?;
     Ok(Exit::Done)
+}
+
+fn page(crm: CrmKind, context: &mut Context<'_>) -> Result<(), Failure> {
+    let out = &mut context.out;
+    out.line(format_args!(
+        "# What is done with each part of {crm}'s API\n"
+    ))?;
+    out.line("Printed by `writegate coverage --markdown`. Rules name the operation, beside `fields` of a row whose object")?;
+    out.line("is the name told below; what is refused can be opened by an `endpoints` row, as far as that may speak.\n")?;
+    out.line("| family | what is done | operation | where, and what to know |")?;
+    out.line("|---|---|---|---|")?;
+    for family in Crm(crm).families() {
+        let operation = family.operation.map_or("", |one| one.word());
+        let (name, done) = (family.name, family.treatment.word());
+        out.line(format_args!(
+            "| {name} | {done} | {operation} | {} |",
+            family.note
+        ))?;
+    }
+    Ok(())
 }
 
 fn told(crm: CrmKind, family: &Family) -> serde_json::Value {

@@ -258,7 +258,7 @@ fn nested() -> Vec<Shape> {
             json!({ "batchRequests": [
                 { "method": "PATCH", "url": format!("v60.0/sobjects/Account/{acme}"),
                   "richInput": { "Industry": "Software" } },
-                { "method": "GET", "url": "v60.0/limits" },
+                { "method": "GET", "url": format!("v60.0/sobjects/Contact/{}", seed::WILE) },
                 { "method": "POST", "url": "v60.0/sobjects/Account",
                   "richInput": { "Name": "New Company" } },
                 { "method": "DELETE", "url": format!("v60.0/sobjects/Lead/{}", seed::LEAD_ADA) },

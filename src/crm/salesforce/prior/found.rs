@@ -263,7 +263,11 @@ fn prior(mutation: &Mutation, records: &[Map<String, Value>]) -> Result<Prior, P
         [] => Ok(Prior::Absent),
         [record] => one(record),
         // one record that was read by several keys
-        [first, rest @ ..] if rest.iter().all(|other| record_id(other) == record_id(first)) => {
+        [first, rest @ ..]
+            if rest
+                .iter()
+                .all(|other| record_id(other) == record_id(first)) =>
+        {
             let mut all = (*first).clone();
             for other in rest {
                 all.extend((*other).clone());
