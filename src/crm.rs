@@ -3,6 +3,7 @@
 //! `salesforce/` and `hubspot/`.
 
 pub mod catalog;
+pub mod dialect;
 pub mod family;
 pub mod hubspot;
 mod inverse;
@@ -22,6 +23,7 @@ use crate::mutation::{
     Acting, ChangeSet, CrmKind, Mutation, Opaque, Outcome, OutcomeState, Prior, RecordKey, Snapshot,
 };
 use catalog::Catalog;
+use dialect::Dialect;
 use path::CanonicalPath;
 use quota::Quota;
 
@@ -432,6 +434,21 @@ impl Crm {
             Shape::HubSpot(shape) => hubspot::acting_in(shape, body),
             Shape::TwoReadings(_) => Acting::new(),
         }
+    }
+
+    /// The error shape of a raw path.
+    #[must_use]
+    pub fn dialect(self, path: &str) -> Dialect {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::reply::dialect(path),
+            CrmKind::HubSpot => Dialect::Usual,
+        }
+    }
+
+    /// A refusal in another error shape than the usual one; `None` where it is the usual one.
+    #[must_use]
+    pub fn refuse_in(self, dialect: Dialect, refusal: &Refusal) -> Option<RefusalAnswer> {
+        salesforce::reply::refuse_in(dialect, refusal)
     }
 
     /// A refusal in the CRM's own error shape, so that SDKs raise their usual exception.

@@ -182,7 +182,6 @@ async fn no_body_leads_elsewhere() {
     }
     for (path, form) in [
         ("/services/oauth2/token", "grant_type=password"),
-        ("/services/oauth2/authorize", "redirect_uri=x"),
         ("/services/Soap/u/60.0", "<login/>"),
     ] {
         let agent = house

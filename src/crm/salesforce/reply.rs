@@ -1,12 +1,15 @@
 //! What became of each row, by Salesforce's answer; and a refusal in Salesforce's error shape (REST
 //! API Developer Guide, Status Codes and Error Responses, sObject Collections).
 
+mod dialects;
 mod parts;
 mod whole;
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
+
+pub(in crate::crm) use dialects::{dialect, refuse_in};
 
 use super::{Shape, Ui, id};
 use crate::crm::{RefusalAnswer, error_code, json};
