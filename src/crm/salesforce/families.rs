@@ -193,7 +193,14 @@ mod tests {
                 let done = match path.how {
                     How::Whole(..) | How::Action => Treatment::Whole,
                     How::Refused => Treatment::Refused,
-                    _ => Treatment::Decomposed,
+                    How::Row
+                    | How::Collection
+                    | How::Nest(_)
+                    | How::Tree
+                    | How::UiRecord
+                    | How::UiBatch
+                    | How::GraphQl
+                    | How::Search => Treatment::Decomposed,
                 };
                 assert_eq!(done, treatment, "{name}: {}", path.pattern);
                 if let (How::Whole(operation, _), Some(told)) = (path.how, entry.family.operation) {

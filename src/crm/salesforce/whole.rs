@@ -154,14 +154,18 @@ fn members(
     if body::is_json(head.headers) {
         return body::object(head, content);
     }
-    match whole.operation {
-        Operation::Import | Operation::Schema | Operation::Export | Operation::Settings => {
-            Ok(file(head, bytes))
-        }
-        _ => Err(Refused::Opaque(
-            "its body is no JSON (UTF-8), so nobody can see what it says: send JSON".into(),
-        )),
+    let about_files = [
+        Operation::Import,
+        Operation::Schema,
+        Operation::Export,
+        Operation::Settings,
+    ];
+    if about_files.contains(&whole.operation) {
+        return Ok(file(head, bytes));
     }
+    Err(Refused::Opaque(
+        "its body is no JSON (UTF-8), so nobody can see what it says: send JSON".into(),
+    ))
 }
 
 fn file(head: &Head<'_>, bytes: &[u8]) -> Map<String, Value> {

@@ -204,7 +204,9 @@ fn referred(inside: &str, ran: &Ran) -> Option<String> {
     }
     Some(match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
     })
 }
 

@@ -17,6 +17,7 @@ fn the_pages_are_what_the_program_prints() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "our own output, not traffic")]
 fn each_family_says_what_is_done_with_it() {
     let ran = run(&["coverage", "salesforce", "--json"]).done();
     assert_eq!(ran.code, 0);

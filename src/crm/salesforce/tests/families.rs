@@ -145,15 +145,22 @@ fn ui(one: &Intended, with_id: bool, spelling: &Spelling) -> String {
     format!("{{\"apiName\":{object},\"fields\":{fields}}}")
 }
 
+/// The word for a create, a delete, an update.
+fn kind(operation: Operation, [create, delete, update]: [&'static str; 3]) -> &'static str {
+    if operation == Operation::Create {
+        create
+    } else if operation == Operation::Delete {
+        delete
+    } else {
+        update
+    }
+}
+
 fn ui_batch(set: &[Intended], spelling: &Spelling) -> String {
     let operations: Vec<String> = set
         .iter()
         .map(|one| {
-            let kind = match one.operation {
-                Operation::Create => "Create",
-                Operation::Delete => "delete",
-                _ => "UPDATE",
-            };
+            let kind = kind(one.operation, ["Create", "delete", "UPDATE"]);
             format!(
                 "{{\"type\":\"{kind}\",\"records\":[{}]}}",
                 ui(one, true, spelling)
@@ -175,11 +182,7 @@ fn literal(value: &Value, spelling: &Spelling) -> String {
 fn graphql(set: &[Intended], spelling: &Spelling) -> String {
     let (mut fields, mut variables) = (Vec::new(), Vec::new());
     for (at, one) in set.iter().enumerate() {
-        let kind = match one.operation {
-            Operation::Create => "Create",
-            Operation::Delete => "Delete",
-            _ => "Update",
-        };
+        let kind = kind(one.operation, ["Create", "Delete", "Update"]);
         let id = match &one.key {
             Some(RecordKey::Id { id }) => Some(spelled_id(id, spelling)),
             _ => None,
@@ -289,7 +292,11 @@ fn fitting(written: Written, set: Vec<Intended>) -> Vec<Intended> {
             left.retain(|one| Some(one.object) == first);
         }
         Written::UiRecord => left.truncate(1),
-        _ => {}
+        Written::Composite
+        | Written::Batch
+        | Written::Graph
+        | Written::UiBatch
+        | Written::GraphQl => {}
     }
     left
 }

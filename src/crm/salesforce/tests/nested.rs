@@ -11,10 +11,11 @@ fn post(path: &str, body: &Value) -> Judged {
 }
 
 fn made(path: &str, body: &Value) -> Vec<Mutation> {
-    match post(path, body) {
-        Judged::Mutations(mutations) => mutations,
-        other => panic!("{path} {body}: {other:?}"),
-    }
+    let judged = post(path, body);
+    let Judged::Mutations(mutations) = judged else {
+        panic!("{path} {body}: {judged:?}");
+    };
+    mutations
 }
 
 fn part(method: &str, url: &str, body: Value) -> Value {
@@ -128,6 +129,7 @@ fn what_a_reference_decides_is_refused() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_stands_in_no_composite_is_refused() {
     let id = "sobjects/Account/001000000000001";
     let one = |mut part: Value, name: &str, value: Value| {
@@ -201,7 +203,7 @@ fn what_stands_in_no_composite_is_refused() {
             json!(format!("{DATA}/{id}?_HttpMethod=DELETE")),
         ),
     ] {
-        let judged = composite(&[wrong.clone()]);
+        let judged = composite(std::slice::from_ref(&wrong));
         assert!(judged.is_refused(), "{wrong}: {judged:?}");
     }
     assert!(
