@@ -132,11 +132,14 @@ fn target<'v>(
     url: &'v str,
     place: &str,
 ) -> Result<(CanonicalPath, Option<&'v str>), Refused> {
-    if url.contains("@{") {
-        return Err(Refused::Opaque(format!(
+    let decides = || {
+        Refused::Opaque(format!(
             "{place}: a reference in the url decides which record or object it is about: write it out, \
              or send it in a request of its own"
-        )));
+        ))
+    };
+    if url.contains("@{") {
+        return Err(decides());
     }
     if url.contains('#') {
         return Err(malformed(format!("{place}: the url holds a `#`")));
@@ -156,6 +159,16 @@ fn target<'v>(
     };
     let path = CanonicalPath::parse(&whole)
         .map_err(|Malformed(what)| malformed(format!("{place}: {what}")))?;
+    // nobody knows whether a reference is looked for before or after the url is decoded
+    let decoded = |text: &str| {
+        text.replace("%40", "@")
+            .replace("%7B", "{")
+            .replace("%7b", "{")
+    };
+    let in_path = path.segments().iter().any(|segment| segment.contains("@{"));
+    if in_path || query.is_some_and(|query| decoded(query).contains("@{")) {
+        return Err(decides());
+    }
     Ok((path, query))
 }
 

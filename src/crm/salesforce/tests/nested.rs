@@ -103,6 +103,9 @@ fn what_a_reference_decides_is_refused() {
     for second in [
         part("PATCH", "sobjects/Account/@{r0.id}", json!({ "Name": "x" })),
         part("PATCH", "sobjects/@{r0.type}/001000000000001", json!({})),
+        part("PATCH", "sobjects/Account/Ext__c/%40%7Br0.id%7D", json!({})),
+        part("PATCH", "sobjects/Account/Ext__c/x%40{r0.id}", json!({})),
+        part("GET", "query?q=%40%7br0.id}", Value::Null),
         part("PATCH", id, json!({ "@{r0.name}": "x" })),
         part("PATCH", id, json!({ "Id": "@{r0.id}" })),
         part("PATCH", id, json!({ "attributes": { "type": "@{r0.x}" } })),
