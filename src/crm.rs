@@ -436,11 +436,11 @@ impl Crm {
         }
     }
 
-    /// The error shape of a raw path.
+    /// The error shape of a request, by its raw path and its headers.
     #[must_use]
-    pub fn dialect(self, path: &str) -> Dialect {
+    pub fn dialect(self, path: &str, headers: &HeaderMap) -> Dialect {
         match self.0 {
-            CrmKind::Salesforce => salesforce::reply::dialect(path),
+            CrmKind::Salesforce => salesforce::reply::dialect(path, headers),
             CrmKind::HubSpot => Dialect::Usual,
         }
     }

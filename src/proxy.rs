@@ -98,7 +98,7 @@ pub async fn handle(
         now,
     };
     let (began, seen) = (Instant::now(), Seen::default());
-    let dialect = state.crm.dialect(request.uri().path());
+    let dialect = state.crm.dialect(request.uri().path(), request.headers());
     let response = match run(call, &seen, request).await {
         Ok(answer) => answer,
         Err(refused) => answer(worker, state, *refused, dialect),

@@ -8,8 +8,10 @@ pub enum Dialect {
     Usual,
     /// SOAP faults.
     Soap,
-    /// The XML of Salesforce's first bulk API.
+    /// Salesforce's first bulk API, in XML.
     BulkXml,
+    /// The same in JSON.
+    BulkJson,
     /// `{data, errors}`.
     GraphQl,
 }

@@ -201,6 +201,31 @@ default: deny
     house.finish().await;
 }
 
+/// The prior values of all parts come in one call of the CRM's.
+#[tokio::test]
+async fn one_read_brings_what_all_parts_change() {
+    let house = House::builder().build().await;
+    let lead = format!("sobjects/Lead/{}", seed::LEAD_ADA);
+    let contact = format!("sobjects/Contact/{}", seed::WILE);
+    let rows = json!({ "records": [
+        { "attributes": { "type": "Account" }, "id": seed::GLOBEX, "Phone": "1" },
+        { "attributes": { "type": "Account" }, "id": seed::STARK, "Phone": "1" } ] });
+    let body = json!({ "compositeRequest": [
+        part("a", "PATCH", &account(), json!({ "Industry": "Software" })),
+        part("b", "DELETE", &lead, Value::Null),
+        part("c", "PATCH", &contact, json!({ "Title": "Chief" })),
+        part("d", "PATCH", "composite/sobjects", rows),
+        part("e", "POST", "sobjects/Account", json!({ "Name": "New" })) ] });
+    let reply = house
+        .agent()
+        .post(&format!("{DATA}/composite"), &body)
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(house.sandbox.requests(), 2);
+    assert_eq!(house.sandbox.writes().len(), 1);
+    house.finish().await;
+}
+
 #[tokio::test]
 async fn a_composite_is_taken_back() {
     let house = House::builder().build().await;

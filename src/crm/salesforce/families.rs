@@ -8,6 +8,8 @@ mod pattern;
 mod people;
 mod records;
 
+use std::sync::LazyLock;
+
 use crate::crm::family::{Family, Treatment};
 use crate::mutation::Operation;
 pub(super) use pattern::{Fit, fits};
@@ -172,11 +174,23 @@ pub(super) fn find(verb: Verb, data: bool, path: &[&str]) -> Option<(How, Fit)> 
         Verb::Delete => 'D',
         Verb::Other => return None,
     };
+    let fit = |known: &&Path| Some((known.how, fits(known.pattern, path)?));
+    if verb == Verb::Read && data {
+        return EXPORTS.iter().find_map(fit);
+    }
+    of(letter, data).find_map(|known| fit(&known))
+}
+
+/// The paths of a verb.
+fn of(letter: char, data: bool) -> impl Iterator<Item = &'static Path> {
     entries()
         .flat_map(|entry| entry.paths)
-        .filter(|known| known.verbs.contains(letter) && known.pattern.starts_with('/') != data)
-        .find_map(|known| Some((known.how, fits(known.pattern, path)?)))
+        .filter(move |known| known.verbs.contains(letter))
+        .filter(move |known| known.pattern.starts_with('/') != data)
 }
+
+/// What is more than a read though it is asked for by GET: looked through for every read.
+static EXPORTS: LazyLock<Vec<&Path>> = LazyLock::new(|| of('R', true).collect());
 
 #[cfg(test)]
 mod tests {

@@ -237,11 +237,26 @@ fn only(members: &Map<String, Value>, known: &[&str]) -> Result<(), Refused> {
     }
 }
 
-/// What the envelope says beside the fields.
+/// What the envelope says beside the fields, of all and of each record.
 pub(super) fn acting_in(body: &[u8]) -> Acting {
     let parsed = json::parse(body).unwrap_or_default();
-    [SAVES_DUPLICATES, ALL_OR_NONE]
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), parsed.get(name)?.as_bool()?.to_string())))
-        .collect()
+    let mut acting = Acting::new();
+    told(&parsed, "", &mut acting);
+    let operations = parsed.get("operations").and_then(Value::as_array);
+    for (at, operation) in operations.into_iter().flatten().enumerate() {
+        let records = operation.get("records").and_then(Value::as_array);
+        for (nth, record) in records.into_iter().flatten().enumerate() {
+            let place = format!("operations[{at}].records[{nth}].");
+            told(record, &place, &mut acting);
+        }
+    }
+    acting
+}
+
+fn told(value: &Value, place: &str, acting: &mut Acting) {
+    for name in [SAVES_DUPLICATES, ALL_OR_NONE] {
+        if let Some(flag) = value.get(name).and_then(Value::as_bool) {
+            acting.insert(format!("{place}{name}"), flag.to_string());
+        }
+    }
 }

@@ -62,6 +62,7 @@ impl Reply {
         let first = first(&json);
         let code = first.get("errorCode").or_else(|| first.get("category"));
         let code = code.or_else(|| first.get("extensions")?.get("ErrorType"));
+        let code = code.or_else(|| first.get("exceptionCode"));
         code.and_then(Value::as_str)
             .unwrap_or_else(|| panic!("no code in {json}"))
             .to_owned()

@@ -2,15 +2,16 @@
 //! (SOAP API Developer Guide, `ApiFault`; Bulk API Developer Guide, Errors; GraphQL API Developer Guide).
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use crate::crm::RefusalAnswer;
 use crate::crm::dialect::Dialect;
+use crate::crm::salesforce::body;
 use crate::error::Refusal;
 
-/// The shape of a raw path.
-pub(in crate::crm) fn dialect(path: &str) -> Dialect {
+/// The shape of a request, by its raw path; the first bulk API answers in the form that it is asked in.
+pub(in crate::crm) fn dialect(path: &str, headers: &HeaderMap) -> Dialect {
     let has = |part: &str| {
         let most = path.len().saturating_sub(part.len());
         (0..=most).any(|at| {
@@ -28,6 +29,8 @@ pub(in crate::crm) fn dialect(path: &str) -> Dialect {
     }
     if has("/services/Soap/") {
         Dialect::Soap
+    } else if has("/services/async/") && body::is_json(headers) {
+        Dialect::BulkJson
     } else if has("/services/async/") {
         Dialect::BulkXml
     } else {
@@ -51,6 +54,11 @@ pub(in crate::crm) fn refuse_in(dialect: Dialect, refusal: &Refusal) -> Option<R
             status,
             "application/xml;charset=UTF-8",
             error(code, message),
+        ),
+        Dialect::BulkJson => (
+            status,
+            "application/json;charset=UTF-8",
+            json!({ "exceptionCode": code, "exceptionMessage": message }).to_string(),
         ),
         Dialect::GraphQl => (
             status,
@@ -157,7 +165,7 @@ mod tests {
             ("/", Dialect::Usual),
             ("/é", Dialect::Usual),
         ] {
-            assert_eq!(dialect(path), known, "{path}");
+            assert_eq!(dialect(path, &HeaderMap::new()), known, "{path}");
         }
     }
 }

@@ -256,6 +256,41 @@ fn headers_of_a_part_are_its_own() {
 }
 
 #[test]
+fn what_stands_beside_the_records_is_told() {
+    let told = |shape: Shape, body: Value| -> Vec<(String, String)> {
+        let acting = acting_in(&shape, body.to_string().as_bytes());
+        acting.into_iter().collect()
+    };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut lead = part("POST", "sobjects/Lead", json!({}));
+    lead["httpHeaders"] = json!({ "Sforce-Duplicate-Rule-Header": "allowSave=true" });
+    assert_eq!(
+        told(
+            Shape::Nest(Nest::Composite),
+            json!({ "allOrNone": true, "compositeRequest": [lead] })
+        ),
+        [
+            pair("allOrNone", "true"),
+            pair(
+                "compositeRequest[0].sforce-duplicate-rule-header",
+                "allowSave=true"
+            ),
+        ]
+    );
+    let record = json!({ "apiName": "Lead", "fields": {}, "allowSaveOnDuplicate": true });
+    assert_eq!(
+        told(
+            Shape::Ui(Ui::Batch),
+            json!({ "allOrNone": false, "operations": [{ "type": "Create", "records": [record] }] })
+        ),
+        [
+            pair("allOrNone", "false"),
+            pair("operations[0].records[0].allowSaveOnDuplicate", "true"),
+        ]
+    );
+}
+
+#[test]
 fn children_of_a_tree_name_their_parent() {
     let all = made(
         "composite/tree/Account",
