@@ -7,6 +7,7 @@
 mod admin_client;
 mod check;
 mod completions;
+mod coverage;
 mod demo;
 mod entries;
 mod explain;
@@ -71,6 +72,7 @@ enum Verb {
     Key(key::Verb),
     Schema(schema::Arguments),
     Fingerprint(fingerprint::Arguments),
+    Coverage(coverage::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -166,6 +168,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Key(verb) => key::run(&verb, context),
         Verb::Schema(arguments) => schema::run(&arguments, context),
         Verb::Fingerprint(arguments) => fingerprint::run(&arguments, context),
+        Verb::Coverage(arguments) => coverage::run(&arguments, context),
         Verb::Completions(arguments) => completions::run(&arguments, context),
     }
 }

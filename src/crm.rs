@@ -3,6 +3,8 @@
 //! `salesforce/` and `hubspot/`.
 
 pub mod catalog;
+pub mod dialect;
+pub mod family;
 pub mod hubspot;
 mod inverse;
 pub mod json;
@@ -21,6 +23,7 @@ use crate::mutation::{
     Acting, ChangeSet, CrmKind, Mutation, Opaque, Outcome, OutcomeState, Prior, RecordKey, Snapshot,
 };
 use catalog::Catalog;
+use dialect::Dialect;
 use path::CanonicalPath;
 use quota::Quota;
 
@@ -165,6 +168,15 @@ impl Crm {
         match self.0 {
             CrmKind::Salesforce => salesforce::objects(),
             CrmKind::HubSpot => hubspot::objects(),
+        }
+    }
+
+    /// The families of its API, and what is done with each.
+    #[must_use]
+    pub fn families(self) -> Vec<family::Family> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::families(),
+            CrmKind::HubSpot => hubspot::families(),
         }
     }
 
@@ -422,6 +434,21 @@ impl Crm {
             Shape::HubSpot(shape) => hubspot::acting_in(shape, body),
             Shape::TwoReadings(_) => Acting::new(),
         }
+    }
+
+    /// The error shape of a request, by its raw path and its headers.
+    #[must_use]
+    pub fn dialect(self, path: &str, headers: &HeaderMap) -> Dialect {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::reply::dialect(path, headers),
+            CrmKind::HubSpot => Dialect::Usual,
+        }
+    }
+
+    /// A refusal in another error shape than the usual one; `None` where it is the usual one.
+    #[must_use]
+    pub fn refuse_in(self, dialect: Dialect, refusal: &Refusal) -> Option<RefusalAnswer> {
+        salesforce::reply::refuse_in(dialect, refusal)
     }
 
     /// A refusal in the CRM's own error shape, so that SDKs raise their usual exception.

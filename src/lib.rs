@@ -18,7 +18,7 @@
 //!
 //! | to… | open |
 //! |---|---|
-//! | support another endpoint | `crm/<name>/route.rs`, then the parser beside it |
+//! | support another endpoint | `crm/<name>/families.rs` (what a path can do), then the parser beside it |
 //! | add a condition to rules | `policy/`, the only place that knows JSONPath |
 //! | change who may decide a hold | `hold/people.rs`; what counts as drift: `hold/drift.rs` |
 //! | change what a caller is told | `proxy/words.rs` (words), `crm/<name>/reply.rs` (envelope) |
@@ -36,7 +36,8 @@
 //!       2 crm.classify         Read → streamed | Auth | Write(shape) | Opaque
 //!         kill switch          before the body is read
 //!       3 body::collect        bounded; gzip and deflate undone, one member
-//!       4 crm.parse            bytes → ChangeSet; two readings → refused; doubt → Opaque
+//!       4 crm.parse            bytes → ChangeSet (empty: a read after all, streamed); two readings →
+//!                              refused; doubt → Opaque
 //!         the same again       under way → its answer; in doubt → refused; settled → its answer
 //!       5 policy.evaluate      verdict, or NeedsPrior → locks, snapshot::take, evaluate again
 //!       6 gate::decide         switches, all charges, locks in one step → Permit, hold or refusal

@@ -84,6 +84,11 @@ pub(super) fn canonical(name: &str) -> Option<&'static str> {
     types::resolve(name).map(|object| object.name)
 }
 
+/// The families, for `coverage`.
+pub(super) fn families() -> Vec<super::family::Family> {
+    Vec::new()
+}
+
 /// The names of all types that are built in.
 pub(super) fn objects() -> Vec<&'static str> {
     types::names().collect()

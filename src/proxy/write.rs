@@ -10,6 +10,7 @@ mod kept;
 mod line;
 mod observe;
 mod park;
+mod reads;
 mod refuse;
 pub(super) mod release;
 pub mod reverts;
@@ -47,6 +48,7 @@ use again::Again;
 use judge::Judgement;
 use line::Line;
 use park::Parking;
+use reads::understood;
 use through::Sending;
 
 /// One write on its way.
@@ -150,6 +152,9 @@ impl Write {
             Ok(read) => read,
             Err(refusal) => return Err(self.refuse(refusal, None, None).await),
         };
+        if changes.is_read() {
+            return self.read(bytes).await;
+        }
         self.detached(Some(shape), bytes, changes).await
     }
 
@@ -298,23 +303,6 @@ impl Write {
         self.watch.wait_for(pin!(deciding)).await
     }
 
-    /// Unknown callers never write; a stopped service account does not either.
-    async fn may_write(&self) -> Result<(), Box<Refused>> {
-        if self.caller.service_account.is_none() {
-            return Err(self.refuse(super::unknown(&self.caller), None, None).await);
-        }
-        let switches = self.worker.app.control.switches();
-        let refusal = match switches.stops(&self.actor.service_account, true) {
-            Some(switch) => words::stopped(switch, &self.actor.service_account, self.now),
-            None if gate::fresh(&switches, self.now) => match self.knows_others() {
-                Ok(()) => return Ok(()),
-                Err(refusal) => refusal,
-            },
-            None => Refusal::unavailable("the view of the kill switches is too old"),
-        };
-        Err(self.refuse(refusal, None, None).await)
-    }
-
     async fn read_changes(
         &self,
         shape: &Shape,
@@ -418,11 +406,6 @@ impl Write {
             Cow::Owned(query_names(query))
         })
     }
-}
-
-/// Whether a request was taken apart, so that nothing in it can be a secret.
-fn understood(changes: Option<&ChangeSet>) -> bool {
-    matches!(changes, Some(ChangeSet::Mutations(_)))
 }
 
 /// Whether the rules let a verdict through to the gate.

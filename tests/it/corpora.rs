@@ -76,8 +76,9 @@ impl Decision {
 /// Our code in what came back, if it is there.
 fn code(answer: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(answer);
-    let (_, rest) = text.split_once("\"WRITEGATE_")?;
-    Some(format!("WRITEGATE_{}", rest.split('"').next()?))
+    let (_, rest) = text.split_once("WRITEGATE_")?;
+    let end = rest.find(|letter: char| !letter.is_ascii_uppercase() && letter != '_');
+    Some(format!("WRITEGATE_{}", &rest[..end?]))
 }
 
 /// Sends one request and tells what was decided. A refusal leaves nothing at the CRM.

@@ -32,6 +32,8 @@ mod kill_switch;
 mod ledger_contract;
 mod limits_at_run_time;
 mod metrics;
+mod named_operations;
+mod nested_writes;
 mod observe;
 mod packs;
 mod passthrough;

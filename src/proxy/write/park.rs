@@ -8,8 +8,8 @@ use http::Response;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::Write;
 use super::attach::Same;
+use super::{Write, understood};
 use crate::control::{Admission, Ask};
 use crate::error::Refusal;
 use crate::gate;
@@ -54,6 +54,11 @@ impl Write {
         let app = &self.worker.app;
         let (changes, verdict) = (&parking.changes, &parking.verdict);
         if let Some(refusal) = self.not_for_people(parking.opaque) {
+            return Err(self.give_back(refusal, changes, verdict).await);
+        }
+        if !understood(Some(changes)) && !parking.opaque {
+            // a hold keeps the body, and this one's is a secret
+            let refusal = holds::not_kept(&self.entry);
             return Err(self.give_back(refusal, changes, verdict).await);
         }
         let snapshot = parking.snapshot.take();

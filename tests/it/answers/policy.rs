@@ -326,7 +326,7 @@ fn not_understood() -> Vec<Case> {
             ),
         )
     };
-    let graph = "POST /services/data/v60.0/composite/graph";
+    let graph = "POST /services/data/v60.0/composite/unheard-of";
     let import = "POST /crm/v3/imports";
     vec![
         Case::of(
@@ -335,8 +335,8 @@ fn not_understood() -> Vec<Case> {
             json!({ "graphs": [] }),
             says(
                 graph,
-                "composite, batch, graph and tree requests are not taken apart yet: send rows to \
-                 /sobjects, or up to 200 to /composite/sobjects",
+                "no such composite request is documented: use POST /composite, /composite/batch, \
+                 /composite/graph, /composite/tree/{type}, or /composite/sobjects",
             ),
         ),
         Case::of(

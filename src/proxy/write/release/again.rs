@@ -109,9 +109,13 @@ fn taken_apart(write: &Write, bytes: &[u8]) -> Result<(Shape, ChangeSet), String
     let parsed = state
         .crm
         .parse(&shape, &write.head(), bytes, &state.catalog);
-    parsed
-        .map(|changes| (shape, changes))
-        .map_err(|malformed| malformed.to_string())
+    match parsed {
+        Ok(changes) if changes.is_read() => {
+            Err("this version of Writegate does not read the request as a write".into())
+        }
+        Ok(changes) => Ok((shape, changes)),
+        Err(malformed) => Err(malformed.to_string()),
+    }
 }
 
 /// The write, under the hold's entry and with a credential for it.
