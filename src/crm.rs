@@ -3,6 +3,7 @@
 //! `salesforce/` and `hubspot/`.
 
 pub mod catalog;
+pub mod family;
 pub mod hubspot;
 mod inverse;
 pub mod json;
@@ -165,6 +166,24 @@ impl Crm {
         match self.0 {
             CrmKind::Salesforce => salesforce::objects(),
             CrmKind::HubSpot => hubspot::objects(),
+        }
+    }
+
+    /// The families of its API, and what is done with each.
+    #[must_use]
+    pub fn families(self) -> Vec<family::Family> {
+        match self.0 {
+            CrmKind::Salesforce => Vec::new(),
+            CrmKind::HubSpot => hubspot::families(),
+        }
+    }
+
+    /// The read without which a write names something that is not known, where it was not made lately.
+    #[must_use]
+    pub fn missing(self, shape: &Shape, catalog: &Catalog, now: Timestamp) -> Option<ReadCall> {
+        match shape {
+            Shape::HubSpot(shape) => hubspot::missing(shape, catalog, now),
+            Shape::Salesforce(_) | Shape::TwoReadings(_) => None,
         }
     }
 
