@@ -45,9 +45,7 @@ pub(in crate::crm) fn call(
     object: &str,
     inverse: &Inverse,
 ) -> Result<WriteCall, String> {
-    let object = types::resolve(object)
-        .ok_or("its object type is not one that HubSpot builds in")?
-        .on_paths();
+    let object = types::on_paths(object).ok_or("its object is no type of records")?;
     let base = match dated(like) {
         Some(date) => format!("/crm/objects/{date}/{object}"),
         None => format!("/crm/v3/objects/{object}"),

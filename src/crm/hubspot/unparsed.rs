@@ -4,7 +4,7 @@ use http::Method;
 
 /// The first words of a path without its version (`*` is one segment), and what to say. The first that
 /// fits speaks.
-const FAMILIES: [(&str, &str); 45] = [
+pub(super) const FAMILIES: [(&str, &str); 45] = [
     ("crm/objects/*/*/associations", LINKS),
     (
         "crm/objects/deals/splits",

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{Write, passes};
 use crate::clock::EntryId;
-use crate::crm::Wanted;
+use crate::crm::{Shape, Wanted};
 use crate::doubt;
 use crate::error::Refusal;
 use crate::gate;
@@ -217,6 +217,34 @@ impl Write {
         locks
     }
 
+    /// Reads with the write's own credential what it names and the catalog lacks; what cannot be read
+    /// stays unknown, and the write with it.
+    pub(super) async fn learn_missing(&self, shape: &Shape) {
+        let Ok(state) = self.state() else { return };
+        let call = state.crm.missing(shape, &state.catalog, self.now);
+        let (Some(call), Some(upstream)) = (call, self.worker.upstreams.get(self.place)) else {
+            return;
+        };
+        let mut headers = http::HeaderMap::new();
+        if self.caller.credential.put(&mut headers).is_err() {
+            return;
+        }
+        let taking = Taking {
+            crm: state.crm,
+            catalog: &state.catalog,
+            upstream,
+            head: &self.head(),
+            headers: &headers,
+            mutations: &[],
+            now: self.now,
+        };
+        let began = Instant::now();
+        if snapshot::learn(&taking, &call).await.is_err() {
+            tracing::warn!(entry = %self.entry, "the account's object types could not be read");
+        }
+        self.watch.away(began.elapsed());
+    }
+
     /// Reads prior values with the write's own credential.
     pub(super) async fn snapshot(
         &self,
@@ -293,7 +321,7 @@ fn one_record_twice(snapshot: &Snapshot, changes: &ChangeSet) -> Option<Refusal>
         let Prior::Found { id, .. } = snapshot.prior(place) else {
             continue;
         };
-        if mutation.operation == Operation::Associate {
+        if [Operation::Associate, Operation::Dissociate].contains(&mutation.operation) {
             continue;
         }
         let record = (mutation.object.to_ascii_lowercase(), id.as_str());
