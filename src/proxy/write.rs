@@ -304,12 +304,7 @@ impl Write {
         incoming: Incoming,
     ) -> Result<(Bytes, ChangeSet), Refusal> {
         let bytes = self.collect(incoming).await?;
-        let state = self.state()?;
-        self.learn_missing(shape).await;
-        let changes = state
-            .crm
-            .parse(shape, &self.head(), &bytes, &state.catalog)
-            .map_err(Refusal::malformed)?;
+        let changes = self.parsed(shape, &bytes).await?;
         Ok((bytes, changes))
     }
 

@@ -209,6 +209,8 @@ fn kind(kind: EffectKind) -> &'static str {
         EffectKind::Purged => "purged",
         EffectKind::MergedAway => "merged away",
         EffectKind::Linked => "linked",
+        EffectKind::Unlinked => "unlinked",
+        EffectKind::Sent => "sent",
     }
 }
 

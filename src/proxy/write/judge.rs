@@ -217,9 +217,17 @@ impl Write {
         locks
     }
 
+    /// Takes the body apart; what it names and nobody knows yet is looked up first.
+    pub(super) async fn parsed(&self, shape: &Shape, bytes: &[u8]) -> Result<ChangeSet, Refusal> {
+        self.learn_missing(shape).await;
+        let state = self.state()?;
+        let parsed = state.crm.parse(shape, &self.head(), bytes, &state.catalog);
+        parsed.map_err(Refusal::malformed)
+    }
+
     /// Reads with the write's own credential what it names and the catalog lacks; what cannot be read
     /// stays unknown, and the write with it.
-    pub(super) async fn learn_missing(&self, shape: &Shape) {
+    async fn learn_missing(&self, shape: &Shape) {
         let Ok(state) = self.state() else { return };
         let call = state.crm.missing(shape, &state.catalog, self.now);
         let (Some(call), Some(upstream)) = (call, self.worker.upstreams.get(self.place)) else {

@@ -101,13 +101,10 @@ async fn taken_apart(write: &Write, bytes: &[u8]) -> Result<(Shape, ChangeSet), 
     let Class::Write(shape) = state.crm.classify(&write.head()) else {
         return Err("this version of Writegate does not read the request as a write".into());
     };
-    write.learn_missing(&shape).await;
-    let parsed = state
-        .crm
-        .parse(&shape, &write.head(), bytes, &state.catalog);
-    parsed
-        .map(|changes| (shape, changes))
-        .map_err(|malformed| malformed.to_string())
+    match write.parsed(&shape, bytes).await {
+        Ok(changes) => Ok((shape, changes)),
+        Err(refusal) => Err(refusal.message),
+    }
 }
 
 /// The write, under the hold's entry and with a credential for it.
