@@ -148,7 +148,8 @@ fn form(root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
             return malformed(format!("{} names a property twice", part.at));
         }
     }
-    let Some(Value::String(email)) = written.get("email").cloned() else {
+    // the address is the key: it names the contact and changes nothing of it
+    let Some(Value::String(email)) = written.shift_remove("email") else {
         return Err(Stop::Opaque(
             "it names no e-mail address, so whom it writes cannot be told".to_owned(),
         ));

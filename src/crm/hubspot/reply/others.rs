@@ -129,13 +129,13 @@ pub(super) fn lists(
 }
 
 /// The APIs before version 3 answer with the record under an id of the family's own name, or with
-/// nothing. What is only taken in (202) is done later, or not.
+/// nothing. Their batches are only taken in (202); that is all that HubSpot ever says of them.
 pub(super) fn legacy(
     mutations: &[Mutation],
     status: StatusCode,
     answer: Option<&Value>,
 ) -> Vec<Outcome> {
-    if ![200, 201, 204].contains(&status.as_u16()) {
+    if ![200, 201, 202, 204].contains(&status.as_u16()) {
         return all(mutations, OutcomeState::Unknown);
     }
     let mut rows = match answer {
