@@ -245,10 +245,8 @@ fn done(seen: &Seen, before: &World, after: &World) -> Changes {
         .map(|effect| {
             let fields = fields(effect);
             // which message it was, only the CRM knows
-            let id = match effect.kind {
-                EffectKind::Sent => String::new(),
-                _ => effect.id.clone(),
-            };
+            let sent = effect.kind == EffectKind::Sent;
+            let id = if sent { "" } else { &*effect.id }.to_owned();
             (effect.object.clone(), id, kind(effect.kind), fields)
         })
         .collect()

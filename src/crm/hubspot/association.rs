@@ -225,10 +225,11 @@ impl Links {
             record: Some(record.clone()),
             fields: fields.clone(),
             row: row.clone(),
-            undo: match operation {
-                Operation::Associate => Undo::Full,
-                // its order, and which one is the primary one, may differ afterwards
-                _ => Undo::Partial,
+            // a link that is made again may stand elsewhere, and not be the primary one
+            undo: if operation == Operation::Associate {
+                Undo::Full
+            } else {
+                Undo::Partial
             },
             others: vec![other.clone()],
         };
@@ -268,10 +269,10 @@ fn inputs(batch: Batch, near: &str, far: &str, document: &Value) -> Result<Vec<M
         };
         let from = end(part.required("from")?, &part.place("from"))?;
         let to = part.required("to")?;
-        let ends = match to {
-            // removing takes several far ends of one record
-            Value::Array(ends) if batch == Batch::Archive => counted(ends)?,
-            one => std::slice::from_ref(one),
+        // removing takes several far ends of one record
+        let ends = match to.as_array().filter(|_| batch == Batch::Archive) {
+            Some(ends) => counted(ends)?,
+            None => std::slice::from_ref(to),
         };
         for to in ends {
             let to = end(to, &part.place("to"))?;
@@ -316,10 +317,10 @@ fn type_set(set: &Value, place: &str) -> Result<String, Stop> {
 
 /// The legacy form names the link by the number of its type alone, which tells both types.
 fn legacy(many: bool, operation: Operation, document: &Value) -> Result<Vec<Mutation>, Stop> {
-    let list = match document {
-        Value::Array(list) if many => counted(list)?,
-        one if !many => std::slice::from_ref(one),
-        _ => return malformed("the body is not a list of associations"),
+    let list = match (document.as_array(), many) {
+        (Some(list), true) => counted(list)?,
+        (None, false) => std::slice::from_ref(document),
+        _ => return malformed("the body is not one association, or not a list of them"),
     };
     let mut links = Links::default();
     for (place, one) in list.iter().enumerate() {

@@ -10,8 +10,11 @@ use super::legacy::linked;
 use crate::crm::Head;
 use crate::mutation::{Mutation, Operation, RecordKey, Undo};
 
+/// Members of a part, and the properties that hold the same.
+type Names = &'static [(&'static str, &'static str)];
+
 /// For each engagement type its object, and its `metadata` with the properties that hold the same.
-const TYPES: [(&str, &str, &[(&str, &str)]); 5] = [
+const TYPES: [(&str, &str, Names); 5] = [
     ("NOTE", "notes", &[("body", "hs_note_body")]),
     (
         "TASK",

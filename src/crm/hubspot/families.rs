@@ -124,10 +124,10 @@ fn is_json(head: &Head<'_>) -> bool {
 }
 
 fn shown(document: Value) -> Map<String, Value> {
-    match document {
-        Value::Object(members) => members,
-        other => Map::from_iter([("body".to_owned(), other)]),
+    if let Value::Object(members) = document {
+        return members;
     }
+    Map::from_iter([("body".to_owned(), document)])
 }
 
 /// All families: the ones that are taken apart, the ones above, and what is refused and why.

@@ -132,10 +132,10 @@ fn renamed(list: &str, head: &Head<'_>, body: &[u8]) -> Result<Vec<Mutation>, St
 }
 
 fn members(document: &Value) -> Result<Map<String, Value>, Stop> {
-    match document {
-        Value::Object(members) => Ok(members.clone()),
-        _ => malformed("the body is not a JSON object"),
-    }
+    let Value::Object(members) = document else {
+        return malformed("the body is not a JSON object");
+    };
+    Ok(members.clone())
 }
 
 /// Members so far; nobody twice.

@@ -133,7 +133,7 @@ fn form(root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
     for (place, one) in root.array("fields")?.iter().enumerate() {
         let part = Part::of(one, format!("fields[{place}]"), true)?;
         part.only(&["objectTypeId", "name", "value"])?;
-        if !part.text("objectTypeId")?.is_none_or(|kind| kind == "0-1") {
+        if part.text("objectTypeId")?.is_some_and(|kind| kind != "0-1") {
             return Err(Stop::Opaque(format!(
                 "{} writes another record than the contact",
                 part.at

@@ -1,6 +1,7 @@
 //! Which request is what, and what a write would change.
 
 mod corpora;
+mod families;
 mod generated;
 mod requests;
 mod surface;

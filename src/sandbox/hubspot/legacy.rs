@@ -132,7 +132,7 @@ impl Session<'_> {
                 let other = other.ok_or_else(Error::not_found)?;
                 let link = unlabelled(kind, far);
                 self.portal
-                    .associate((kind.name, id), (far.name, &other), link);
+                    .associate((kind.name, id), (far.name, &other), &link);
             }
         }
         Ok(())

@@ -96,10 +96,8 @@ impl Session<'_> {
     }
 
     fn legacy_links(&mut self, put: bool) -> Result<Answer, Error> {
-        let list = match self.body()? {
-            Value::Array(list) => list,
-            one => vec![one],
-        };
+        let body = self.body()?;
+        let list = body.as_array().cloned().unwrap_or_else(|| vec![body]);
         for one in list {
             let number = one.get("definitionId").and_then(Value::as_u64);
             let found = number.and_then(|number| Some((number, schema::association(number)?)));
@@ -212,7 +210,7 @@ impl Session<'_> {
         };
         for kind in kinds {
             self.portal
-                .associate((near.name, &from), (far.name, &to), kind);
+                .associate((near.name, &from), (far.name, &to), &kind);
         }
         Ok(())
     }

@@ -100,7 +100,7 @@ impl Session<'_> {
         for (other, other_id, number) in links {
             let link = ("HUBSPOT_DEFINED".to_owned(), number);
             self.portal
-                .associate((kind.name, &id), (other, &other_id), link);
+                .associate((kind.name, &id), (other, &other_id), &link);
         }
         Ok(id)
     }

@@ -144,9 +144,9 @@ impl Portal {
         &mut self,
         from: (&'static str, &str),
         to: (&'static str, &str),
-        kind: (String, u64),
+        kind: &(String, u64),
     ) {
-        self.link_as(from, to, &kind);
+        self.link_as(from, to, kind);
         self.store.note(from.0, from.1, EffectKind::Linked);
         self.store.note(to.0, to.1, EffectKind::Linked);
     }

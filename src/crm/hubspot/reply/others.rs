@@ -156,18 +156,15 @@ pub(super) fn legacy(
             own.or(engagement).and_then(text)
         });
         let new = row.and_then(|row| row.get("isNew")) == Some(&Value::Bool(true));
-        match mutation.operation {
+        let creates = mutation.operation == Operation::Create;
+        if creates && id.is_none() {
             // which record it made is not told
-            Operation::Create if id.is_none() => Outcome::of(OutcomeState::Unknown),
-            Operation::Create => Outcome {
-                new_id: id,
-                ..Outcome::of(OutcomeState::Done)
-            },
-            Operation::Upsert if new => Outcome {
-                new_id: id,
-                ..Outcome::of(OutcomeState::Done)
-            },
-            _ => Outcome::of(OutcomeState::Done),
+            return Outcome::of(OutcomeState::Unknown);
+        }
+        let made = creates || mutation.operation == Operation::Upsert && new;
+        Outcome {
+            new_id: id.filter(|_| made),
+            ..Outcome::of(OutcomeState::Done)
         }
     };
     mutations.iter().map(outcome).collect()

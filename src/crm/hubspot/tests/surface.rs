@@ -87,10 +87,12 @@ fn found(request: &Request) -> String {
         Class::Read => "read".to_owned(),
         Class::Auth => "auth".to_owned(),
         Class::Opaque(_) => "opaque".to_owned(),
-        Class::Write(Shape::HubSpot(shape)) => match &shape.call {
-            Call::Whole(row) => row.operation.word().to_owned(),
-            _ => "taken apart".to_owned(),
-        },
+        Class::Write(Shape::HubSpot(shape)) => {
+            if let Call::Whole(row) = &shape.call {
+                return row.operation.word().to_owned();
+            }
+            "taken apart".to_owned()
+        }
         Class::Write(other) => panic!("{other:?}"),
     }
 }
