@@ -25,7 +25,7 @@ use catalog::Catalog;
 use path::CanonicalPath;
 use quota::Quota;
 
-pub use inverse::{Inverse, WriteCall};
+pub use inverse::{Inverse, Linked, WriteCall};
 
 /// The head of a request in the one form that is judged and sent.
 #[derive(Clone, Copy, Debug)]

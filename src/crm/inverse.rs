@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::path::CanonicalPath;
 use super::{Crm, PriorFailure, ReadCall, hubspot, json, salesforce};
-use crate::mutation::{CrmKind, Operation, Undo, is_blank};
+use crate::mutation::{CrmKind, Mutation, Operation, Prior, Undo, is_blank};
 
 /// What one request of a revert does to records of one object: their ids, and what is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,21 @@ pub enum Inverse {
     Restore(Vec<(String, Map<String, Value>)>),
     /// Records that a write made are deleted.
     Remove(Vec<String>),
+}
+
+/// What a write did to a link between two records: to a revert it is a record of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Linked {
+    /// The two types.
+    pub object: String,
+    /// The two ids.
+    pub id: String,
+    /// The one field.
+    pub field: &'static str,
+    /// Its value before; null for no link.
+    pub then: Value,
+    /// Its value right after.
+    pub written: Value,
 }
 
 /// A write that we make ourselves.
@@ -52,11 +67,38 @@ impl Crm {
         }
     }
 
+    /// How many mutations the parser reads for one record out of such a request: a link has two ends.
+    #[must_use]
+    pub fn inverse_mutations(self, object: &str) -> usize {
+        match self.0 {
+            CrmKind::HubSpot if hubspot::inverse::link::is_link(object) => 2,
+            CrmKind::HubSpot | CrmKind::Salesforce => 1,
+        }
+    }
+
+    /// What was done to the link whose ends are two mutations in a row. `None`: they are no such ends.
+    ///
+    /// # Errors
+    /// Inside: why it cannot be taken back.
+    #[must_use]
+    pub fn linked(
+        self,
+        near: &Mutation,
+        far: &Mutation,
+        prior: &Prior,
+    ) -> Option<Result<Linked, &'static str>> {
+        match self.0 {
+            CrmKind::Salesforce => None,
+            CrmKind::HubSpot => hubspot::inverse::link::linked(near, far, prior),
+        }
+    }
+
     /// How many records one such request holds, in the API version of the write at `like`.
     #[must_use]
     pub fn inverse_most(self, like: &CanonicalPath, object: &str) -> usize {
         match self.0 {
             CrmKind::Salesforce => salesforce::inverse::most(like, object),
+            CrmKind::HubSpot if hubspot::inverse::link::is_link(object) => 1,
             CrmKind::HubSpot => hubspot::inverse::MOST,
         }
     }
@@ -202,7 +244,7 @@ impl Crm {
             (Operation::Send, _) => "what was sent cannot be called back",
             (Operation::Export, _) => "what was handed out cannot be called back",
             (Operation::Associate | Operation::Dissociate, _) => {
-                "a link by itself is not taken back yet"
+                "who came or went is not told well enough to take it back"
             }
             (Operation::Restore, _) => "a restore is not taken back yet: delete the record",
             (Operation::Import | Operation::Invoke, _) => "what it changed is not known",

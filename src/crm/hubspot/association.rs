@@ -342,7 +342,7 @@ fn legacy(many: bool, operation: Operation, document: &Value) -> Result<Vec<Muta
         let of = |name| id(part.required(name)?, &part.place(name));
         let (from, to) = (of("fromObjectId")?, of("toObjectId")?);
         let types = number.map(|number| format!("HUBSPOT_DEFINED {number}"));
-        let row = many.then(|| part.at.clone());
+        let row = Some(part.at.clone());
         links.add((near.name, from), (far.name, to), types, operation, row)?;
     }
     Ok(links.mutations)

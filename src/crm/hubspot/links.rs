@@ -174,6 +174,17 @@ pub(super) fn far_end(from: &str, type_id: u64) -> Option<&'static ObjectType> {
     types::resolve(end)
 }
 
+/// The type of the link from one type to another that has no label.
+pub(super) fn unlabelled(from: &str, to: &str) -> Option<u64> {
+    let (from, to) = (types::resolve(from)?, types::resolve(to)?);
+    let (_, ends) = LINKS.iter().find(|(start, _)| is(start, from))?;
+    ends.split(',').find_map(|end| {
+        let mut words = end.split_whitespace();
+        let found = words.next().is_some_and(|name| is(name, to));
+        words.next().filter(|_| found)?.parse().ok()
+    })
+}
+
 /// Both ends of a HubSpot-defined association type, which no two pairs share: the type it starts at
 /// and the one it leads to.
 pub(super) fn ends(type_id: u64) -> Option<(&'static ObjectType, &'static ObjectType)> {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::failed;
 use crate::crm::hubspot::association::TYPES;
+use crate::crm::hubspot::inverse::link;
 use crate::crm::hubspot::list::LISTS;
 use crate::crm::hubspot::types;
 use crate::crm::{PriorFailure, ReadCall};
@@ -51,15 +52,14 @@ pub(super) fn reads(mutations: &[Mutation], date: Option<&str>) -> Vec<ReadCall>
         }
     }
     let mut calls = Vec::new();
+    for (place, mutation) in mutations.iter().enumerate() {
+        calls.extend(alone(mutation, place, date));
+    }
     for ((near, far), records) in groups {
         let (Some(near), Some(far)) = (types::on_paths(near), types::on_paths(far)) else {
             continue;
         };
-        let version = date.unwrap_or("v4");
-        let target = match date {
-            Some(_) => format!("/crm/associations/{version}/{near}/{far}/batch/read"),
-            None => format!("/crm/{version}/associations/{near}/{far}/batch/read"),
-        };
+        let target = target(near, far, date);
         let records: Vec<_> = records.into_iter().collect();
         calls.extend(records.chunks(MAX_INPUTS).map(|records| {
             let inputs: Vec<Value> = records.iter().map(|(id, _)| json!({ "id": id })).collect();
@@ -75,6 +75,26 @@ pub(super) fn reads(mutations: &[Mutation], date: Option<&str>) -> Vec<ReadCall>
         }));
     }
     calls
+}
+
+fn target(near: &str, far: &str, date: Option<&str>) -> String {
+    match date {
+        Some(date) => format!("/crm/associations/{date}/{near}/{far}/batch/read"),
+        None => format!("/crm/v4/associations/{near}/{far}/batch/read"),
+    }
+}
+
+/// The read of a link that a revert looks at as a record.
+fn alone(mutation: &Mutation, place: usize, date: Option<&str>) -> Option<ReadCall> {
+    let ([near, far], [from, _]) = link::ends(&mutation.object, id(mutation)?)?;
+    Some(ReadCall {
+        method: Method::POST,
+        target: target(near, far, date),
+        body: Some(Bytes::from(
+            json!({ "inputs": [{ "id": from }] }).to_string(),
+        )),
+        covers: vec![place],
+    })
 }
 
 /// The reads of the lists that a change set names; `legacy` is the contacts API, whose lists have ids of
@@ -127,6 +147,14 @@ pub(super) fn of_links(
 ) -> Result<Vec<(usize, Prior)>, PriorFailure> {
     let links = Links::of(answer)?;
     let mut priors = Vec::new();
+    if let [place] = call.covers.as_slice() {
+        let whole = mutations.get(*place).and_then(id);
+        let Some((whole, (from, to))) = whole.and_then(|id| Some((id, id.split_once('/')?))) else {
+            return Err(failed("a read of links covers something else"));
+        };
+        let types = links.between(from, to)?;
+        return Ok(vec![(*place, found(whole, types.as_deref()))]);
+    }
     for places in call.covers.chunks(2) {
         let ends = places.iter().filter_map(|place| mutations.get(*place));
         let ids: Vec<&str> = ends.filter_map(id).collect();
@@ -135,16 +163,19 @@ pub(super) fn of_links(
         };
         let types = links.between(from, to)?;
         for (place, id) in [(near, from), (far, to)] {
-            let value = types.clone().map_or(Value::Null, Value::from);
-            let prior = Prior::Found {
-                id: (*id).to_owned(),
-                fields: Map::from_iter([(TYPES.to_owned(), value)]),
-                stamp: None,
-            };
-            priors.push((*place, prior));
+            priors.push((*place, found(id, types.as_deref())));
         }
     }
     Ok(priors)
+}
+
+fn found(id: &str, types: Option<&str>) -> Prior {
+    let value = types.map_or(Value::Null, Value::from);
+    Prior::Found {
+        id: id.to_owned(),
+        fields: Map::from_iter([(TYPES.to_owned(), value)]),
+        stamp: None,
+    }
 }
 
 /// A record's links: the far ids, each with the types; and whether there are more.

@@ -151,7 +151,7 @@ pub(super) fn legacy_links(dice: &mut Dice) -> Meant {
             "category": "HUBSPOT_DEFINED", "definitionId": number}),
         );
         let types = format!("HUBSPOT_DEFINED {number}");
-        let row = many.then(|| format!("associations[{place}]"));
+        let row = Some(format!("associations[{place}]"));
         let ends = (from.as_str(), to.as_str());
         mutations.extend(link(
             (near, far),
