@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::path::CanonicalPath;
 use super::{Crm, PriorFailure, ReadCall, hubspot, json, salesforce};
-use crate::mutation::{CrmKind, Mutation, Operation, Prior, Undo, is_blank};
+use crate::mutation::{CrmKind, Mutation, Operation, Outcome, Prior, Undo, is_blank};
 
 /// What one request of a revert does to records of one object: their ids, and what is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Linked {
     pub then: Value,
     /// Its value right after.
     pub written: Value,
+    /// How many mutations in a row tell it: a link has two ends.
+    pub mutations: usize,
 }
 
 /// A write that we make ourselves.
@@ -71,25 +73,29 @@ impl Crm {
     #[must_use]
     pub fn inverse_mutations(self, object: &str) -> usize {
         match self.0 {
-            CrmKind::HubSpot if hubspot::inverse::link::is_link(object) => 2,
-            CrmKind::HubSpot | CrmKind::Salesforce => 1,
+            CrmKind::HubSpot => hubspot::inverse::mutations(object),
+            CrmKind::Salesforce => 1,
         }
     }
 
-    /// What was done to the link whose ends are two mutations in a row. `None`: they are no such ends.
+    /// What was done to the link whose ends a mutation and the next one are, or to the member of a list
+    /// that a mutation names. `None`: it is neither.
     ///
     /// # Errors
     /// Inside: why it cannot be taken back.
     #[must_use]
     pub fn linked(
         self,
-        near: &Mutation,
-        far: &Mutation,
+        mutation: &Mutation,
+        next: Option<&Mutation>,
         prior: &Prior,
+        outcome: &Outcome,
     ) -> Option<Result<Linked, &'static str>> {
         match self.0 {
             CrmKind::Salesforce => None,
-            CrmKind::HubSpot => hubspot::inverse::link::linked(near, far, prior),
+            CrmKind::HubSpot => next
+                .and_then(|far| hubspot::inverse::link::linked(mutation, far, prior))
+                .or_else(|| hubspot::inverse::member::moved(mutation, prior, outcome)),
         }
     }
 

@@ -173,9 +173,12 @@ impl Sorted {
                 (Operation::Associate, None) => {}
                 _ => made = None,
             }
-            let far = changes.get(number + 1);
-            let linked = far.and_then(|far| crm.linked(mutation, &far.mutation, &change.prior));
-            told = linked.is_some();
+            let next = changes.get(number + 1).map(|next| &next.mutation);
+            let linked = crm.linked(mutation, next, &change.prior, &change.outcome);
+            told = linked.as_ref().is_some_and(|linked| {
+                let mutations = linked.as_ref().map(|linked| linked.mutations);
+                mutations.unwrap_or(1) > 1
+            });
             let did = match linked {
                 Some(linked) => linked.map(of_link),
                 None => did(change, crm).map(|(id, stamp, did)| {

@@ -2,6 +2,7 @@
 //! `batch/archive`. A blank is written as empty text (HubSpot's page "Using object APIs").
 
 pub(in crate::crm) mod link;
+pub(in crate::crm) mod member;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -49,6 +50,7 @@ pub(in crate::crm) fn call(
 ) -> Result<WriteCall, String> {
     if let (true, Inverse::Restore(links)) = (link::is_link(object), inverse) {
         return match links.as_slice() {
+            [(id, fields)] if member::is_member(object) => member::call(object, id, fields),
             [(id, fields)] => link::call(like, object, id, fields),
             _ => Err("links are taken back one by one".to_owned()),
         };
@@ -93,6 +95,12 @@ pub(in crate::crm) fn call(
 fn json_headers() -> HeaderMap {
     let json = HeaderValue::from_static("application/json");
     HeaderMap::from_iter([(CONTENT_TYPE, json)])
+}
+
+/// How many mutations one record of such a request is.
+pub(in crate::crm) fn mutations(object: &str) -> usize {
+    let link = link::is_link(object) && !member::is_member(object);
+    1 + usize::from(link)
 }
 
 /// With a trace id of its own each input stands or falls by itself; the record's id serves, so that an

@@ -211,7 +211,7 @@ pub(in crate::crm) fn found(
 ) -> Result<Vec<(usize, Prior)>, PriorFailure> {
     let answer = answered(status, body)?;
     if call.target.contains("/lists/") {
-        return links::of_list(&answer, call);
+        return links::of_list(&answer, call, mutations);
     }
     if call.target.contains("/associations/") {
         return links::of_links(&answer, call, mutations);

@@ -23,6 +23,9 @@ impl Session<'_> {
     ) -> Option<Result<Answer, Error>> {
         let answer = match (method, path) {
             ("POST", ["crm" | "contacts", "lists"]) => self.make_list(),
+            ("GET", ["crm", "lists", "records", kind, id, "memberships"]) => {
+                self.lists_of(kind, id)
+            }
             ("GET", ["crm" | "contacts", "lists", id]) => self.list_with(id),
             ("DELETE", ["crm" | "contacts", "lists", id]) => self.delete_list(id),
             ("PUT", ["crm", "lists", id, "restore"]) => self.restore_list(id),
@@ -60,6 +63,18 @@ impl Session<'_> {
         fields.insert("listId".to_owned(), json!(id));
         fields.insert("size".to_owned(), json!(self.portal.members(id).len()));
         Ok(Answer::json(200, json!({ "list": fields })))
+    }
+
+    /// The lists that a record is on.
+    fn lists_of(&self, kind: &str, id: &str) -> Result<Answer, Error> {
+        let id = self.resolve(super::kind(kind)?, id, None)?;
+        let id = id.ok_or_else(Error::not_found)?;
+        let lists = self.portal.store.ids(LISTS);
+        let on = lists
+            .iter()
+            .filter(|list| self.portal.members(list).contains(&id.as_str()));
+        let results: Vec<Value> = on.map(|list| json!({ "listId": list })).collect();
+        Ok(Answer::json(200, json!({ "results": results })))
     }
 
     fn delete_list(&mut self, id: &str) -> Result<Answer, Error> {

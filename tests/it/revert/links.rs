@@ -3,7 +3,8 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use writegate::sandbox::seed::{HS_ACME, HS_HANK, HS_WILE};
+use writegate::mutation::CrmKind;
+use writegate::sandbox::seed::{HS_ACME, HS_HANK, HS_PEPPER, HS_WILE};
 
 use super::{Desk, entry, lines, sums};
 use crate::support::client::Client;
@@ -125,5 +126,39 @@ async fn a_link_that_others_changed_since_stays() {
     assert_eq!(sums(&report), (0, 1, 0), "{report}");
     assert_eq!(lines(&report)[0].why, json!("changed since"));
     assert_eq!(types(&desk, HS_WILE).await, [1, 279]);
+    desk.house.finish().await;
+}
+
+/// Who is on a list.
+fn members(desk: &Desk, list: &str) -> Value {
+    desk.field(CrmKind::HubSpot, "lists", list, "members")
+}
+
+#[tokio::test]
+async fn who_came_on_a_list_leaves_it_and_who_left_comes_back() {
+    let desk = Desk::open().await;
+    let agent = desk.house.hubspot_agent();
+    let new = json!({ "name": "A", "objectTypeId": "0-1", "processingType": "MANUAL" });
+    let list = agent.post("/crm/v3/lists", &new).await.json()["list"]["listId"].clone();
+    let list = list.as_str().unwrap();
+    let put = async |verb: &str, body: Value| {
+        let target = format!("/crm/v3/lists/{list}/memberships/{verb}");
+        entry(&agent.send(Method::PUT, &target, Some(&body)).await)
+    };
+    put("add", json!([HS_WILE, HS_PEPPER])).await;
+    // one of them was on it before, so only the other one leaves it again
+    let both = json!({ "recordIdsToAdd": [HS_WILE, HS_HANK], "recordIdsToRemove": [HS_PEPPER] });
+    let written = put("add-and-remove", both).await;
+    assert_eq!(members(&desk, list), json!([HS_WILE, HS_HANK]));
+    let report = desk.undo(std::slice::from_ref(&written)).await;
+    let already = lines(&report)
+        .iter()
+        .filter(|line| line.action == "already")
+        .count();
+    assert_eq!((sums(&report), already), ((2, 0, 0), 1), "{report}");
+    assert_eq!(members(&desk, list), json!([HS_WILE, HS_PEPPER]));
+    // once more there is nothing left to do
+    let report = desk.undo(&[written]).await;
+    assert_eq!(sums(&report), (0, 0, 0), "{report}");
     desk.house.finish().await;
 }

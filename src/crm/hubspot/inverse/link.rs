@@ -37,6 +37,7 @@ pub(in crate::crm) fn linked(
         field: TYPES,
         then,
         written,
+        mutations: 2,
     }))
 }
 
@@ -97,7 +98,7 @@ fn numbered(types: &str) -> bool {
     types.split(", ").all(number)
 }
 
-/// Whether an object is a link of two types.
+/// Whether an object is a link of two types, or a list's membership.
 pub(in crate::crm) fn is_link(object: &str) -> bool {
     object.contains('/')
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::failed;
 use crate::crm::hubspot::association::TYPES;
-use crate::crm::hubspot::inverse::link;
+use crate::crm::hubspot::inverse::{link, member};
 use crate::crm::hubspot::list::LISTS;
 use crate::crm::hubspot::types;
 use crate::crm::{PriorFailure, ReadCall};
@@ -86,6 +86,14 @@ fn target(near: &str, far: &str, date: Option<&str>) -> String {
 
 /// The read of a link that a revert looks at as a record.
 fn alone(mutation: &Mutation, place: usize, date: Option<&str>) -> Option<ReadCall> {
+    if let Some((kind, _, who)) = member::parts(&mutation.object, id(mutation)?) {
+        return Some(ReadCall {
+            method: Method::GET,
+            target: format!("/crm/v3/lists/records/{kind}/{who}/memberships"),
+            body: None,
+            covers: vec![place],
+        });
+    }
     let ([near, far], [from, _]) = link::ends(&mutation.object, id(mutation)?)?;
     Some(ReadCall {
         method: Method::POST,
@@ -123,7 +131,16 @@ pub(super) fn lists(mutations: &[Mutation], legacy: bool) -> Vec<ReadCall> {
 pub(super) fn of_list(
     answer: &Value,
     call: &ReadCall,
+    mutations: &[Mutation],
 ) -> Result<Vec<(usize, Prior)>, PriorFailure> {
+    if let (true, [place]) = (
+        call.target.ends_with("/memberships"),
+        call.covers.as_slice(),
+    ) {
+        let prior = mutations.get(*place).and_then(|own| member_of(own, answer));
+        let prior = prior.ok_or_else(|| failed("the answer tells no memberships"))?;
+        return Ok(vec![(*place, prior)]);
+    }
     let list = answer.get("list").unwrap_or(answer);
     let id = list.get("listId").and_then(text);
     let (Some(id), Value::Object(fields)) = (id, list) else {
@@ -137,6 +154,20 @@ pub(super) fn of_list(
     };
     let places = call.covers.iter();
     Ok(places.map(|place| (*place, prior.clone())).collect())
+}
+
+/// Whether a record is on a list, by the lists that it is on.
+fn member_of(mutation: &Mutation, answer: &Value) -> Option<Prior> {
+    let whole = id(mutation)?;
+    let (_, list, _) = member::parts(&mutation.object, whole)?;
+    let mut lists = answer.get("results")?.as_array()?.iter();
+    let on = lists.any(|one| one.get("listId").and_then(text).as_deref() == Some(list));
+    let fields = Map::from_iter([(member::MEMBER.to_owned(), Value::Bool(on))]);
+    Some(Prior::Found {
+        id: whole.to_owned(),
+        fields,
+        stamp: None,
+    })
 }
 
 /// The prior of each end that a read of links covers: the types that link the two now; blank for none.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::failed;
 use crate::crm::hubspot::association::Call as Link;
+use crate::crm::hubspot::inverse::member::UNCHANGED;
 use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, RecordKey};
 
 fn all(mutations: &[Mutation], state: OutcomeState) -> Vec<Outcome> {
@@ -90,6 +91,18 @@ fn ids_of(error: &Value) -> HashSet<String> {
         .collect()
 }
 
+/// Members of an answer that name who came and who left.
+const ADDED: [&str; 3] = ["recordIdsAdded", "recordsIdsAdded", "updated"];
+const REMOVED: [&str; 3] = ["recordIdsRemoved", "recordsIdsRemoved", "updated"];
+
+/// Who came or left, where the answer tells it.
+fn moved(answer: &Value, names: &[&str]) -> Option<HashSet<String>> {
+    let list = names
+        .iter()
+        .find_map(|name| answer.get(*name)?.as_array())?;
+    Some(list.iter().filter_map(text).collect())
+}
+
 /// Who is not there came not on the list and left it not. A list that was made has an id.
 pub(super) fn lists(
     mutations: &[Mutation],
@@ -118,7 +131,16 @@ pub(super) fn lists(
         if state == OutcomeState::Done && who.is_some_and(|who| missing.contains(who)) {
             return failed(None);
         }
+        let moved = match mutation.operation {
+            Operation::Associate => answer.and_then(|answer| moved(answer, &ADDED)),
+            Operation::Dissociate => answer.and_then(|answer| moved(answer, &REMOVED)),
+            _ => None,
+        };
+        // who is named by an address is answered by id
+        let by_id = matches!(mutation.others.first(), Some(RecordKey::Id { .. }));
+        let stayed = who.is_some_and(|who| moved.is_some_and(|moved| !moved.contains(who)));
         Outcome {
+            code: (by_id && stayed).then(|| UNCHANGED.to_owned()),
             new_id: made
                 .clone()
                 .filter(|_| mutation.operation == Operation::Create),

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Request, study};
-use crate::crm::hubspot::Call;
+use crate::crm::family::Treatment;
+use crate::crm::hubspot::{Call, unparsed};
 use crate::crm::{Class, Shape};
+use crate::mutation::Operation;
 
 /// Where we and the table differ, by the first words of the path without its version (`*` is one
 /// segment), and why. Each is on the strict side: no read of ours changes anything.
@@ -171,6 +173,62 @@ fn every_operation_is_what_the_table_says() {
     let rows: usize = differ.values().map(Vec::len).sum();
     assert_eq!(agreeing + rows, routable);
     assert!(agreeing * 100 >= routable * 97, "{agreeing} of {routable}");
+}
+
+/// What `coverage` lists as refused is refused, and what is refused is listed or unheard of.
+#[test]
+fn each_family_that_is_said_to_be_refused_has_an_operation_that_is() {
+    let Some(table) = study("WRITEGATE_SHARED", "shared", "crm/hubspot-surface.tsv") else {
+        return;
+    };
+    let mut refused = BTreeSet::new();
+    for line in table.lines().skip(1) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [method, template, ..] = columns.as_slice() else {
+            panic!("{line}")
+        };
+        if !template.starts_with('/') {
+            continue;
+        }
+        let path = filled(template, "101");
+        if let Class::Opaque(opaque) = Request::new(method, &path, "").class() {
+            refused.insert((words(&path), opaque.reason));
+        }
+    }
+    let unlisted = |(_, why): &&(String, String)| why.starts_with("its path is not known");
+    let unlisted: Vec<&String> = refused
+        .iter()
+        .filter(unlisted)
+        .map(|(words, _)| words)
+        .collect();
+    assert!(unlisted.is_empty(), "in no family: {unlisted:#?}");
+    let of_family = |(family, reason): &&(&str, &str)| {
+        refused.iter().any(|(words, why)| {
+            let parts: Vec<&str> = words.split('/').collect();
+            why == reason && unparsed::starts_with(&parts, family)
+        })
+    };
+    let empty = unparsed::FAMILIES
+        .iter()
+        .filter(|family| !of_family(family));
+    let empty: Vec<&str> = empty.map(|(family, _)| *family).collect();
+    assert!(empty.is_empty(), "nothing of these is refused: {empty:#?}");
+}
+
+/// A family has one name, and what is judged as a whole has its operation.
+#[test]
+fn families_are_listed_once_for_each_operation() {
+    let mut seen = BTreeSet::new();
+    for family in crate::crm::hubspot::families() {
+        assert_eq!(
+            family.operation.is_some(),
+            family.treatment == Treatment::Whole
+        );
+        let operation = family.operation.map_or("", Operation::word);
+        let refused = family.treatment == Treatment::Refused;
+        assert!(seen.insert((family.name, operation, refused)), "{family:?}");
+        assert!(!family.note.is_empty());
+    }
 }
 
 fn starts_with(words: &[&str], shape: &str) -> bool {
