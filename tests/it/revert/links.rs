@@ -96,7 +96,10 @@ async fn a_type_that_is_told_by_its_name_alone_is_not_taken_back() {
     let named = format!("{}/contact_to_company", pair(HS_WILE).replace("v4", "v3"));
     let reply = agent.delete(&named).await;
     let report = desk.undo(&[entry(&reply)]).await;
-    assert_eq!(sums(&report), (0, 0, 1), "{report}");
+    // one line for each end
+    assert_eq!(sums(&report), (0, 0, 2), "{report}");
+    let why = &lines(&report)[0].why;
+    assert_eq!(*why, json!("the type of the link is told by its name only"));
     desk.house.finish().await;
 }
 
