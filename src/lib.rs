@@ -19,6 +19,7 @@
 //! | to… | open |
 //! |---|---|
 //! | support another endpoint | `crm/<name>/route.rs`, then the parser beside it |
+//! | name the operation of a family | `crm/<name>/families…`, from which `coverage` is made too |
 //! | add a condition to rules | `policy/`, the only place that knows JSONPath |
 //! | change who may decide a hold | `hold/people.rs`; what counts as drift: `hold/drift.rs` |
 //! | change what a caller is told | `proxy/words.rs` (words), `crm/<name>/reply.rs` (envelope) |

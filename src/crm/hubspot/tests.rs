@@ -1,5 +1,6 @@
 //! Which request is what, and what a write would change.
 
+mod beside;
 mod corpora;
 mod families;
 mod generated;

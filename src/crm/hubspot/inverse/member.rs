@@ -30,11 +30,10 @@ pub(in crate::crm) fn moved(
     ) else {
         return None;
     };
-    let came = match mutation.operation {
-        Operation::Associate => true,
-        Operation::Dissociate => false,
-        _ => return None,
-    };
+    let came = mutation.operation == Operation::Associate;
+    if !came && mutation.operation != Operation::Dissociate {
+        return None;
+    }
     let kind = match prior {
         Prior::Found { fields, .. } => field(fields, "objectTypeId").and_then(Value::as_str),
         Prior::Absent | Prior::Unknown => None,

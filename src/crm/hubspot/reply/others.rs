@@ -131,11 +131,9 @@ pub(super) fn lists(
         if state == OutcomeState::Done && who.is_some_and(|who| missing.contains(who)) {
             return failed(None);
         }
-        let moved = match mutation.operation {
-            Operation::Associate => answer.and_then(|answer| moved(answer, &ADDED)),
-            Operation::Dissociate => answer.and_then(|answer| moved(answer, &REMOVED)),
-            _ => None,
-        };
+        let came = mutation.operation == Operation::Associate;
+        let names = if came { &ADDED } else { &REMOVED };
+        let moved = answer.and_then(|answer| moved(answer, names));
         // who is named by an address is answered by id
         let by_id = matches!(mutation.others.first(), Some(RecordKey::Id { .. }));
         let stayed = who.is_some_and(|who| moved.is_some_and(|moved| !moved.contains(who)));
