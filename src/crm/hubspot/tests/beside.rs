@@ -134,7 +134,7 @@ fn what_the_body_does_not_tell_is_unclear() {
         (
             "POST",
             "/submissions/v3/integration/submit/1/2",
-            json!({"fields": [{"objectTypeId": "0-2", "name": "name", "value": "x"}]}),
+            json!({"fields": [{"name": "email", "value": "a@b.c"}, {"objectTypeId": "0-2", "name": "name", "value": "x"}]}),
         ),
         (
             "POST",
