@@ -7,6 +7,7 @@ use crate::mutation::ChangeSet;
 
 /// What an older encoding or a list can say twice, or in a way that nobody knows, is refused.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_has_two_readings_beside_the_objects_api_is_refused() {
     let kind = json!({"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279});
     let link = json!({"from": {"id": 1}, "to": {"id": 2}, "types": [kind]});

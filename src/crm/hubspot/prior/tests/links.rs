@@ -36,7 +36,7 @@ fn one_read_brings_the_links_of_all_records() {
     assert_eq!(body(&call), json!({"inputs": [{"id": "1"}, {"id": "2"}]}));
     assert_eq!(call.covers, [0, 1, 4, 5, 2, 3]);
     let dated = "/crm/associations/2026-03/contacts/companies/batch/archive";
-    let dated = Request::new("POST", dated, request.body.clone());
+    let dated = Request::new("POST", dated, request.body);
     let [call] = reads(&dated, &[]).try_into().unwrap();
     assert_eq!(call.target, "/crm/associations/2026-03/0-1/0-2/batch/read");
     // links inside creates take nothing from anybody
