@@ -27,7 +27,7 @@ use dialect::Dialect;
 use path::CanonicalPath;
 use quota::Quota;
 
-pub use inverse::{Inverse, WriteCall};
+pub use inverse::{Inverse, Linked, WriteCall};
 
 /// The head of a request in the one form that is judged and sent.
 #[derive(Clone, Copy, Debug)]
@@ -177,6 +177,15 @@ impl Crm {
         match self.0 {
             CrmKind::Salesforce => salesforce::families(),
             CrmKind::HubSpot => hubspot::families(),
+        }
+    }
+
+    /// The read without which a write names something that is not known, where it was not made lately.
+    #[must_use]
+    pub fn missing(self, shape: &Shape, catalog: &Catalog, now: Timestamp) -> Option<ReadCall> {
+        match shape {
+            Shape::HubSpot(shape) => hubspot::missing(shape, catalog, now),
+            Shape::Salesforce(_) | Shape::TwoReadings(_) => None,
         }
     }
 

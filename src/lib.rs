@@ -18,7 +18,7 @@
 //!
 //! | to… | open |
 //! |---|---|
-//! | support another endpoint | `crm/<name>/families.rs` (what a path can do), then the parser beside it |
+//! | support another endpoint | `crm/<name>/families…` (what a path can do; `coverage` is made from it too), then the parser beside it |
 //! | add a condition to rules | `policy/`, the only place that knows JSONPath |
 //! | change who may decide a hold | `hold/people.rs`; what counts as drift: `hold/drift.rs` |
 //! | change what a caller is told | `proxy/words.rs` (words), `crm/<name>/reply.rs` (envelope) |

@@ -309,11 +309,7 @@ impl Write {
         incoming: Incoming,
     ) -> Result<(Bytes, ChangeSet), Refusal> {
         let bytes = self.collect(incoming).await?;
-        let state = self.state()?;
-        let changes = state
-            .crm
-            .parse(shape, &self.head(), &bytes, &state.catalog)
-            .map_err(Refusal::malformed)?;
+        let changes = self.parsed(shape, &bytes).await?;
         Ok((bytes, changes))
     }
 
@@ -375,7 +371,7 @@ impl Write {
             route: self.route(),
             mode: self.state().map_or("", |state| state.route.mode.word()),
             method: self.parts.method.as_str(),
-            path: self.recorded_path(changes),
+            path: self.recorded_path(),
             query: self.recorded_query(changes),
             acting: &self.acting,
             changes,
@@ -388,11 +384,10 @@ impl Write {
     }
 
     /// The path as the entry keeps it: in full, but for a secret that can stand in one.
-    fn recorded_path(&self, changes: Option<&ChangeSet>) -> Cow<'_, str> {
-        if !understood(changes) && self.path.may_hold_secret() {
-            Cow::Owned(self.path.outline())
-        } else {
-            Cow::Borrowed(self.path.as_str())
+    fn recorded_path(&self) -> Cow<'_, str> {
+        match self.path.may_hold_secret() {
+            true => Cow::Owned(self.path.outline()),
+            false => Cow::Borrowed(self.path.as_str()),
         }
     }
 
@@ -400,10 +395,9 @@ impl Write {
     /// value can be a secret.
     fn recorded_query(&self, changes: Option<&ChangeSet>) -> Option<Cow<'_, str>> {
         let query = self.parts.uri.query()?;
-        Some(if understood(changes) {
-            Cow::Borrowed(query)
-        } else {
-            Cow::Owned(query_names(query))
+        Some(match understood(changes) && !self.path.may_hold_secret() {
+            true => Cow::Borrowed(query),
+            false => Cow::Owned(query_names(query)),
         })
     }
 }

@@ -25,6 +25,8 @@ mod hang_up;
 mod hidden_fields;
 mod holds;
 mod honest_outcomes;
+mod hubspot_types;
+mod hubspot_vectors;
 mod in_doubt;
 mod journal_first;
 mod judged_is_sent;

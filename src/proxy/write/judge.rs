@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{Write, passes};
 use crate::clock::EntryId;
-use crate::crm::Wanted;
+use crate::crm::{Shape, Wanted};
 use crate::doubt;
 use crate::error::Refusal;
 use crate::gate;
@@ -219,6 +219,42 @@ impl Write {
         locks
     }
 
+    /// Takes the body apart; what it names and nobody knows yet is looked up first.
+    pub(super) async fn parsed(&self, shape: &Shape, bytes: &[u8]) -> Result<ChangeSet, Refusal> {
+        self.learn_missing(shape).await;
+        let state = self.state()?;
+        let parsed = state.crm.parse(shape, &self.head(), bytes, &state.catalog);
+        parsed.map_err(Refusal::malformed)
+    }
+
+    /// Reads with the write's own credential what it names and the catalog lacks; what cannot be read
+    /// stays unknown, and the write with it.
+    async fn learn_missing(&self, shape: &Shape) {
+        let Ok(state) = self.state() else { return };
+        let call = state.crm.missing(shape, &state.catalog, self.now);
+        let (Some(call), Some(upstream)) = (call, self.worker.upstreams.get(self.place)) else {
+            return;
+        };
+        let mut headers = http::HeaderMap::new();
+        if self.caller.credential.put(&mut headers).is_err() {
+            return;
+        }
+        let taking = Taking {
+            crm: state.crm,
+            catalog: &state.catalog,
+            upstream,
+            head: &self.head(),
+            headers: &headers,
+            mutations: &[],
+            now: self.now,
+        };
+        let began = Instant::now();
+        if snapshot::learn(&taking, &call).await.is_err() {
+            tracing::warn!(entry = %self.entry, "the account's object types could not be read");
+        }
+        self.watch.away(began.elapsed());
+    }
+
     /// Reads prior values with the write's own credential.
     pub(super) async fn snapshot(
         &self,
@@ -295,7 +331,7 @@ fn one_record_twice(snapshot: &Snapshot, changes: &ChangeSet) -> Option<Refusal>
         let Prior::Found { id, .. } = snapshot.prior(place) else {
             continue;
         };
-        if mutation.operation == Operation::Associate {
+        if [Operation::Associate, Operation::Dissociate].contains(&mutation.operation) {
             continue;
         }
         let record = (mutation.object.to_ascii_lowercase(), id.as_str());

@@ -53,7 +53,7 @@ impl Write {
     pub(super) async fn park(&self, mut parking: Parking) -> Result<Response<Body>, Box<Refused>> {
         let app = &self.worker.app;
         let (changes, verdict) = (&parking.changes, &parking.verdict);
-        if let Some(refusal) = self.not_for_people(parking.opaque) {
+        if let Some(refusal) = self.not_for_people() {
             return Err(self.give_back(refusal, changes, verdict).await);
         }
         if !understood(Some(changes)) && !parking.opaque {
@@ -270,11 +270,13 @@ impl Write {
     }
 
     /// Why a write that people would decide cannot be shown to any.
-    fn not_for_people(&self, opaque: bool) -> Option<Refusal> {
+    fn not_for_people(&self) -> Option<Refusal> {
         if !people::anybody_decides(&self.worker.app.config, &self.actor) {
             return Some(holds::nobody_decides(&self.entry));
         }
-        (opaque && self.path.may_hold_secret()).then(|| holds::not_kept(&self.entry))
+        self.path
+            .may_hold_secret()
+            .then(|| holds::not_kept(&self.entry))
     }
 
     /// The CRM that the write is meant for.

@@ -143,9 +143,10 @@ async fn run(
 ) -> Result<(), Stop> {
     let app = &worker.app;
     let contents = Contents::load(&**app.journal.ledger(), &hold.entry).await?;
-    let again = contents
-        .ok_or_else(|| "its values were erased from the ledger".to_owned())
-        .and_then(|contents| Again::of(worker, hold, contents, credential));
+    let again = match contents {
+        Some(contents) => Again::of(worker, hold, contents, credential).await,
+        None => Err("its values were erased from the ledger".to_owned()),
+    };
     let release = match again {
         Ok(again) => Release { slot, hold, again },
         Err(why) => {

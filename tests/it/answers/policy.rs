@@ -327,7 +327,7 @@ fn not_understood() -> Vec<Case> {
         )
     };
     let graph = "POST /services/data/v60.0/composite/unheard-of";
-    let import = "POST /crm/v3/imports";
+    let event = "POST /crm/v3/timeline/events";
     vec![
         Case::of(
             CrmKind::Salesforce,
@@ -341,11 +341,11 @@ fn not_understood() -> Vec<Case> {
         ),
         Case::of(
             CrmKind::HubSpot,
-            import,
+            event,
             json!({ "name": "x" }),
             says(
-                import,
-                "the rows of an import are in a file; use the batch endpoints, 100 records a call",
+                event,
+                "timeline events can write properties that they do not name",
             ),
         ),
     ]

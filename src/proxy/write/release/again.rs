@@ -30,7 +30,7 @@ impl Again {
     ///
     /// # Errors
     /// Why it is not what was approved any more; for people.
-    pub(super) fn of(
+    pub(super) async fn of(
         worker: &Arc<Worker>,
         hold: &Hold,
         contents: Contents,
@@ -46,7 +46,7 @@ impl Again {
                 (None, ChangeSet::Opaque(Opaque::unknown(reason.clone())))
             }
             None => {
-                let (shape, changes) = taken_apart(&write, &bytes)?;
+                let (shape, changes) = taken_apart(&write, &bytes).await?;
                 write.acts_in(Some(&shape), &bytes);
                 (Some(shape), changes)
             }
@@ -101,20 +101,17 @@ fn shown(hold: &Hold, contents: &Contents, bytes: &[u8]) -> String {
     shown.digest()
 }
 
-fn taken_apart(write: &Write, bytes: &[u8]) -> Result<(Shape, ChangeSet), String> {
+async fn taken_apart(write: &Write, bytes: &[u8]) -> Result<(Shape, ChangeSet), String> {
     let state = write.state().map_err(|refusal| refusal.message)?;
     let Class::Write(shape) = state.crm.classify(&write.head()) else {
         return Err("this version of Writegate does not read the request as a write".into());
     };
-    let parsed = state
-        .crm
-        .parse(&shape, &write.head(), bytes, &state.catalog);
-    match parsed {
+    match write.parsed(&shape, bytes).await {
         Ok(changes) if changes.is_read() => {
             Err("this version of Writegate does not read the request as a write".into())
         }
         Ok(changes) => Ok((shape, changes)),
-        Err(malformed) => Err(malformed.to_string()),
+        Err(refusal) => Err(refusal.message),
     }
 }
 
