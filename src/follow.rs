@@ -100,7 +100,8 @@ impl App {
     }
 }
 
-/// Takes over one row of another writer. A row may come twice: the second time it changes nothing.
+/// Takes over one row of another writer: the one place where it is said what each kind means here. A
+/// row may come twice: the second time it changes nothing.
 async fn apply(app: &App, row: &Row) -> Result<(), StoreError> {
     let now = app.clock.now();
     app.doubts.follow(&app.journal, row, now).await?;
