@@ -106,7 +106,7 @@ impl Proxy {
         std::fs::write(&file, config).unwrap();
         let config = load(Some(&file), &Environment::new()).unwrap_or_else(|why| panic!("{why}"));
         let rules = RuleSet::compile(&[("bench.yaml".into(), rules.into())]).unwrap();
-        let opened = serve::open(config, rules).unwrap();
+        let opened = serve::open(config, Ok(rules)).unwrap();
         let address = *opened.addresses().first().unwrap();
         let trigger = Trigger::new();
         let pulled = trigger.clone();

@@ -8,7 +8,9 @@ mod metrics;
 mod operators;
 mod reload;
 mod revert;
+mod rules;
 mod settle;
+mod switches;
 mod wish;
 
 use std::sync::Arc;
@@ -71,6 +73,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         status,
         &json!({
             "ready": reasons.is_empty(),
+            "rules": { "digest": app.rules.load().digest(), "from": app.standing.load().notice() },
             "reasons": reasons,
             "degraded": app.reloads.notice().into_iter().collect::<Vec<_>>(),
         }),

@@ -1,22 +1,28 @@
 //! All that a request can reach: configuration, rules, stores, clock, the routes. Opened once; each
 //! runtime makes a [`Worker`] of its own, with connections of its own.
 
+mod ending;
+pub(crate) mod state;
+mod strangers;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 
+pub use self::strangers::Strangers;
 use crate::clock::{self, Clock, Entropy, EntryId};
 use crate::config::{Config, Route};
-use crate::control::{ControlState, Health, Rebuild};
+use crate::control::{ControlState, Health};
 use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
 use crate::crm::quota::Quota;
 use crate::doubt::Book;
 use crate::error::StoreError;
+use crate::follow::Follow;
 use crate::gate;
 use crate::hold;
 use crate::hold::decide::Desk;
@@ -24,9 +30,9 @@ use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::limits::LiveLimits;
 use crate::metrics::{Metrics, Tally};
-use crate::mutation::Charge;
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
+use crate::push::{self, Standing};
 use crate::quota::Told;
 use crate::reload::Reloads;
 use crate::server::{self, InflightGuard};
@@ -39,6 +45,8 @@ pub struct App {
     pub config: Config,
     /// The rules in force.
     pub rules: ArcSwap<RuleSet>,
+    /// Where they come from.
+    pub standing: ArcSwap<Standing>,
     /// Limits, switches, locks.
     pub control: Arc<dyn ControlState>,
     /// The journal over the ledger.
@@ -63,6 +71,8 @@ pub struct App {
     pub reloads: Reloads,
     /// Writes in doubt, and what was settled lately.
     pub doubts: Book,
+    /// How far what other replicas wrote is known here.
+    pub follow: Follow,
     /// What a crash left open, found at the start: in doubt.
     pub found_open: Vec<EntryId>,
     /// How much of what nobody we know asks for is recorded.
@@ -107,7 +117,7 @@ impl RouteState {
 pub struct Parts {
     /// The configuration.
     pub config: Config,
-    /// The compiled rules.
+    /// The compiled rules of the folder.
     pub rules: RuleSet,
     /// Control state, empty.
     pub control: Arc<dyn ControlState>,
@@ -121,7 +131,8 @@ pub struct Parts {
 
 impl App {
     /// Opens: what a crash left open is marked as in doubt, control state is rebuilt from the ledger,
-    /// so that a restart never lifts a kill switch nor refills a budget.
+    /// so that a restart never lifts a kill switch nor refills a budget. Where other replicas grant by
+    /// it, it is theirs and good as it is.
     ///
     /// # Errors
     /// The stores'.
@@ -147,30 +158,22 @@ impl App {
         let metrics = Metrics::of(&routes);
         let journal = Journal::new(Arc::new(metrics.measured(ledger)));
         let now = clock.now();
+        // Before anything is read: what others write meanwhile is met again behind it.
+        let follow = Follow::from_here(&journal).await?;
+        let start = push::start(&**journal.ledger(), &config, rules).await?;
+        let (rules, standing) = (start.rules, start.standing);
+        if let Some(why) = &start.barred {
+            tracing::error!(%why, "writes are refused");
+        }
+        journal.bar(start.barred);
         let found_open = journal.sweep(now).await?;
         let doubts = Book::load(&journal, now).await?;
         let holds = hold::Book::restore(&**journal.ledger(), now).await?;
-        let epoch = journal.next_epoch().await?;
-        let rebuild = known(&journal, &rules, &holds, (epoch, now)).await?;
-        match control.rebuild(rebuild).await {
-            Ok(()) => {}
-            // Reads need no control state, and it may be there again soon.
-            Err(error) if error.transient => tracing::error!(%error, "writes are refused"),
-            Err(error) => return Err(error),
-        }
         let limits = LiveLimits::of_rows(&journal.settings().await?);
-        // A clock behind the ledger stops writes (P9), not the start.
-        match journal.writable(now) {
-            Ok(()) => {
-                journal
-                    .started(&clock::entry_id(now, &*entropy), now)
-                    .await?
-            }
-            Err(error) => tracing::error!(%error, "writes are refused"),
-        }
-        Ok(Self {
+        let app = Self {
             callers: Callers::new(&config),
             rules: ArcSwap::from_pointee(rules),
+            standing: ArcSwap::from_pointee(standing),
             control,
             journal,
             clock,
@@ -182,39 +185,33 @@ impl App {
             limits,
             reloads: Reloads::default(),
             doubts,
+            follow,
             found_open,
             strangers: Strangers::default(),
             switching: tokio::sync::Mutex::default(),
             runtimes: RwLock::default(),
             workers: RwLock::default(),
             config,
-        })
-    }
-
-    /// Begins another epoch: control state was lost.
-    ///
-    /// # Errors
-    /// The ledger's.
-    pub async fn raise_epoch(&self, why: &str) -> Result<u64, StoreError> {
-        let now = self.clock.now();
-        let id = self.entry_id(now);
-        self.journal.raise_epoch(&id, why, now).await
-    }
-
-    /// Builds control state anew from the ledger. Nobody throws or resumes a switch meanwhile.
-    ///
-    /// # Errors
-    /// The stores'.
-    pub async fn rebuild_control(&self, epoch: u64) -> Result<(), StoreError> {
-        let _one_at_a_time = self.switching.lock().await;
-        let now = self.clock.now();
-        let rules = self.rules.load();
-        let mut rebuild = known(&self.journal, &rules, &self.holds, (epoch, now)).await?;
-        // a limit may have thrown one whose row is still on its way
-        let here = self.control.switches();
-        let unrecorded = self.journal.unrecorded(&here.thrown).await?;
-        rebuild.thrown.extend(unrecorded);
-        self.control.rebuild(rebuild).await
+        };
+        app.catch_up().await?;
+        match state::begin(&app).await {
+            Ok(()) => {}
+            // Reads need no control state, and it may be there again soon.
+            Err(error) if error.transient => tracing::error!(%error, "writes are refused"),
+            Err(error) => return Err(error),
+        }
+        // A clock behind the ledger stops writes (P9), not the start.
+        let now = app.clock.now();
+        match app.journal.writable(now) {
+            Ok(()) => {
+                let control = app.config.control.word();
+                app.journal
+                    .started(&app.entry_id(now), control, now)
+                    .await?
+            }
+            Err(error) => tracing::error!(%error, "writes are refused"),
+        }
+        Ok(app)
     }
 
     /// A new entry's id.
@@ -302,39 +299,6 @@ impl App {
             }
         }
     }
-}
-
-/// What the ledger knows that control state has to know.
-async fn known(
-    journal: &Journal,
-    rules: &RuleSet,
-    holds: &hold::Book,
-    (epoch, now): (u64, Timestamp),
-) -> Result<Rebuild, StoreError> {
-    let mut known = journal.rebuild(epoch, now, longest_window(rules)).await?;
-    known.charges = restated(rules, known.charges);
-    known.waiting = holds.waiting();
-    Ok(known)
-}
-
-/// Charges count by the limits in force now: a window that became longer while nothing was served
-/// remembers for as long. Where a limit's name stands for something else by now, it begins empty.
-fn restated(rules: &RuleSet, mut charges: Vec<(Timestamp, Charge)>) -> Vec<(Timestamp, Charge)> {
-    charges.retain_mut(|(_, charge)| match rules.limit(&charge.limit.name) {
-        Some(limit) if limit.counts_like(&charge.limit) => {
-            charge.limit.clone_from(limit);
-            true
-        }
-        Some(_) => false,
-        None => true,
-    });
-    charges
-}
-
-/// The longest window of any limit: older charges count nowhere.
-fn longest_window(rules: &RuleSet) -> SignedDuration {
-    let longest = rules.longest_window_ms();
-    SignedDuration::from_millis(i64::try_from(longest).unwrap_or(i64::MAX / 1000))
 }
 
 /// One runtime's share: the app, and its own connections.
@@ -442,48 +406,5 @@ impl Drop for Underway {
                 counts.remove(&self.service_account);
             }
         }
-    }
-}
-
-/// Refusals of callers nobody knows are recorded too, but not as fast as anybody can send them: so many
-/// at once, and so many more each second.
-#[derive(Debug, Default)]
-pub struct Strangers(Mutex<Option<(Timestamp, i64)>>);
-
-impl Strangers {
-    const AT_ONCE: i64 = 100;
-    const PER_SECOND: i64 = 10;
-
-    /// Whether one more is recorded at `now`; else the log has to do.
-    pub fn may_record(&self, now: Timestamp) -> bool {
-        let mut state = self.0.lock();
-        let (since, left) = state.unwrap_or((now, Self::AT_ONCE));
-        let seconds = now.duration_since(since).as_secs().max(0);
-        let left = left
-            .saturating_add(seconds.saturating_mul(Self::PER_SECOND))
-            .min(Self::AT_ONCE);
-        let since = if seconds > 0 { now } else { since };
-        *state = Some((since, (left - 1).max(0)));
-        left > 0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strangers_fill_no_ledger() {
-        let strangers = Strangers::default();
-        let at = |seconds: i64| Timestamp::from_second(1_700_000_000 + seconds).unwrap();
-        let recorded = |seconds: i64| {
-            (0..1000)
-                .filter(|_| strangers.may_record(at(seconds)))
-                .count()
-        };
-        assert_eq!(recorded(0), 100);
-        assert_eq!(recorded(0), 0);
-        assert_eq!(recorded(3), 30);
-        assert_eq!(recorded(3600), 100);
     }
 }

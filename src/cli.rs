@@ -7,6 +7,7 @@
 mod admin_client;
 mod check;
 mod completions;
+mod coverage;
 mod demo;
 mod entries;
 mod explain;
@@ -18,6 +19,7 @@ mod limits;
 mod output;
 mod reload;
 mod revert;
+mod rules;
 mod schema;
 mod serve;
 mod settle;
@@ -60,6 +62,8 @@ enum Verb {
     #[command(subcommand)]
     Limits(limits::Verb),
     Reload(reload::Arguments),
+    #[command(subcommand)]
+    Rules(rules::Verb),
     Revert(revert::Arguments),
     Status(status::Arguments),
     Kill(switch::KillArguments),
@@ -68,6 +72,7 @@ enum Verb {
     Key(key::Verb),
     Schema(schema::Arguments),
     Fingerprint(fingerprint::Arguments),
+    Coverage(coverage::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -155,6 +160,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Ledger(verb) => ledger::run(&verb, context),
         Verb::Limits(verb) => limits::run(&verb, context),
         Verb::Reload(arguments) => reload::run(&arguments, context),
+        Verb::Rules(verb) => rules::run(&verb, context),
         Verb::Revert(arguments) => revert::run(&arguments, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Kill(arguments) => switch::kill(&arguments, context),
@@ -162,6 +168,7 @@ fn verb(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Failure> {
         Verb::Key(verb) => key::run(&verb, context),
         Verb::Schema(arguments) => schema::run(&arguments, context),
         Verb::Fingerprint(arguments) => fingerprint::run(&arguments, context),
+        Verb::Coverage(arguments) => coverage::run(&arguments, context),
         Verb::Completions(arguments) => completions::run(&arguments, context),
     }
 }

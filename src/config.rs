@@ -148,6 +148,17 @@ pub enum ControlStore {
     Redis(Secret),
 }
 
+impl ControlStore {
+    /// The word for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Redis(_) => "redis",
+        }
+    }
+}
+
 /// Where the ledger lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerStore {

@@ -1,6 +1,7 @@
 //! Control state: limits, budgets, kill switches, record locks. May be lost: it is rebuilt from the
 //! ledger. Knows `mutation` and `error` only; the order of steps lives in `gate`.
 
+pub mod confirm;
 mod counters;
 mod demand;
 mod gcra;
@@ -262,6 +263,18 @@ pub trait ControlState: Send + Sync + fmt::Debug {
     /// Replaces everything by what the ledger knows, in one step. Grants from before are fenced out by
     /// the epoch, which must be a higher one wherever anything was granted under the one before.
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError>;
+
+    /// Whether the state in force is of this epoch and can be used: it belongs to the server's present
+    /// life, and this replica asks it from now on. A replica that joins what others have built must not
+    /// build it anew. `false` also where a store is nobody else's.
+    async fn join(&self, _epoch: u64) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// The epoch of the state that this replica asked last; 0: none.
+    fn epoch(&self) -> u64 {
+        0
+    }
 
     /// How the store is, as this replica saw it last; never waits.
     fn health(&self) -> Health {

@@ -3,6 +3,8 @@
 //! `salesforce/` and `hubspot/`.
 
 pub mod catalog;
+pub mod dialect;
+pub mod family;
 pub mod hubspot;
 mod inverse;
 pub mod json;
@@ -21,10 +23,11 @@ use crate::mutation::{
     Acting, ChangeSet, CrmKind, Mutation, Opaque, Outcome, OutcomeState, Prior, RecordKey, Snapshot,
 };
 use catalog::Catalog;
+use dialect::Dialect;
 use path::CanonicalPath;
 use quota::Quota;
 
-pub use inverse::{Inverse, WriteCall};
+pub use inverse::{Inverse, Linked, WriteCall};
 
 /// The head of a request in the one form that is judged and sent.
 #[derive(Clone, Copy, Debug)]
@@ -165,6 +168,24 @@ impl Crm {
         match self.0 {
             CrmKind::Salesforce => salesforce::objects(),
             CrmKind::HubSpot => hubspot::objects(),
+        }
+    }
+
+    /// The families of its API, and what is done with each.
+    #[must_use]
+    pub fn families(self) -> Vec<family::Family> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::families(),
+            CrmKind::HubSpot => hubspot::families(),
+        }
+    }
+
+    /// The read without which a write names something that is not known, where it was not made lately.
+    #[must_use]
+    pub fn missing(self, shape: &Shape, catalog: &Catalog, now: Timestamp) -> Option<ReadCall> {
+        match shape {
+            Shape::HubSpot(shape) => hubspot::missing(shape, catalog, now),
+            Shape::Salesforce(_) | Shape::TwoReadings(_) => None,
         }
     }
 
@@ -422,6 +443,21 @@ impl Crm {
             Shape::HubSpot(shape) => hubspot::acting_in(shape, body),
             Shape::TwoReadings(_) => Acting::new(),
         }
+    }
+
+    /// The error shape of a request, by its raw path and its headers.
+    #[must_use]
+    pub fn dialect(self, path: &str, headers: &HeaderMap) -> Dialect {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::reply::dialect(path, headers),
+            CrmKind::HubSpot => Dialect::Usual,
+        }
+    }
+
+    /// A refusal in another error shape than the usual one; `None` where it is the usual one.
+    #[must_use]
+    pub fn refuse_in(self, dialect: Dialect, refusal: &Refusal) -> Option<RefusalAnswer> {
+        salesforce::reply::refuse_in(dialect, refusal)
     }
 
     /// A refusal in the CRM's own error shape, so that SDKs raise their usual exception.

@@ -7,11 +7,13 @@
 //! tour     scenes: what the agent sends and sees, what operators run, what the ledger says, what the CRM saw
 //! ending   how to point an SDK, and the other verbs, at what is running
 //! turn     one write that is left for whoever watches to decide
+//! fleet    two replicas in processes of their own, on a Redis and a PostgreSQL of their own
 //! ```
 
 mod cast;
 mod client;
 mod ending;
+pub mod fleet;
 mod folder;
 mod house;
 mod paper;

@@ -47,6 +47,13 @@ impl Permit {
         self.epoch
     }
 
+    /// Whether it was granted, or its entry was looked at again, within the last two seconds.
+    #[must_use]
+    pub fn is_young(&self, looked_at: Option<Timestamp>, now: Timestamp) -> bool {
+        let young = |at: Timestamp| now.duration_since(at).abs() <= PERMIT_FOR;
+        young(self.granted_at) || looked_at.is_some_and(young)
+    }
+
     /// The version of the switches that were looked at.
     #[must_use]
     pub fn switch_version(&self) -> u64 {
@@ -57,8 +64,7 @@ impl Permit {
     /// again when they changed or the permit is older than two seconds.
     #[must_use]
     pub fn still_good(&self, switches: &Switches, now: Timestamp) -> bool {
-        let young = now.duration_since(self.granted_at).abs() <= PERMIT_FOR;
-        if young && switches.version == self.switch_version {
+        if self.is_young(None, now) && switches.version == self.switch_version {
             return true;
         }
         fresh(switches, now) && switches.stops(&self.service_account, true).is_none()
@@ -78,6 +84,8 @@ pub fn fresh(switches: &Switches, now: Timestamp) -> bool {
 pub struct Judged<'a> {
     /// The entry it will be.
     pub entry: &'a EntryId,
+    /// Under which its locks and charges are held.
+    pub reservation: &'a EntryId,
     /// Who.
     pub service_account: &'a str,
     /// What the rules said.
@@ -150,7 +158,7 @@ pub async fn decide(control: &dyn ControlState, judged: Judged<'_>) -> Decision 
         return refuse(Cause::Stale);
     }
     let ask = Ask {
-        reservation: judged.entry.clone(),
+        reservation: judged.reservation.clone(),
         service_account: judged.service_account.to_owned(),
         locks: judged.locks,
         charges: judged.charges,
@@ -205,19 +213,20 @@ fn refuse(cause: Cause) -> Decision {
     Decision::Refuse(Box::new(cause))
 }
 
-/// Locks records before their prior values are read. `Ok(())` means they are held under `entry`.
+/// Locks records before their prior values are read. They are held under `reservation` then; returns the
+/// epoch in which they are.
 ///
 /// # Errors
 /// [`Cause`] when a switch, another write or the store says no.
 pub async fn lock(
     control: &dyn ControlState,
-    entry: &EntryId,
+    reservation: &EntryId,
     service_account: &str,
     locks: Vec<String>,
     now: Timestamp,
-) -> Result<(), Box<Cause>> {
+) -> Result<u64, Box<Cause>> {
     let ask = Ask {
-        reservation: entry.clone(),
+        reservation: reservation.clone(),
         service_account: service_account.to_owned(),
         locks,
         charges: Vec::new(),
@@ -225,7 +234,7 @@ pub async fn lock(
         now,
     };
     match control.admit(ask).await {
-        Ok(Admission::Granted { .. }) => Ok(()),
+        Ok(Admission::Granted { epoch, .. }) => Ok(epoch),
         Ok(Admission::Stopped(switch)) => Err(Box::new(Cause::Stopped(switch))),
         Ok(Admission::Busy { .. }) => Err(Box::new(Cause::Busy)),
         // Nothing was charged, so no limit can speak; if one does, the safe reading is no.

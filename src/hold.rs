@@ -5,6 +5,7 @@ mod book;
 pub mod contents;
 pub mod decide;
 pub mod drift;
+mod follow;
 mod id;
 pub mod people;
 pub mod rows;
@@ -182,6 +183,8 @@ pub struct Hold {
     pub id: String,
     /// The entry it is.
     pub entry: EntryId,
+    /// How many rows of it are known here: its next step is the row behind them.
+    pub rows: u32,
     /// Who asked, and what it claimed.
     pub actor: Actor,
     /// The person who owned the service account then.
@@ -234,7 +237,7 @@ pub struct Hold {
     pub ended_at: Option<Timestamp>,
     /// When the agent first heard of the end.
     pub told: Option<Timestamp>,
-    /// Being released by this process.
+    /// Being released by this process. What others release is known once they have opened it.
     pub releasing: bool,
     /// Why an approved hold is not sent yet.
     pub note: Option<String>,

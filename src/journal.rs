@@ -1,13 +1,17 @@
 //! What is written down before and after a write: `open`, `close`, `sweep`. The only maker of
 //! [`Journaled`], without which nothing is sent (INVARIANT: journal before send).
 
+mod bar;
 mod epoch;
 pub mod job;
 pub mod read;
 mod rows;
 pub mod sent;
 mod sweep;
+mod view;
 pub mod written;
+
+pub use view::View;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::EntryId;
 use crate::control::{Rebuild, SwitchChange};
-use crate::error::{RefusalKind, StoreError};
+use crate::error::{Conflict, RefusalKind, StoreError};
 use crate::gate::Permit;
 use crate::ledger::{Head, Ledger, NewRow, Row, RowFilter, RowKind};
 use crate::mutation::{
@@ -58,6 +62,8 @@ impl Journaled {
 pub struct Subject<'a> {
     /// The entry.
     pub entry: &'a EntryId,
+    /// How many rows it has, where it has some and nobody else may take its next step.
+    pub nth: Option<u32>,
     /// Who asks.
     pub actor: &'a Actor,
     /// Where the write comes from.
@@ -143,13 +149,26 @@ pub struct Reconciling<'a> {
 #[derive(Clone, Debug)]
 pub struct Journal {
     ledger: Arc<dyn Ledger>,
+    bar: Arc<bar::Bar>,
+    view: Arc<View>,
 }
 
 impl Journal {
     /// A journal that writes into `ledger`.
     #[must_use]
     pub fn new(ledger: Arc<dyn Ledger>) -> Self {
-        Self { ledger }
+        let view = Arc::new(View::new(ledger.shared()));
+        Self {
+            ledger,
+            bar: Arc::default(),
+            view,
+        }
+    }
+
+    /// How far what other writers did is known.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.view
     }
 
     /// The ledger underneath.
@@ -196,7 +215,7 @@ impl Journal {
         subject: &Subject<'_>,
         row: NewRow,
     ) -> Result<Journaled, (Permit, StoreError)> {
-        if let Err(error) = self.clock_holds(subject.now) {
+        if let Err(error) = self.passes(subject.now) {
             return Err((permit, error));
         }
         match self.ledger.append(vec![row]).await {
@@ -241,7 +260,7 @@ impl Journal {
     /// # Errors
     /// The store's, a clock that is behind the ledger, or charges that were taken in an older epoch.
     pub async fn park(&self, row: NewRow) -> Result<(), StoreError> {
-        self.clock_holds(row.at)?;
+        self.passes(row.at)?;
         self.ledger.append(vec![row]).await
     }
 
@@ -272,15 +291,20 @@ impl Journal {
     /// Writes down what became of a write in doubt: durable when this returns.
     ///
     /// # Errors
-    /// The store's; then it is still in doubt.
+    /// The store's; then it is still in doubt, or, with a conflict, somebody else has settled it.
     pub async fn reconcile(
         &self,
         reconciling: &Reconciling<'_>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.ledger
-            .append(vec![rows::reconciled(reconciling, now)])
-            .await
+        let rows = read::of_entry(&*self.ledger, reconciling.entry).await?;
+        let over = |row: &Row| matches!(row.kind, RowKind::Closed | RowKind::Reconciled);
+        if rows.iter().any(over) {
+            return Err(StoreError::conflict(Conflict::Moved));
+        }
+        let mut row = rows::reconciled(reconciling, now);
+        row.nth = u32::try_from(rows.len()).ok();
+        self.ledger.append(vec![row]).await
     }
 
     /// Writes down that a switch was thrown or resumed, before it counts as done.
@@ -401,13 +425,19 @@ impl Journal {
         self.ledger.rows(filter).await
     }
 
-    /// Writes down that a process started.
+    /// Writes down that a process started, and what it grants by.
     ///
     /// # Errors
     /// The store's.
-    pub async fn started(&self, entry: &EntryId, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn started(
+        &self,
+        entry: &EntryId,
+        control: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.clock_holds(now)?;
-        self.ledger.append(vec![rows::started(entry, now)]).await
+        let row = rows::started(entry, Some(control), now);
+        self.ledger.append(vec![row]).await
     }
 
     /// Writes down the heads of the other writers' chains, as they are now.
@@ -424,15 +454,6 @@ impl Journal {
         self.ledger
             .append(vec![rows::heads(entry, heads, now)])
             .await
-    }
-
-    /// Whether a write could be recorded at `now`.
-    ///
-    /// # Errors
-    /// Why it could not.
-    pub fn writable(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.ledger.available()?;
-        self.clock_holds(now)
     }
 
     /// A clock behind the ledger would put rows into the past; one that is far from the store's is wrong

@@ -50,6 +50,8 @@ pub enum RowKind {
     Started,
     /// The heads of the other writers' chains, as this one saw them.
     Heads,
+    /// Rules were put in force: files that somebody pushed, or those from before.
+    Rules,
     /// A step in the life of a bulk job, or some of its rows.
     Job,
 }
@@ -73,6 +75,7 @@ impl RowKind {
             Self::Setting => "setting",
             Self::Started => "started",
             Self::Heads => "heads",
+            Self::Rules => "rules",
             Self::Job => "job",
         }
     }
@@ -95,6 +98,7 @@ impl RowKind {
             Self::Setting,
             Self::Started,
             Self::Heads,
+            Self::Rules,
             Self::Job,
         ]
         .into_iter()
@@ -253,6 +257,11 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// The writer of this process's own chain; `None`: opened for reading only.
     fn writer(&self) -> Option<&str>;
+
+    /// Whether other processes may write chains of their own beside this one's.
+    fn shared(&self) -> bool {
+        false
+    }
 
     /// Whether the process that writes this chain lives and can reach the ledger. That it does not is
     /// no proof that it sends nothing any more.

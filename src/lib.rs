@@ -10,15 +10,15 @@
 //! | the door | `main`, `cli`, [`config`], [`schema`], [`app`], [`server`], [`tls`], [`telemetry`], [`metrics`] |
 //! | the data path | [`proxy`] (start here), [`upstream`] |
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
-//! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`]; the CRM's own quota: [`quota`] |
-//! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`] |
+//! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`], [`push`]; the CRM's own quota: [`quota`] |
+//! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`]; what other replicas write: [`follow`] |
 //! | second thoughts | [`snapshot`], [`digest`], [`hold`], [`doubt`], [`revert`] |
 //! | the operators' side | [`admin`] |
 //! | a CRM to try things on | [`sandbox`], [`demo`] |
 //!
 //! | to… | open |
 //! |---|---|
-//! | support another endpoint | `crm/<name>/route.rs`, then the parser beside it |
+//! | support another endpoint | `crm/<name>/families…` (what a path can do; `coverage` is made from it too), then the parser beside it |
 //! | take another step of bulk jobs | `crm/salesforce/bulk.rs`, then `proxy/write/job.rs`; the record: `journal/job.rs` |
 //! | add a condition to rules | `policy/`, the only place that knows JSONPath |
 //! | change who may decide a hold | `hold/people.rs`; what counts as drift: `hold/drift.rs` |
@@ -37,7 +37,8 @@
 //!       2 crm.classify         Read → streamed | Auth | Write(shape) | Opaque
 //!         kill switch          before the body is read
 //!       3 body::collect        bounded; gzip and deflate undone, one member
-//!       4 crm.parse            bytes → ChangeSet; two readings → refused; doubt → Opaque
+//!       4 crm.parse            bytes → ChangeSet (empty: a read after all, streamed); two readings →
+//!                              refused; doubt → Opaque
 //!         the same again       under way → its answer; in doubt → refused; settled → its answer
 //!       5 policy.evaluate      verdict, or NeedsPrior → locks, snapshot::take, evaluate again
 //!       6 gate::decide         switches, all charges, locks in one step → Permit, hold or refusal
@@ -73,6 +74,7 @@ pub mod demo;
 pub mod digest;
 pub mod doubt;
 pub mod error;
+pub mod follow;
 pub mod gate;
 pub mod hold;
 pub mod journal;
@@ -82,6 +84,7 @@ pub mod metrics;
 pub mod mutation;
 pub mod policy;
 pub mod proxy;
+pub mod push;
 pub mod quota;
 pub mod reload;
 pub mod request;

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::error::StoreError;
+use crate::journal::Journal;
 use crate::ledger::Row;
 use crate::mutation::{Charge, Limit, LimitKind};
 
@@ -105,22 +106,32 @@ impl LiveLimits {
     /// What the rows of settings say, oldest first.
     #[must_use]
     pub fn of_rows(rows: &[Row]) -> Self {
-        let mut values = Vec::new();
-        for row in rows {
-            let Some(change) = row.meta.get("limit") else {
-                continue;
-            };
-            match Change::deserialize(change) {
-                Ok(change) => change.act(&mut values),
-                Err(error) => {
-                    tracing::error!(%error, entry = %row.entry, "a setting has an unknown form");
-                }
-            }
-        }
         Self {
-            values: ArcSwap::from_pointee(values),
+            values: ArcSwap::from_pointee(folded(rows)),
             turn: Mutex::default(),
         }
+    }
+
+    /// Whether a row of settings is about live limits.
+    #[must_use]
+    pub fn concerns(row: &Row) -> bool {
+        row.meta.get("limit").is_some()
+    }
+
+    /// Learns what all rows say, whoever wrote them: the ledger's order of two changes is the one that
+    /// counts everywhere.
+    ///
+    /// # Errors
+    /// The ledger's: nothing has changed.
+    pub async fn refresh(&self, journal: &Journal) -> Result<(), StoreError> {
+        let _turn = self.turn.lock().await;
+        self.relearn(journal).await
+    }
+
+    async fn relearn(&self, journal: &Journal) -> Result<(), StoreError> {
+        let rows = journal.settings().await?;
+        self.values.store(folded(&rows).into());
+        Ok(())
     }
 
     /// Puts live values in place of the rules' own. The one for this service account goes before the
@@ -159,6 +170,23 @@ impl LiveLimits {
         let live = values.iter().filter(|live| live.until > now);
         live.cloned().collect()
     }
+}
+
+/// What the rows of settings come to, oldest first.
+fn folded(rows: &[Row]) -> Vec<Live> {
+    let mut values = Vec::new();
+    for row in rows {
+        let Some(change) = row.meta.get("limit") else {
+            continue;
+        };
+        match Change::deserialize(change) {
+            Ok(change) => change.act(&mut values),
+            Err(error) => {
+                tracing::error!(%error, entry = %row.entry, "a setting has an unknown form");
+            }
+        }
+    }
+    values
 }
 
 fn in_force(
@@ -269,6 +297,11 @@ async fn change(
     let mut values = app.limits.all(now);
     change.act(&mut values);
     app.limits.values.store(values.into());
+    if app.journal.ledger().shared()
+        && let Err(error) = app.limits.relearn(&app.journal).await
+    {
+        tracing::warn!(%error, "what other replicas set is known later");
+    }
     tracing::info!(what, "limits");
     Ok(entry)
 }

@@ -38,6 +38,7 @@ pub struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     would: Family<WouldLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
+    trips: Family<TripLabels, Counter>,
     appends: Arc<Latency>,
     append_failures: Counter,
 }
@@ -60,6 +61,12 @@ struct ReloadLabels {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TripLabels {
+    service_account: String,
+    by: String,
+}
+
 impl Metrics {
     /// Nothing counted yet, for these routes and what is told of their CRMs' quotas.
     #[must_use]
@@ -73,6 +80,7 @@ impl Metrics {
             refusals: Family::default(),
             would: Family::default(),
             reloads: Family::default(),
+            trips: Family::default(),
             appends: Arc::default(),
             append_failures: Counter::default(),
         }
@@ -125,5 +133,14 @@ impl Metrics {
     pub fn reloaded(&self, done: bool) {
         let result = if done { "done" } else { "refused" };
         self.reloads.get_or_create(&ReloadLabels { result }).inc();
+    }
+
+    /// A limit threw the kill switch of a service account, for what was asked of this process.
+    pub fn tripped(&self, service_account: &str, by: &str) {
+        let labels = TripLabels {
+            service_account: service_account.to_owned(),
+            by: by.to_owned(),
+        };
+        self.trips.get_or_create(&labels).inc();
     }
 }

@@ -218,7 +218,7 @@ pub struct Mutation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeSet {
-    /// Decomposed: never empty.
+    /// Decomposed. Empty where the body shows that the request only reads.
     Mutations(Vec<Mutation>),
     /// Not decomposed.
     Opaque(Opaque),
@@ -257,6 +257,12 @@ impl Opaque {
 }
 
 impl ChangeSet {
+    /// Whether the body shows that the request only reads.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::Mutations(mutations) if mutations.is_empty())
+    }
+
     /// The mutations; empty when opaque.
     #[must_use]
     pub fn mutations(&self) -> &[Mutation] {
@@ -344,6 +350,26 @@ pub fn is_blank(value: Option<&Value>) -> bool {
         Some(Value::String(text)) => text.is_empty(),
         Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => false,
     }
+}
+
+/// The one member of a value that only the CRM knows when it writes it. No field has such a name.
+const UNKNOWN: &str = "@{}";
+
+/// A value that only the CRM knows when it writes it: a record that another part of the request makes, or
+/// that is named by another key than its id. The text tells people what it is.
+#[must_use]
+pub fn unknown_value(text: &str) -> Value {
+    let mut members = Map::new();
+    members.insert(UNKNOWN.to_owned(), text.into());
+    Value::Object(members)
+}
+
+/// Whether nobody can know this value before it is written.
+#[must_use]
+pub fn is_unknown(value: &Value) -> bool {
+    value
+        .as_object()
+        .is_some_and(|members| members.len() == 1 && members.contains_key(UNKNOWN))
 }
 
 /// Looks a field up by its name, without case.

@@ -29,7 +29,7 @@ use crate::mutation::{
 };
 use matrix::RuleFile;
 
-pub use load::{OPERATORS, duration, load, rate, read_cases};
+pub use load::{OPERATORS, duration, load, rate, read_cases, read_rules};
 pub use mention::Mentions;
 pub use mistake::{LoadErrors, Mistake, Place};
 pub use reserve::Reserve;

@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use crate::app::{RouteState, Worker};
 use crate::clock::{EntryId, correlation_id};
 use crate::config::UnknownCallers;
+use crate::crm::dialect::Dialect;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Class, Head};
 use crate::error::{Refusal, RefusalKind, Side};
@@ -97,9 +98,10 @@ pub async fn handle(
         now,
     };
     let (began, seen) = (Instant::now(), Seen::default());
+    let dialect = state.crm.dialect(request.uri().path(), request.headers());
     let response = match run(call, &seen, request).await {
         Ok(answer) => answer,
-        Err(refused) => answer(worker, state, *refused),
+        Err(refused) => answer(worker, state, *refused, dialect),
     };
     if let Some(tally) = worker.tallies.get(place) {
         count(tally, seen.found(), &response, began);
@@ -275,7 +277,12 @@ fn target(path: &CanonicalPath, slash: bool, query: Option<&str>) -> Result<Uri,
 }
 
 /// A refusal as the caller gets it.
-fn answer(worker: &Worker, state: &RouteState, refused: Refused) -> Response<Body> {
+fn answer(
+    worker: &Worker,
+    state: &RouteState,
+    refused: Refused,
+    dialect: Dialect,
+) -> Response<Body> {
     let Refused {
         refusal,
         entry,
@@ -294,7 +301,7 @@ fn answer(worker: &Worker, state: &RouteState, refused: Refused) -> Response<Bod
     let governed = entry.is_some() && instead.is_none();
     let mut response = match instead {
         Some(instead) => *instead,
-        None => refusal_response(worker, state, &refusal, entry.as_ref()),
+        None => refusal_response(worker, state, &refusal, entry.as_ref(), dialect),
     };
     let headers = response.headers_mut();
     if let Some(value) = entry.and_then(|entry| HeaderValue::from_str(entry.as_str()).ok()) {
@@ -314,11 +321,13 @@ fn refusal_response(
     state: &RouteState,
     refusal: &Refusal,
     entry: Option<&EntryId>,
+    dialect: Dialect,
 ) -> Response<Body> {
     let correlation = correlation_id(&*worker.app.entropy);
-    let shaped = state
-        .crm
-        .refuse(refusal, entry.map(EntryId::as_str), &correlation);
+    let shaped = state.crm.refuse_in(dialect, refusal).unwrap_or_else(|| {
+        let entry = entry.map(EntryId::as_str);
+        state.crm.refuse(refusal, entry, &correlation)
+    });
     let mut response = Response::new(Body::full(shaped.body));
     *response.status_mut() = shaped.status;
     let headers = response.headers_mut();
@@ -352,7 +361,7 @@ pub fn refuse_message(worker: &Worker, place: usize, refusal: &Refusal) -> Respo
         return Response::new(Body::Empty);
     };
     worker.app.metrics.refused(&state.route.name, refusal.kind);
-    let response = refusal_response(worker, state, refusal, None);
+    let response = refusal_response(worker, state, refusal, None, Dialect::Usual);
     if let Some(tally) = worker.tallies.get(place) {
         let class = metrics::Class::Unknown;
         tally.answered(class, None, response.status(), Duration::ZERO);

@@ -1,6 +1,10 @@
 //! The rules that a configuration names, with their cases run: what `serve` starts with, `check`
 //! checks and a reload puts in force.
 
+pub mod bundle;
+pub mod history;
+
+use self::bundle::Bundle;
 use crate::config::Config;
 use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
@@ -34,19 +38,15 @@ impl From<LoadErrors> for Unfit {
 /// # Errors
 /// All mistakes, else all cases that fail.
 pub fn proven(config: &Config) -> Result<Proven, Unfit> {
-    let rules = load(config)?;
-    let results = cases(config, &rules)?;
-    let failed: Vec<String> = results
-        .iter()
-        .filter(|case| case.failure.is_some())
-        .map(told)
-        .collect();
-    if failed.is_empty() {
-        let cases = results.len();
-        Ok(Proven { rules, cases })
-    } else {
-        Err(Unfit(failed))
-    }
+    let shown = |name: &str| config.rules.join(name).display().to_string();
+    Bundle::read(&config.rules)?.proven(shown, Some(teams(config)))
+}
+
+/// The teams of the configuration's operators.
+#[must_use]
+pub fn teams(config: &Config) -> Vec<String> {
+    let teams = config.operators.iter().flat_map(|operator| &operator.teams);
+    teams.cloned().collect()
 }
 
 /// Loads the rules, with the teams of the configuration's operators.
@@ -54,9 +54,7 @@ pub fn proven(config: &Config) -> Result<Proven, Unfit> {
 /// # Errors
 /// All mistakes of all files.
 pub fn load(config: &Config) -> Result<RuleSet, LoadErrors> {
-    let rules = policy::load(&config.rules)?;
-    let teams = config.operators.iter().flat_map(|operator| &operator.teams);
-    Ok(rules.with_teams(teams.cloned()))
+    Ok(policy::load(&config.rules)?.with_teams(teams(config)))
 }
 
 /// Runs the cases beside the rules.
@@ -65,17 +63,14 @@ pub fn load(config: &Config) -> Result<RuleSet, LoadErrors> {
 /// All mistakes in files of cases.
 pub fn cases(config: &Config, rules: &RuleSet) -> Result<Vec<CaseResult>, LoadErrors> {
     let files = policy::read_cases(&config.rules)?;
-    let shown = |file: &mut String| *file = config.rules.join(&*file).display().to_string();
-    match policy_cases::run(rules, &files, &parse) {
-        Ok(mut results) => {
-            results.iter_mut().for_each(|case| shown(&mut case.file));
-            Ok(results)
-        }
-        Err(mut errors) => {
-            errors.0.iter_mut().for_each(|one| shown(&mut one.file));
-            Err(errors)
-        }
-    }
+    let shown =
+        |(name, text): (String, String)| (config.rules.join(name).display().to_string(), text);
+    judged(rules, &files.into_iter().map(shown).collect::<Vec<_>>())
+}
+
+/// Runs cases, given as names and texts.
+fn judged(rules: &RuleSet, files: &[(String, String)]) -> Result<Vec<CaseResult>, LoadErrors> {
+    policy_cases::run(rules, files, &parse)
 }
 
 /// `rules/salesforce.cases.yaml:3: case never overwrites: expected deny, got allow`.

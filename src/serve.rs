@@ -19,9 +19,12 @@ use crate::clock::{Clock, SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::doubt;
 use crate::error::StoreError;
+use crate::follow;
 use crate::policy::RuleSet;
 use crate::proxy::releases;
+use crate::push;
 use crate::reload;
+use crate::rules::Unfit;
 use crate::server::proxied::{self, Proxied};
 use crate::server::{self, Bound, Drained, Settings, Signals, Trigger};
 use crate::tls;
@@ -60,11 +63,11 @@ pub struct Opened {
     signals: Signals,
 }
 
-/// Opens what `config` names, with the rules already compiled.
+/// Opens what `config` names, with the rules of its folder already compiled.
 ///
 /// # Errors
 /// [`ServeError`].
-pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
+pub fn open(mut config: Config, rules: Result<RuleSet, Unfit>) -> Result<Opened, ServeError> {
     tls::install_provider();
     let configured = |error: &dyn std::fmt::Display| ServeError::Config(error.to_string());
     let endpoints = proxied::endpoints(&config.routes).map_err(|error| configured(&error))?;
@@ -83,6 +86,8 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Arc::new(SystemEntropy::default());
     let stores = stores::ledger(&config, clock.now(), entropy.clone())?;
+    runtime.block_on(stores::fits(&*stores.ledger, &config.control))?;
+    let rules = folder(rules, runtime.block_on(push::is_in_force(&*stores.ledger))?)?;
     let state = control::open(&config, &*stores.ledger, &clock, &*entropy)?;
     let parts = Parts {
         config,
@@ -93,7 +98,7 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
         entropy,
     };
     let app = runtime.block_on(App::open(parts))?;
-    runtime.block_on(stores::alone(&**app.journal.ledger()))?;
+    runtime.block_on(stores::fits(&**app.journal.ledger(), &app.config.control))?;
     for entry in &app.found_open {
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }
@@ -108,6 +113,19 @@ pub fn open(mut config: Config, rules: RuleSet) -> Result<Opened, ServeError> {
         runtime,
         signals,
     })
+}
+
+/// The folder's rules. Where others are in force it does not matter that they are unfit: nothing is
+/// judged by them, and no rules allow nothing.
+fn folder(rules: Result<RuleSet, Unfit>, pushed: bool) -> Result<RuleSet, ServeError> {
+    match rules {
+        Ok(rules) => Ok(rules),
+        Err(unfit) if pushed => {
+            tracing::warn!(error = %unfit, "the folder's rules are unfit; those that were pushed are in force");
+            RuleSet::compile(&[]).map_err(|errors| ServeError::Config(errors.to_string()))
+        }
+        Err(unfit) => Err(ServeError::Config(unfit.to_string())),
+    }
 }
 
 fn bind_admin(listen: SocketAddr) -> Result<TcpListener, ServeError> {
@@ -204,6 +222,7 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     let publishing = tokio::spawn(heads::publish(Arc::clone(&app), published.clone()));
     let holding = tokio::spawn(tick_holds(Arc::clone(&app)));
     let rebuilding = tokio::spawn(control::rebuild(Arc::clone(&app)));
+    let following = tokio::spawn(follow::run(Arc::clone(&app)));
     let (mut ending, waited) = (shutdown.clone(), Arc::clone(&app));
     drop(tokio::spawn(async move {
         // Calls that are kept open for a decision must not keep the process.
@@ -224,6 +243,7 @@ async fn operate(app: Arc<App>, admin: TcpListener, published: PathBuf, trigger:
     publishing.abort();
     holding.abort();
     rebuilding.abort();
+    following.abort();
     if let Some(reloading) = reloading {
         reloading.abort();
     }

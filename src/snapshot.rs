@@ -111,9 +111,17 @@ async fn read(taking: &Taking<'_>, wanted: &Wanted) -> Result<Vec<Prior>, Stop> 
         for (place, prior) in found {
             let slot = priors.get_mut(place).zip(taking.mutations.get(place));
             if let Some((slot, mutation)) = slot {
-                *slot = match prior {
-                    Prior::Absent => Prior::not_returned(mutation.operation),
-                    Prior::Found { .. } | Prior::Unknown => prior,
+                *slot = match (&*slot, prior) {
+                    (_, Prior::Absent) => Prior::not_returned(mutation.operation),
+                    // one read brought the link, another one the record
+                    (Prior::Found { fields, .. }, mut both @ Prior::Found { .. }) => {
+                        let of_link = fields.clone();
+                        if let Prior::Found { fields, .. } = &mut both {
+                            fields.extend(of_link);
+                        }
+                        both
+                    }
+                    (_, prior) => prior,
                 };
             }
         }
@@ -150,19 +158,7 @@ async fn plan(taking: &Taking<'_>, wanted: &Wanted) -> Result<Vec<ReadCall>, Fai
             taking.now,
         ) {
             PriorPlan::Reads(calls) => return Ok(calls),
-            PriorPlan::Catalog(call) => {
-                let answer = ask(taking, &call).await?;
-                taking
-                    .crm
-                    .learn(
-                        &call,
-                        answer.status,
-                        &answer.body,
-                        taking.catalog,
-                        taking.now,
-                    )
-                    .map_err(|failure| failed(failure, answer))?;
-            }
+            PriorPlan::Catalog(call) => learn(taking, &call).await?,
         }
     }
     Err(Failure::Failed(
@@ -176,6 +172,24 @@ fn failed(failure: PriorFailure, answer: Answer) -> Failure {
         PriorFailure::Unreadable(field) | PriorFailure::Hidden(field) => Failure::Unreadable(field),
         PriorFailure::Failed(detail) => Failure::Failed(detail),
     }
+}
+
+/// Reads what a write names and the catalog lacks. What cannot be read stays unknown.
+///
+/// # Errors
+/// [`Failure`]: nothing was learned.
+pub async fn learn(taking: &Taking<'_>, call: &ReadCall) -> Result<(), Failure> {
+    let answer = ask(taking, call).await?;
+    taking
+        .crm
+        .learn(
+            call,
+            answer.status,
+            &answer.body,
+            taking.catalog,
+            taking.now,
+        )
+        .map_err(|failure| failed(failure, answer))
 }
 
 async fn ask(taking: &Taking<'_>, call: &ReadCall) -> Result<Answer, Failure> {

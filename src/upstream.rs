@@ -9,6 +9,7 @@ mod traffic;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
@@ -60,6 +61,13 @@ pub enum SendError {
     /// Sent; no answer in time.
     #[error("sent, no answer in time")]
     Timeout,
+}
+
+/// The last look before a write's first byte.
+#[async_trait]
+pub trait LastLook: Sync {
+    /// Whether the write may still go. When it returns, nothing is waited for until its first byte.
+    async fn passes(&self, journaled: &Journaled) -> bool;
 }
 
 /// A whole answer.
@@ -186,7 +194,7 @@ impl Upstream {
         &self,
         journaled: &Journaled,
         mut request: Request<Body>,
-        last_look: impl Fn(&Journaled) -> bool,
+        last_look: &dyn LastLook,
     ) -> Result<Answer, SendError> {
         request.headers_mut().insert(HOST, self.host.clone());
         let dispatch = async {
@@ -196,7 +204,7 @@ impl Upstream {
                     .lease()
                     .await
                     .map_err(|error| SendError::NotSent(error.to_string()))?;
-                if !last_look(journaled) {
+                if !last_look.passes(journaled).await {
                     return Err(SendError::Stopped);
                 }
                 match pool::hand_over(lease, request).await {

@@ -1,10 +1,8 @@
-//! The operator API, `/api/v1`: status, entries, kill switches, limits.
+//! The operator API, `/api/v1`: its paths, status, entries.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -15,12 +13,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operators::authorised;
-use super::wish::{reason, text, wish};
-use super::{answer, failure, holds, limits, reload};
+use super::{answer, failure, holds, limits, reload, rules, switches};
 use crate::app::App;
 use crate::clock::EntryId;
-use crate::config::{Operator, Role};
-use crate::control::{Switch, SwitchChange, SwitchScope};
+use crate::config::Role;
 use crate::error::StoreError;
 use crate::journal::read::{self, EntryState, Which};
 
@@ -30,8 +26,6 @@ const PAGE: usize = 50;
 const PAGE_MOST: usize = 500;
 /// Keys of one limit that the status tells; `GET limits` has all.
 const KEYS_TOLD: usize = 20;
-/// A kill is acknowledged when every runtime confirmed it, or after this (P5).
-const CONFIRM_FOR: Duration = Duration::from_secs(2);
 
 pub(super) type Answer = Result<Response, Response>;
 
@@ -40,15 +34,12 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/status", get(status))
         .route("/entries", get(entries))
         .route("/entries/{id}", get(entry))
-        .route("/switches", get(switches))
-        .route(
-            "/switches/{service_account}",
-            get(switch).put(kill).delete(resume),
-        )
+        .merge(switches::router())
         .merge(super::settle::router())
         .merge(holds::router())
         .merge(limits::router())
         .merge(reload::router())
+        .merge(rules::router())
 }
 
 async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
@@ -79,6 +70,7 @@ async fn status(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
             "version": env!("CARGO_PKG_VERSION"),
             "routes": routes,
             "rules": app.rules.load().digest(),
+            "rules_from": app.standing.load().told().unwrap_or_else(|| "folder".into()),
             "stopped": app.control.switches().thrown,
             "writes_under_way": app.inflight.of("*"),
             "holds": app.holds.open(None),
@@ -151,169 +143,6 @@ async fn entry(State(app): State<Arc<App>>, Path(id): Path<String>, headers: Hea
     }
 }
 
-async fn switches(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
-    authorised(&app.config, &headers, Role::Viewer)?;
-    let view = app.control.switches();
-    Ok(answer(
-        StatusCode::OK,
-        &json!({ "items": view.thrown, "next": null }),
-    ))
-}
-
-async fn switch(
-    State(app): State<Arc<App>>,
-    Path(service_account): Path<String>,
-    headers: HeaderMap,
-) -> Answer {
-    authorised(&app.config, &headers, Role::Viewer)?;
-    known(&app, &service_account)?;
-    let view = app.control.switches();
-    let thrown = view
-        .thrown
-        .iter()
-        .find(|switch| switch.service_account == service_account);
-    Ok(answer(
-        StatusCode::OK,
-        &json!({ "service_account": service_account, "switch": thrown }),
-    ))
-}
-
-async fn kill(
-    State(app): State<Arc<App>>,
-    Path(service_account): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let operator = authorised(&app.config, &headers, Role::Approver)?.clone();
-    to_its_end(throw(app, service_account, operator, body)).await
-}
-
-/// Throws a switch: first in control state, so that it acts even while the ledger cannot write.
-async fn throw(app: Arc<App>, service_account: String, operator: Operator, body: Bytes) -> Answer {
-    known(&app, &service_account)?;
-    let (scope, reason) = thrown(&body)?;
-    let _one_at_a_time = app.switching.lock().await;
-    let now = app.clock.now();
-    let switches = app.control.switches();
-    let stands = |switch: &&Switch| switch.service_account == service_account;
-    let before = switches.thrown.iter().find(stands);
-    let reason = over(before, scope, &operator, reason)?;
-    let switch = Switch {
-        service_account: service_account.clone(),
-        scope,
-        by: operator.name.clone(),
-        reason: reason.clone(),
-        at: now,
-        limit: None,
-    };
-    let change = SwitchChange::Throw(switch);
-    app.control
-        .set_switch(change.clone())
-        .await
-        .map_err(unavailable)?;
-    let confirmed = tokio::time::timeout(CONFIRM_FOR, app.confirm())
-        .await
-        .is_ok();
-    let id = app.entry_id(now);
-    let by = (operator.name.as_str(), reason.as_str());
-    let recorded = app.journal.switch_in_the_end(&id, &change, by, now).await;
-    Ok(answer(
-        StatusCode::OK,
-        &json!({
-            "service_account": service_account,
-            "scope": scope,
-            "entry": id,
-            "recorded": recorded,
-            "replicas": 1,
-            "confirmed": u8::from(confirmed),
-            "sent": app.inflight.of(&service_account),
-            "holds": app.holds.open((service_account != "*").then_some(&service_account)),
-        }),
-    ))
-}
-
-async fn resume(
-    State(app): State<Arc<App>>,
-    Path(service_account): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let operator = authorised(&app.config, &headers, Role::Admin)?.clone();
-    to_its_end(lift(app, service_account, operator, body)).await
-}
-
-/// Resumes: first in the ledger, so that what was let go again is on record.
-async fn lift(app: Arc<App>, service_account: String, operator: Operator, body: Bytes) -> Answer {
-    known(&app, &service_account)?;
-    let _one_at_a_time = app.switching.lock().await;
-    let view = app.control.switches();
-    let thrown = view
-        .thrown
-        .iter()
-        .find(|switch| switch.service_account == service_account);
-    let Some(thrown) = thrown else {
-        return Err(failure(
-            StatusCode::CONFLICT,
-            "not_stopped",
-            &format!("{service_account} is not stopped"),
-        ));
-    };
-    let reason = reason(&wish(&body, &["reason"])?)?;
-    let now = app.clock.now();
-    let change = SwitchChange::Resume {
-        service_account: service_account.clone(),
-        thrown_at: thrown.at,
-    };
-    let id = app.entry_id(now);
-    app.journal
-        .switch(&id, &change, &operator.name, &reason, now)
-        .await
-        .map_err(unavailable)?;
-    app.control.set_switch(change).await.map_err(unavailable)?;
-    Ok(answer(
-        StatusCode::OK,
-        &json!({
-            "service_account": service_account,
-            "entry": id,
-            "limit_emptied": thrown.limit,
-            "replicas": 1,
-            "confirmed": 1,
-            "sent": app.inflight.of(&service_account),
-            "holds": app.holds.open((service_account != "*").then_some(&service_account)),
-        }),
-    ))
-}
-
-/// The reason of a throw in place of the switch that stands: who stopped first, and why, stays to be
-/// read. Only an admin narrows a full stop, since only an admin resumes.
-fn over(
-    before: Option<&Switch>,
-    scope: SwitchScope,
-    operator: &Operator,
-    reason: String,
-) -> Result<String, Response> {
-    const FIRST: &str = "; first stopped by ";
-    let Some(before) = before else {
-        return Ok(reason);
-    };
-    let narrows = before.scope == SwitchScope::All && scope == SwitchScope::Writes;
-    if narrows && !operator.roles.contains(&Role::Admin) {
-        return Err(failure(
-            StatusCode::CONFLICT,
-            "stopped_wider",
-            &format!(
-                "{} is stopped wholly by {} ({}): only an admin lets its reads go on",
-                before.service_account, before.by, before.reason
-            ),
-        ));
-    }
-    let first = match before.reason.split_once(FIRST) {
-        Some((_, first)) => first.to_owned(),
-        None => format!("{}: {}", before.by, before.reason),
-    };
-    Ok(format!("{reason}{FIRST}{first}"))
-}
-
 /// Does what changes something on a task of its own: an operator who hangs up, or waits too long, does
 /// not leave the ledger and us apart.
 pub(super) async fn to_its_end(work: impl Future<Output = Answer> + Send + 'static) -> Answer {
@@ -325,17 +154,6 @@ pub(super) async fn to_its_end(work: impl Future<Output = Answer> + Send + 'stat
             "the request broke off: look how it stands before asking again",
         ))
     })
-}
-
-/// What a kill asks for: `{scope: "all" | "writes", reason}`; the reason may be left out.
-fn thrown(body: &[u8]) -> Result<(SwitchScope, String), Response> {
-    let wish = wish(body, &["scope", "reason"])?;
-    let scope = match text(&wish, "scope")? {
-        Some("all") => SwitchScope::All,
-        Some("writes") => SwitchScope::Writes,
-        Some(_) | None => return Err(unprocessable("`scope` is `all` or `writes`")),
-    };
-    Ok((scope, reason(&wish)?))
 }
 
 pub(super) fn unprocessable(message: &str) -> Response {

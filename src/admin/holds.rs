@@ -108,6 +108,7 @@ async fn list(Shared(app): Shared<Arc<App>>, wanted: Asked<Wanted>, headers: Hea
         )));
     }
     let limit = wanted.limit.unwrap_or(PAGE).clamp(1, PAGE_MOST);
+    hear(&app).await;
     let now = app.clock.now();
     for slot in app.holds.slots() {
         if slot.look().is_some_and(|hold| hold.is_due(now)) {
@@ -138,6 +139,7 @@ async fn list(Shared(app): Shared<Arc<App>>, wanted: Asked<Wanted>, headers: Hea
 
 async fn show(Shared(app): Shared<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
+    hear(&app).await;
     if let Some(slot) = app.holds.by_id(&id) {
         releases::end_if_due(&app, &slot).await;
     }
@@ -179,6 +181,9 @@ async fn decide(
 ) -> Answer {
     let operator = authorised(&app.config, headers, Role::Approver)?.clone();
     let wish = wanted(decision, body)?;
+    if app.holds.by_id(id).is_none() {
+        hear(&app).await;
+    }
     let Some(slot) = app.holds.by_id(id) else {
         return Err(undecided(forgotten(&app, id).await));
     };
@@ -201,6 +206,13 @@ async fn decide(
                 "the decision broke off: look at the hold again",
             ))
         }
+    }
+}
+
+/// What another replica was told a moment ago is known here, too, if that can be.
+async fn hear(app: &App) {
+    if let Err(error) = app.catch_up().await {
+        tracing::debug!(%error, "holds are told as they were known last");
     }
 }
 

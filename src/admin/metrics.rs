@@ -49,6 +49,7 @@ async fn gauges(app: &App) -> Gauges {
         ready: app.not_ready().await.is_empty(),
         rules_stale: app.reloads.degraded().is_some(),
         rules: app.rules.load().digest().to_owned(),
+        rules_from: app.standing.load().notice(),
         writes: app.inflight.of("*"),
         holds: app.holds.open(None),
         in_doubt: app.in_doubt().await.ok(),

@@ -30,6 +30,9 @@ async fn reload(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     match task.await {
         Ok(Ok(reloaded)) => Ok(done(&reloaded)),
         Ok(Err(ReloadError::Unfit(unfit))) => Err(refused(&unfit)),
+        Ok(Err(error @ ReloadError::Pushed(_))) => {
+            Err(failure(StatusCode::CONFLICT, "pushed", &error.to_string()))
+        }
         Ok(Err(ReloadError::Store(error))) => Err(unavailable(error)),
         Err(error) => Err(unavailable(StoreError::new(
             "rules",

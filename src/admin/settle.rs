@@ -56,6 +56,7 @@ async fn said(app: Arc<App>, id: String, operator: Operator, body: Bytes) -> Ans
     };
     let made = made(wish.get("id"))?;
     let entry = EntryId::from_text(&id);
+    app.catch_up().await.map_err(unavailable)?;
     let Some(claim) = app.doubts.claim(&entry) else {
         return Err(not_in_doubt(&app, &entry).await);
     };
@@ -65,6 +66,9 @@ async fn said(app: Arc<App>, id: String, operator: Operator, body: Bytes) -> Ans
         doubt::name_made(&claim.sent, &mut outcomes, id).map_err(unprocessable)?;
     }
     if !doubt::settle(&app, claim, outcomes.clone(), (&operator.name, reason), now).await {
+        if !app.doubts.has(&entry) {
+            return Err(not_in_doubt(&app, &entry).await);
+        }
         return Err(failure(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",

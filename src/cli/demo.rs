@@ -13,6 +13,9 @@ pub(super) struct Arguments {
     /// End after the tour; the exit code is 0 only if every step did what it says
     #[arg(long)]
     exit: bool,
+    /// Two replicas on a Redis and a PostgreSQL that are started for it, in place of the tour
+    #[arg(long)]
+    fleet: bool,
     /// No colour, also on a terminal
     #[arg(long)]
     plain: bool,
@@ -24,7 +27,11 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
     let colour = context.out.colour() && !arguments.plain;
     let columns = context.out.columns();
     let mut paper = Paper::new(context.out, colour, columns);
-    match demo::run(&mut paper, !arguments.exit, verb)? {
+    let run = match arguments.fleet {
+        true => demo::fleet::run,
+        false => demo::run,
+    };
+    match run(&mut paper, !arguments.exit, verb)? {
         Ended::AsTold => Ok(Exit::Done),
         Ended::Otherwise => Ok(Exit::Found),
         Ended::Interrupted => Err(Failure::Refused("stopped before the tour was over".into())),

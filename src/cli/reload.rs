@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::admin_client::{AdminArguments, AdminClient};
 use super::visible::visible;
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, Out};
 
 /// Let a running proxy read its rules again, all or nothing; their cases have to pass
 #[derive(Args, Debug)]
@@ -51,18 +51,24 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
         out.line(format_args!("the rules are the same as before: {after}"))?;
     }
     out.line(format_args!("cases: {0} of {0} passed", reloaded.cases))?;
-    for name in &reloaded.windows {
+    limits(out, &reloaded.windows, &reloaded.empty)?;
+    out.line(visible(&reloaded.note))?;
+    Ok(Exit::Done)
+}
+
+/// What other rules do to limits.
+pub(super) fn limits(out: &mut Out, windows: &[String], empty: &[String]) -> Result<(), Failure> {
+    for name in windows {
         let name = visible(name);
         out.line(format_args!(
             "limit {name} has another window; what was charged within it counts"
         ))?;
     }
-    for name in &reloaded.empty {
+    for name in empty {
         let name = visible(name);
         out.line(format_args!(
             "limit {name} begins empty; what was done before does not count"
         ))?;
     }
-    out.line(visible(&reloaded.note))?;
-    Ok(Exit::Done)
+    Ok(())
 }

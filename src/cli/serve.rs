@@ -22,8 +22,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
     telemetry::init(arguments.log_format).map_err(|error| Failure::Refused(error.to_string()))?;
     let config = arguments.config.load(context.env)?;
-    let proven = rules::proven(&config)?;
-    let opened = serve::open(config, proven.rules)?;
+    let rules = rules::proven(&config).map(|proven| proven.rules);
+    let opened = serve::open(config, rules)?;
     let config = &opened.app().config;
     for (route, address) in config.routes.iter().zip(opened.addresses()) {
         tracing::info!(route = %route.name, %address, upstream = %route.upstream, "listening");

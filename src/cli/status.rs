@@ -25,6 +25,9 @@ struct Status {
     routes: Vec<RouteStatus>,
     /// The digest of the rules in force.
     rules: String,
+    /// Where they come from.
+    #[serde(default)]
+    rules_from: String,
     stopped: Vec<Switch>,
     holds: u64,
     in_doubt: u64,
@@ -106,7 +109,11 @@ fn show(status: &Status, context: &mut Context<'_>) -> Result<(), Failure> {
     routes.print(context.out)?;
     context.out.line("")?;
     let mut facts = Table::new(&[]);
-    facts.row(vec!["rules".into(), visible(&status.rules)]);
+    let from = match status.rules_from.as_str() {
+        "" => String::new(),
+        from => format!(" ({})", visible(from)),
+    };
+    facts.row(vec!["rules".into(), visible(&status.rules) + &from]);
     facts.row(vec!["stopped".into(), status.stopped.len().to_string()]);
     facts.row(vec!["holds".into(), status.holds.to_string()]);
     facts.row(vec!["in doubt".into(), status.in_doubt.to_string()]);

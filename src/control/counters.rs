@@ -67,6 +67,7 @@ impl Counters {
         match &mut self.counter(demand).used {
             Arithmetic::Rate(bucket) => {
                 let rate = rate(limit.kind);
+                let bucket = bucket.at(rate, now);
                 let alone = demand.charge.amount > rate.burst();
                 Fit {
                     used: bucket.used(rate, now),
@@ -107,9 +108,15 @@ impl Counters {
     /// Takes a demand, whether it fits or not.
     pub(super) fn take(&mut self, now: i64, demand: &Demand, over: bool) -> Taken {
         let limit = &demand.charge.limit;
+        let next = self.made + 1;
         let counter = self.counter(demand);
+        let mut restated = false;
         let cost = match &mut counter.used {
-            Arithmetic::Rate(bucket) => bucket.take(rate(limit.kind), now, demand.wanted),
+            Arithmetic::Rate(bucket) => {
+                let (cost, of_another) = bucket.take(rate(limit.kind), now, demand.wanted);
+                restated = of_another;
+                cost
+            }
             Arithmetic::Window(window) => {
                 window.take(now, demand.wanted);
                 demand.wanted
@@ -120,10 +127,16 @@ impl Counters {
                 demand.wanted
             }
         };
+        if restated {
+            // what was taken at another rate is not this counter's to give back
+            counter.id = next;
+        }
+        let id = counter.id;
+        self.made = self.made.max(id);
         Taken {
             limit: Arc::clone(&demand.limit),
             key: Arc::clone(&demand.key),
-            counter: counter.id,
+            counter: id,
             at: now,
             units: demand.wanted,
             cost,
@@ -317,10 +330,7 @@ impl Counter {
     fn usage(&self, key: &str, now: i64) -> Option<Usage> {
         let (max, length) = budget(self.limit.kind);
         let (used, max) = match &self.used {
-            Arithmetic::Rate(bucket) => {
-                let rate = rate(self.limit.kind);
-                (bucket.used(rate, now), rate.burst())
-            }
+            Arithmetic::Rate(bucket) => bucket.usage(now),
             Arithmetic::Window(window) => (window.used(now, length), max),
             Arithmetic::Records(records) => (records.used(now, length), max),
         };

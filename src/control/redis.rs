@@ -291,6 +291,14 @@ impl ControlState for RedisControl {
         self.member.rebuild(from).await
     }
 
+    async fn join(&self, epoch: u64) -> Result<bool, StoreError> {
+        self.member.join(epoch).await
+    }
+
+    fn epoch(&self) -> u64 {
+        self.member.store.known().epoch
+    }
+
     fn health(&self) -> Health {
         self.member.store.condition.health()
     }

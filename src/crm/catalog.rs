@@ -14,12 +14,17 @@ const FRESH: SignedDuration = SignedDuration::from_mins(10);
 /// The names of an object's fields, and when they were read.
 type Learned = (Timestamp, Arc<[String]>);
 
+/// The names of the org's own object types, each in lower case with the one that rules say, and when
+/// they were read.
+type Types = (Timestamp, Arc<HashMap<String, String>>);
+
 /// What was learned of one org. Standard types are built into `salesforce::types` and
 /// `hubspot::types` and cannot be overridden.
 #[derive(Debug)]
 pub struct Catalog {
     kind: CrmKind,
     properties: RwLock<HashMap<String, Learned>>,
+    types: RwLock<Option<Types>>,
 }
 
 impl Catalog {
@@ -29,6 +34,7 @@ impl Catalog {
         Self {
             kind,
             properties: RwLock::default(),
+            types: RwLock::default(),
         }
     }
 
@@ -53,11 +59,62 @@ impl Catalog {
             .write()
             .insert(object.to_owned(), (now, names.into()));
     }
+
+    /// The name that rules say for one of the org's own types, by any of its names.
+    #[must_use]
+    pub fn type_name(&self, alias: &str) -> Option<String> {
+        let types = self.types.read();
+        let (_, names) = types.as_ref()?;
+        names.get(&alias.to_ascii_lowercase()).cloned()
+    }
+
+    /// Whether the org's own types were read in the last ten minutes: what is missing then is not there.
+    #[must_use]
+    pub fn knows_types(&self, now: Timestamp) -> bool {
+        let types = self.types.read();
+        let read = types.as_ref().map(|(at, _)| *at);
+        read.is_some_and(|at| now.duration_since(at).abs() < FRESH)
+    }
+
+    /// Remembers the org's own types: each name in lower case, and the one that rules say. A name that
+    /// stands for two of them stands for none.
+    pub fn learn_types(&self, names: Vec<(String, String)>, now: Timestamp) {
+        let mut types: HashMap<String, Option<String>> = HashMap::new();
+        for (alias, name) in names {
+            types
+                .entry(alias.to_ascii_lowercase())
+                .and_modify(|known| {
+                    if known.as_ref() != Some(&name) {
+                        *known = None;
+                    }
+                })
+                .or_insert_with(|| Some(name.clone()));
+        }
+        let types = types
+            .into_iter()
+            .filter_map(|(alias, name)| Some((alias, name?)));
+        *self.types.write() = Some((now, Arc::new(types.collect())));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_stands_for_two_types_stands_for_none() {
+        let catalog = Catalog::builtin(CrmKind::HubSpot);
+        let now = Timestamp::UNIX_EPOCH;
+        assert!(!catalog.knows_types(now));
+        let names = [("2-1", "p_a"), ("P_A", "p_a"), ("x", "p_a"), ("X", "p_b")];
+        let names = names.map(|(alias, name)| (alias.to_owned(), name.to_owned()));
+        catalog.learn_types(names.to_vec(), now);
+        assert_eq!(catalog.type_name("2-1").as_deref(), Some("p_a"));
+        assert_eq!(catalog.type_name("p_A").as_deref(), Some("p_a"));
+        assert_eq!(catalog.type_name("x"), None);
+        assert!(catalog.knows_types(now + SignedDuration::from_secs(599)));
+        assert!(!catalog.knows_types(now + SignedDuration::from_secs(600)));
+    }
 
     #[test]
     fn a_list_of_fields_is_used_for_ten_minutes() {

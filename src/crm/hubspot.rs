@@ -1,37 +1,48 @@
 //! HubSpot's wire format: which request is a read, a login, a write we take apart, or none of these.
 
+mod association;
 mod body;
 mod endpoint;
+mod engagement;
+mod families;
+mod graphql;
 pub(super) mod inverse;
+mod legacy;
 mod links;
+mod list;
 pub mod prior;
 mod reads;
 pub mod replay;
 pub mod reply;
+mod send;
 #[cfg(test)]
 mod tests;
 pub mod types;
 mod unparsed;
 
 use http::Method;
+use jiff::Timestamp;
 
-use super::{Class, Head, Malformed, overrides};
+use super::{Class, Head, Malformed, ReadCall, overrides};
 use crate::crm::catalog::Catalog;
+use crate::crm::family::Family;
 use crate::mutation::{ChangeSet, Opaque};
 pub(in crate::crm) use body::acting_in;
 use endpoint::Endpoint;
-use types::ObjectType;
 
 /// Which parser takes the body apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    object: &'static ObjectType,
+    /// The types of objects that the path names, as it spells them: their names are told when the body
+    /// is taken apart, by what was learned of the account by then.
+    types: Vec<String>,
     call: Call,
 }
 
-/// A call of the CRM objects API (`/crm/v3/objects/{type}…`, `/crm/objects/{date}/{type}…`).
+/// A call that is a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Call {
+    /// `POST /crm/v3/objects/{type}`, `/crm/objects/{date}/{type}`; so the next ones.
     Create,
     /// The path's last segment: an id, or the value of `?idProperty=`.
     Update(String),
@@ -40,6 +51,18 @@ enum Call {
     Batch(Batch),
     Merge,
     GdprDelete,
+    /// Links between records.
+    Link(association::Call),
+    /// Lists and who is on them.
+    List(list::Call),
+    /// The record APIs before version 3.
+    Legacy(legacy::Call),
+    /// Engagements before version 3; the id where there is one.
+    Engagement(Option<String>),
+    /// Single mails and forms, which write contacts too.
+    Send(send::Call),
+    /// Judged as one operation.
+    Whole(&'static families::Row),
 }
 
 /// What a batch call does to each of its `inputs`.
@@ -76,8 +99,58 @@ const PASSING_HEADERS: [&str; 5] = [
     "user-agent",
 ];
 
+/// The one path that has no version.
+const VERSIONLESS: [&str; 2] = ["collector", "graphql"];
+
 /// Path words of the CRM objects API that are no record ids.
 const RESERVED: [&str; 4] = ["batch", "search", "merge", "gdpr-delete"];
+
+/// What is taken apart, and what to know of it.
+const DECOMPOSED: [(&str, &str); 11] = [
+    (
+        "objects",
+        "/crm/v3/objects/{type} and dated: create, update, upsert, archive, batches, links inside creates",
+    ),
+    (
+        "merge",
+        "merge of two records: the loser is a delete of its own",
+    ),
+    ("gdpr-delete", "a purge"),
+    (
+        "associations",
+        "v3, v4, dated and legacy; single and in batches; associate or dissociate at both ends",
+    ),
+    ("lists", "create, delete, restore, name and filters"),
+    (
+        "memberships",
+        "associate or dissociate of a list, one for each record",
+    ),
+    (
+        "legacy contacts",
+        "contacts v1: a list of `property` and `value`; also by e-mail address",
+    ),
+    (
+        "legacy companies and deals",
+        "a list of `name` and `value`; also their asynchronous batches",
+    ),
+    (
+        "legacy objects",
+        "crm-objects v1: products, line items, tickets; bare lists",
+    ),
+    (
+        "engagements",
+        "engagements v1, as the notes, tasks, calls, meetings and emails that they are",
+    ),
+    (
+        "single-send and forms",
+        "a send, and an upsert of the contact whose properties it writes",
+    ),
+];
+
+/// The families of the API, as `coverage` lists them.
+pub(super) fn families() -> Vec<Family> {
+    families::families()
+}
 
 /// The name that rules use for a type, by any of its names.
 pub(super) fn canonical(name: &str) -> Option<&'static str> {
@@ -95,14 +168,15 @@ pub(super) fn classify(head: &Head<'_>) -> Class {
     if let Some(reason) = second {
         return Class::Write(super::Shape::TwoReadings(reason));
     }
-    let endpoint = match Endpoint::of(head.path) {
-        Ok(endpoint) => endpoint,
+    let endpoint = Endpoint::of(head.path);
+    let words = match &endpoint {
+        Ok(endpoint) => endpoint.words.as_slice(),
+        Err(_) if Endpoint::words_of(head.path) == VERSIONLESS => &VERSIONLESS[..],
         Err(reason) => {
             let words = Endpoint::words_of(head.path);
-            return Class::Opaque(opaque(head.method, &words, reason));
+            return Class::Opaque(opaque(head.method, &words, reason.clone()));
         }
     };
-    let words = endpoint.words.as_slice();
     let read = match *head.method {
         Method::GET | Method::HEAD => reads::by_get(words),
         Method::POST => reads::by_post(words),
@@ -114,7 +188,20 @@ pub(super) fn classify(head: &Head<'_>) -> Class {
     if *head.method == Method::POST && words == ["oauth", "token"] {
         return Class::Auth;
     }
-    match write(head.method, &endpoint) {
+    let shape = match route(head.method, words) {
+        Some(shape)
+            if shape.call.is_of_objects()
+                && !endpoint.as_ref().is_ok_and(Endpoint::has_objects) =>
+        {
+            Err(
+                "only v3 and dated versions of the objects API are known; use /crm/v3/objects"
+                    .into(),
+            )
+        }
+        Some(shape) => Ok(shape),
+        None => Err(unparsed::reason(head.method, words)),
+    };
+    match shape {
         Ok(shape) => Class::Write(super::Shape::HubSpot(shape)),
         Err(reason) => Class::Opaque(opaque(head.method, words, reason)),
     }
@@ -125,34 +212,53 @@ pub(super) fn classify(head: &Head<'_>) -> Class {
 fn opaque(method: &Method, words: &[&str], reason: String) -> Opaque {
     let folded: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
     let folded: Vec<&str> = folded.iter().map(String::as_str).collect();
-    match folded.as_slice() {
-        ["crm", "objects", object, rest @ ..]
-            if types::resolve(object).is_some() && call(method, rest).is_some() =>
-        {
-            Opaque::unclear(reason)
-        }
-        _ => Opaque::unknown(reason),
+    match route(method, &folded) {
+        Some(_) => Opaque::unclear(reason),
+        None => Opaque::unknown(reason),
     }
 }
 
-/// The write that a request is, or why it is not taken apart.
-fn write(method: &Method, endpoint: &Endpoint<'_>) -> Result<Shape, String> {
-    let unknown = || unparsed::reason(method, &endpoint.words);
-    let ["crm", "objects", object, rest @ ..] = endpoint.words.as_slice() else {
-        return Err(unknown());
+/// The write that a request to these words (a path without its version) is.
+fn route(method: &Method, words: &[&str]) -> Option<Shape> {
+    let whole = || families::of(method, words).map(|row| (Vec::new(), Call::Whole(row)));
+    let found = match words {
+        ["crm", "objects", object, rest @ ..] if call(method, rest).is_some() => {
+            call(method, rest).map(|call| (vec![(*object).to_owned()], call))
+        }
+        _ => association::route(method, words)
+            .map(|(types, call)| (types, Call::Link(call)))
+            .or_else(|| list::route(method, words).map(|call| (Vec::new(), Call::List(call))))
+            .or_else(|| {
+                legacy::route(method, words)
+                    .map(|(object, call)| (vec![object.to_owned()], Call::Legacy(call)))
+            })
+            .or_else(|| {
+                engagement::route(method, words).map(|id| (Vec::new(), Call::Engagement(id)))
+            })
+            .or_else(|| send::route(method, words).map(|call| (Vec::new(), Call::Send(call))))
+            .or_else(whole),
     };
-    let call = call(method, rest).ok_or_else(unknown)?;
-    // only these versions of the objects API are described; the version stands before the type
-    if !(endpoint.version == "v3" || endpoint.is_dated()) || !(1..=2).contains(&endpoint.version_at)
-    {
-        return Err(
-            "only v3 and dated versions of the objects API are known; use /crm/v3/objects".into(),
-        );
+    found.map(|(types, call)| Shape { types, call })
+}
+
+impl Call {
+    /// Whether it is a call of the objects API, whose versions are described.
+    fn is_of_objects(&self) -> bool {
+        match self {
+            Self::Create
+            | Self::Update(_)
+            | Self::Archive(_)
+            | Self::Batch(_)
+            | Self::Merge
+            | Self::GdprDelete => true,
+            Self::Link(_)
+            | Self::List(_)
+            | Self::Legacy(_)
+            | Self::Engagement(_)
+            | Self::Send(_)
+            | Self::Whole(_) => false,
+        }
     }
-    let object = types::resolve(object).ok_or(
-        "its object type is not one that HubSpot builds in; custom objects are not taken apart yet",
-    )?;
-    Ok(Shape { object, call })
 }
 
 fn call(method: &Method, rest: &[&str]) -> Option<Call> {
@@ -171,13 +277,35 @@ fn call(method: &Method, rest: &[&str]) -> Option<Call> {
     Some(call)
 }
 
+/// The read that tells which types the account has, where a write names one that is not built in and
+/// that was not looked for lately.
+pub(super) fn missing(shape: &Shape, catalog: &Catalog, now: Timestamp) -> Option<ReadCall> {
+    let unknown = |spelled: &String| types::resolve(spelled).is_none();
+    let ask = shape.types.iter().any(unknown) && !catalog.knows_types(now);
+    ask.then(|| ReadCall {
+        method: Method::GET,
+        target: types::SCHEMAS.to_owned(),
+        body: None,
+        covers: Vec::new(),
+    })
+}
+
 pub(super) fn parse(
     shape: &Shape,
     head: &Head<'_>,
     body: &[u8],
-    _catalog: &Catalog,
+    catalog: &Catalog,
 ) -> Result<ChangeSet, Malformed> {
-    body::parse(shape, head, body)
+    if let Call::Whole(row) = &shape.call {
+        return families::parse(row, head, body);
+    }
+    let names = shape.types.iter().map(|name| types::name_of(name, catalog));
+    match names.collect::<Option<Vec<String>>>() {
+        Some(names) => body::parse(shape, &names, head, body),
+        None => Ok(ChangeSet::Opaque(Opaque::unknown(
+            "its object type is neither built in nor one of the account's schemas",
+        ))),
+    }
 }
 
 pub(super) fn passes_on_write(header: &str) -> bool {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::path::CanonicalPath;
 use super::{Crm, PriorFailure, ReadCall, hubspot, json, salesforce};
-use crate::mutation::{CrmKind, Operation, Undo, is_blank};
+use crate::mutation::{CrmKind, Mutation, Operation, Outcome, Prior, Undo, is_blank};
 
 /// What one request of a revert does to records of one object: their ids, and what is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,23 @@ pub enum Inverse {
     Restore(Vec<(String, Map<String, Value>)>),
     /// Records that a write made are deleted.
     Remove(Vec<String>),
+}
+
+/// What a write did to a link between two records: to a revert it is a record of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Linked {
+    /// The two types.
+    pub object: String,
+    /// The two ids.
+    pub id: String,
+    /// The one field.
+    pub field: &'static str,
+    /// Its value before; null for no link.
+    pub then: Value,
+    /// Its value right after.
+    pub written: Value,
+    /// How many mutations in a row tell it: a link has two ends.
+    pub mutations: usize,
 }
 
 /// A write that we make ourselves.
@@ -52,11 +69,42 @@ impl Crm {
         }
     }
 
+    /// How many mutations the parser reads for one record out of such a request: a link has two ends.
+    #[must_use]
+    pub fn inverse_mutations(self, object: &str) -> usize {
+        match self.0 {
+            CrmKind::HubSpot => hubspot::inverse::mutations(object),
+            CrmKind::Salesforce => 1,
+        }
+    }
+
+    /// What was done to the link whose ends a mutation and the next one are, or to the member of a list
+    /// that a mutation names. `None`: it is neither.
+    ///
+    /// # Errors
+    /// Inside: why it cannot be taken back.
+    #[must_use]
+    pub fn linked(
+        self,
+        mutation: &Mutation,
+        next: Option<&Mutation>,
+        prior: &Prior,
+        outcome: &Outcome,
+    ) -> Option<Result<Linked, &'static str>> {
+        match self.0 {
+            CrmKind::Salesforce => None,
+            CrmKind::HubSpot => next
+                .and_then(|far| hubspot::inverse::link::linked(mutation, far, prior))
+                .or_else(|| hubspot::inverse::member::moved(mutation, prior, outcome)),
+        }
+    }
+
     /// How many records one such request holds, in the API version of the write at `like`.
     #[must_use]
     pub fn inverse_most(self, like: &CanonicalPath, object: &str) -> usize {
         match self.0 {
             CrmKind::Salesforce => salesforce::inverse::most(like, object),
+            CrmKind::HubSpot if hubspot::inverse::link::is_link(object) => 1,
             CrmKind::HubSpot => hubspot::inverse::MOST,
         }
     }
@@ -202,7 +250,7 @@ impl Crm {
             (Operation::Send, _) => "what was sent cannot be called back",
             (Operation::Export, _) => "what was handed out cannot be called back",
             (Operation::Associate | Operation::Dissociate, _) => {
-                "a link by itself is not taken back yet"
+                "who came or went is not told well enough to take it back"
             }
             (Operation::Restore, _) => "a restore is not taken back yet: delete the record",
             (Operation::Import | Operation::Invoke, _) => "what it changed is not known",

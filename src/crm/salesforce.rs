@@ -1,21 +1,29 @@
-//! Salesforce: everything that knows its REST API. Rows (`/sobjects`) and collections
-//! (`/composite/sobjects`) are taken apart; known reads pass; all else is opaque.
+//! Salesforce: everything that knows its REST API. `families` says what each path can do: records are
+//! taken apart, other operations are judged by their names, known reads pass, all else is opaque.
 
 mod body;
 pub mod bulk;
 mod collections;
+mod families;
+mod graphql;
 mod headers;
 mod id;
 pub(super) mod inverse;
+mod nest;
 pub mod prior;
 mod query;
 mod reads;
 mod record;
+mod relation;
 pub mod replay;
 pub mod reply;
 mod rest;
 mod route;
+mod search;
+mod tree;
 mod types;
+mod ui;
+mod whole;
 
 use http::{HeaderName, HeaderValue, header};
 use jiff::fmt::rfc2822::DateTimePrinter;
@@ -25,7 +33,12 @@ use super::{Class, Head, Malformed};
 use crate::crm::catalog::Catalog;
 use crate::mutation::{Acting, ChangeSet, Opaque, Operation, Prior, RecordKey, Snapshot};
 
+use body::Content;
+pub use families::Nest;
+pub(super) use families::families;
 pub(super) use headers::{acts, passes_on_write};
+pub use ui::Ui;
+pub use whole::Whole;
 
 /// What a request is, told from its head.
 pub(super) fn classify(head: &Head<'_>) -> Class {
@@ -40,8 +53,15 @@ pub(super) fn objects() -> Vec<&'static str> {
 /// What a body says beside its records' fields and acts on how they are written.
 pub(super) fn acting_in(shape: &Shape, body: &[u8]) -> Acting {
     match shape {
-        Shape::Row(_) | Shape::Bulk(_) => Acting::new(),
+        Shape::Row(_)
+        | Shape::Bulk(_)
+        | Shape::Tree(_)
+        | Shape::Search
+        | Shape::Whole(_)
+        | Shape::GraphQl => Acting::new(),
         Shape::Collection(_) => collections::acting_in(body).into_iter().collect(),
+        Shape::Nest(nest) => nest::acting_in(*nest, body),
+        Shape::Ui(_) => ui::acting_in(body),
     }
 }
 
@@ -54,6 +74,18 @@ pub enum Shape {
     Collection(Collection),
     /// One step of a bulk job: what it changes is told by the job's upload.
     Bulk(bulk::Step),
+    /// Requests in a request.
+    Nest(Nest),
+    /// Records with their children; the roots' object.
+    Tree(String),
+    /// Records through the UI API.
+    Ui(Ui),
+    /// A GraphQL document.
+    GraphQl,
+    /// A search whose body can write usage data.
+    Search,
+    /// One operation with a name.
+    Whole(Whole),
 }
 
 /// A write of one row.
@@ -89,14 +121,29 @@ pub(super) fn parse(
     shape: &Shape,
     head: &Head<'_>,
     body: &[u8],
-    _catalog: &Catalog,
+    catalog: &Catalog,
+) -> Result<ChangeSet, Malformed> {
+    parse_content(shape, head, &Content::Bytes(body), catalog)
+}
+
+fn parse_content(
+    shape: &Shape,
+    head: &Head<'_>,
+    content: &Content<'_>,
+    catalog: &Catalog,
 ) -> Result<ChangeSet, Malformed> {
     match shape {
-        Shape::Row(row) => rest::parse(row, head, body),
-        Shape::Collection(collection) => collections::parse(collection, head, body),
         Shape::Bulk(_) => Ok(ChangeSet::Opaque(Opaque::unclear(
             "what a bulk job changes is told by the rows that were uploaded for it",
         ))),
+        Shape::Row(row) => rest::parse(row, head, content),
+        Shape::Collection(collection) => collections::parse(collection, head, content),
+        Shape::Nest(nest) => nest::parse(*nest, head, content, catalog),
+        Shape::Tree(object) => tree::parse(object, head, content),
+        Shape::Ui(ui) => ui::parse(ui, head, content),
+        Shape::GraphQl => graphql::parse(head, content),
+        Shape::Search => search::parse(head, content),
+        Shape::Whole(whole) => whole::parse(whole, head, content),
     }
 }
 

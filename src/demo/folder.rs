@@ -61,7 +61,7 @@ impl Folder {
         let path = std::env::temp_dir().join(format!("writegate-demo-{name}"));
         DirBuilder::new().mode(0o700).create(&path)?;
         let folder = Self(path);
-        let rules = folder.0.join("rules");
+        let rules = folder.rules();
         DirBuilder::new().mode(0o700).create(&rules)?;
         for (name, text) in RULES {
             write(&rules.join(name), text)?;
@@ -83,12 +83,33 @@ impl Folder {
         sandbox: &str,
         secrets: &Secrets,
     ) -> io::Result<()> {
+        let stores = "control: memory\nledger: sqlite:ledger.db\n";
+        self.configure_as(&self.config(), (listens, stores), sandbox, secrets)
+    }
+
+    /// The same in a file, with the lines that name the stores.
+    pub(super) fn configure_as(
+        &self,
+        file: &Path,
+        (listens, stores): (Listens, &str),
+        sandbox: &str,
+        secrets: &Secrets,
+    ) -> io::Result<()> {
         write(&self.0.join(RELEASE), &secrets.release())?;
-        write(&self.config(), &yaml(listens, sandbox, secrets))
+        write(file, &yaml((listens, stores), sandbox, secrets))
     }
 
     pub(super) fn config(&self) -> PathBuf {
-        self.0.join("writegate.yaml")
+        self.config_of("writegate")
+    }
+
+    /// The configuration of one of several replicas.
+    pub(super) fn config_of(&self, replica: &str) -> PathBuf {
+        self.0.join(format!("{replica}.yaml"))
+    }
+
+    pub(super) fn rules(&self) -> PathBuf {
+        self.0.join("rules")
     }
 
     pub(super) fn ca(&self) -> PathBuf {
@@ -120,7 +141,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// The configuration, as a user would write it.
-fn yaml(listens: Listens, sandbox: &str, secrets: &Secrets) -> String {
+fn yaml((listens, stores): (Listens, &str), sandbox: &str, secrets: &Secrets) -> String {
     let route = |name: &str, listen: SocketAddr| {
         format!(
             "  - name: {name}\n    crm: {name}\n    listen: {listen}\n    upstream: {sandbox}\n    \
@@ -151,8 +172,8 @@ fn yaml(listens: Listens, sandbox: &str, secrets: &Secrets) -> String {
         })
         .collect();
     format!(
-        "routes:\n{}{}admin: {{ listen: {} }}\ncontrol: memory\nledger: sqlite:ledger.db\nrules: \
-         rules\nservice_accounts:\n{agents}operators:\n{operators}",
+        "routes:\n{}{}admin: {{ listen: {} }}\n{stores}rules: rules\nservice_accounts:\n{agents}\
+         operators:\n{operators}",
         route("salesforce", listens.salesforce),
         route("hubspot", listens.hubspot),
         listens.admin,

@@ -147,7 +147,7 @@ fn open_at(
         policy::load(&config.rules).map_err(|errors| DemoError::Start(errors.to_string()))?;
     let teams = config.operators.iter().flat_map(|operator| &operator.teams);
     let rules = rules.with_teams(teams.cloned());
-    Ok(serve::open(config, rules)?)
+    Ok(serve::open(config, Ok(rules))?)
 }
 
 /// For each port itself if it is free, else one that is; 0 takes a free one.

@@ -2,7 +2,7 @@
 //! and whether all of that is what the step is there to show.
 
 mod expect;
-mod operate;
+pub(super) mod operate;
 mod tell;
 
 use std::collections::BTreeSet;

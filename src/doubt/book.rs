@@ -7,6 +7,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
+use super::blocked::{Blocked, WORKS_MOST};
+use super::elsewhere::Elsewhere;
 use super::flight::Flights;
 use crate::clock::EntryId;
 use crate::error::StoreError;
@@ -16,9 +18,6 @@ use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, Prior, RecordK
 
 /// How long repeats of a write that was settled as done get its answer.
 const ANSWERED_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// Salesforce ends every request after ten minutes; HubSpot names no limit. A connection that was lost
-/// on the way, by a middlebox or by our own end, does not end the CRM's work.
-const WORKS_MOST: SignedDuration = SignedDuration::from_mins(10);
 /// The longest pause between two looks.
 const PAUSE_MOST: i64 = 60;
 /// After so many looks that failed, the caller is told not to count on the next one.
@@ -43,23 +42,6 @@ struct Doubt {
     stuck: Option<&'static str>,
 }
 
-/// Why a request is not sent now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocked {
-    /// The entry in doubt.
-    pub entry: EntryId,
-    /// When it was sent.
-    pub at: Timestamp,
-    /// Whether it is the very same request.
-    pub same: bool,
-    /// Rows of the batch that name its records.
-    pub rows: Vec<String>,
-    /// From then on it can be told what became of it.
-    pub quiet: Timestamp,
-    /// Why only a person can settle it.
-    pub stuck: Option<&'static str>,
-}
-
 /// What a write does to records: keys as a doubt has them.
 #[derive(Debug, Default)]
 struct Touched {
@@ -82,6 +64,8 @@ pub struct Book {
     pages: Arc<Mutex<Pages>>,
     /// What is being sent now.
     pub flights: Flights,
+    /// What other processes are sending.
+    pub elsewhere: Elsewhere,
 }
 
 /// The sole right to settle one entry; given back when dropped.
@@ -104,6 +88,11 @@ impl Book {
         let book = Self::default();
         for doubt in sent::in_doubt(ledger).await? {
             book.doubted(doubt, now);
+        }
+        for (open, writer) in sent::under_way(ledger).await? {
+            if !book.has(&open.entry) && ledger.writer() != Some(writer.as_str()) {
+                book.elsewhere.opened(open, &writer);
+            }
         }
         let since = now.checked_sub(ANSWERED_FOR).unwrap_or(Timestamp::MIN);
         let settled = sent::settled(ledger, since).await?;
@@ -176,14 +165,16 @@ impl Book {
             .max_by_key(|blocked| (blocked.same, blocked.stuck.is_some()))
     }
 
-    /// The entry that left a record in doubt, whoever asked for it.
+    /// The entry that left a record in doubt, or that another process has not closed, whoever asked for
+    /// it.
     #[must_use]
     pub fn of_record(&self, route: &str, object: &str, id: &str) -> Option<EntryId> {
         let pages = self.pages.lock();
         let key = key(route, object, id);
         let mut doubts = pages.doubts.values();
-        let doubt = doubts.find(|doubt| doubt.records.contains(&key))?;
-        Some(doubt.sent.entry.clone())
+        let doubt = doubts.find(|doubt| doubt.records.contains(&key));
+        let doubt = doubt.map(|doubt| doubt.sent.entry.clone());
+        doubt.or_else(|| self.elsewhere.of_record(&key))
     }
 
     /// Entries of a route that are to be looked at now.
@@ -244,6 +235,41 @@ impl Book {
     #[must_use]
     pub fn has(&self, entry: &EntryId) -> bool {
         self.pages.lock().doubts.contains_key(entry)
+    }
+
+    /// What became of an entry was written down by another process, or by this one after another had
+    /// given it up: it is not in doubt any more. Repeats of what was in doubt get its answer.
+    pub fn ended(&self, entry: &EntryId, outcomes: &[Outcome], at: Timestamp) {
+        let mut pages = self.pages.lock();
+        if let Some(doubt) = pages.doubts.remove(entry) {
+            let settled = Sent {
+                outcomes: outcomes.to_vec(),
+                ..(*doubt.sent).clone()
+            };
+            pages.keep(Arc::new(settled), at);
+        }
+    }
+
+    /// An entry is not in doubt any more, and that is all there is to know.
+    pub(super) fn forget(&self, entry: &EntryId) {
+        self.pages.lock().doubts.remove(entry);
+    }
+
+    /// What stands in the way of a write that has its records' locks: one of the same service account
+    /// that another process opened and did not close.
+    #[must_use]
+    pub fn open_elsewhere(
+        &self,
+        whose: (&str, &str),
+        mutations: &[Mutation],
+        snapshot: Option<&Snapshot>,
+    ) -> Option<Blocked> {
+        let (sent, rows) = self.elsewhere.meets(whose, mutations, snapshot)?;
+        Some(Blocked {
+            same: false,
+            rows,
+            ..Blocked::open(&sent.entry, sent.at)
+        })
     }
 
     /// A write is about to be sent. What was settled of its records before is no answer any more: a

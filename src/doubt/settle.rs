@@ -155,6 +155,14 @@ pub(crate) async fn settle(
             }
             true
         }
+        // Another process was first.
+        Err(error) if error.conflict.is_some() => {
+            drop(claim);
+            if let Err(error) = app.catch_up().await {
+                tracing::debug!(%error, entry = %sent.entry, "what became of it is known later");
+            }
+            false
+        }
         Err(error) => {
             tracing::error!(%error, entry = %sent.entry, "a settlement is not recorded");
             claim.failed(now);

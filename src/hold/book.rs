@@ -1,4 +1,5 @@
-//! All holds of this process: one turn at a time for each, rows first and memory second.
+//! All holds that this process knows: one turn at a time for each, rows first and memory second. What
+//! other processes write of them comes in by `follow`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use super::rows::{Said, fold};
 use super::{End, Hold, gauge_reservation, id};
 use crate::clock::{Entropy, EntryId};
 use crate::control::ControlState;
-use crate::error::StoreError;
+use crate::error::{Conflict, StoreError};
 use crate::ledger::{Ledger, NewRow, Row, RowFilter, RowKind};
 use crate::mutation::Charge;
 
@@ -22,15 +23,18 @@ const PAGE: usize = 64;
 /// All holds.
 #[derive(Debug)]
 pub struct Book {
-    index: RwLock<Index>,
+    pub(super) index: RwLock<Index>,
+    /// Whether other processes park too.
+    shared: bool,
     draining: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
-struct Index {
+pub(super) struct Index {
     /// Every id that was ever given, with its entry.
     ids: HashMap<String, EntryId>,
     by_id: HashMap<String, Arc<Slot>>,
+    pub(super) by_entry: HashMap<EntryId, Arc<Slot>>,
     /// What a repeat attaches to.
     by_key: HashMap<String, Arc<Slot>>,
 }
@@ -43,7 +47,7 @@ pub struct Slot {
     key: String,
     turn: Arc<Mutex<()>>,
     /// `None` while it is being parked, and when that came to nothing.
-    hold: watch::Sender<Option<Arc<Hold>>>,
+    pub(super) hold: watch::Sender<Option<Arc<Hold>>>,
 }
 
 /// The right to change one hold.
@@ -77,6 +81,7 @@ impl Default for Book {
     fn default() -> Self {
         Self {
             index: RwLock::default(),
+            shared: false,
             draining: watch::Sender::new(false),
         }
     }
@@ -88,7 +93,10 @@ impl Book {
     /// # Errors
     /// The store's.
     pub async fn restore(ledger: &dyn Ledger, now: Timestamp) -> Result<Self, StoreError> {
-        let book = Self::default();
+        let book = Self {
+            shared: ledger.shared(),
+            ..Self::default()
+        };
         let mut after = None;
         loop {
             let filter = RowFilter {
@@ -110,7 +118,7 @@ impl Book {
         }
     }
 
-    fn take_up(&self, hold: Hold, now: Timestamp) {
+    pub(super) fn take_up(&self, hold: Hold, now: Timestamp) {
         let mut index = self.index.write();
         index.ids.insert(hold.id.clone(), hold.entry.clone());
         if hold.is_forgotten(now) {
@@ -127,6 +135,7 @@ impl Book {
             index.by_key.insert(hold.key.clone(), Arc::clone(&slot));
         }
         index.by_id.insert(hold.id.clone(), Arc::clone(&slot));
+        index.by_entry.insert(hold.entry.clone(), Arc::clone(&slot));
         slot.hold.send_replace(Some(Arc::new(hold)));
     }
 
@@ -196,9 +205,7 @@ impl Book {
     /// The place of the hold that an entry is.
     #[must_use]
     pub fn by_entry(&self, entry: &EntryId) -> Option<Arc<Slot>> {
-        let index = self.index.read();
-        let mut slots = index.by_id.values();
-        slots.find(|slot| slot.entry == *entry).cloned()
+        self.index.read().by_entry.get(entry).cloned()
     }
 
     /// A hold by its id; one that is forgotten is read from the ledger.
@@ -227,7 +234,7 @@ impl Book {
         if let Some(slot) = index.by_key.get(key) {
             return Some(Begun::There(Arc::clone(slot)));
         }
-        let id = id::make(entropy, |id| index.ids.contains_key(id))?;
+        let id = id::make(entropy, self.shared, |id| index.ids.contains_key(id))?;
         let slot = Arc::new(Slot {
             id: id.clone(),
             entry: entry.clone(),
@@ -238,6 +245,7 @@ impl Book {
         let turn = Arc::clone(&slot.turn).try_lock_owned().ok()?;
         index.ids.insert(id.clone(), entry.clone());
         index.by_key.insert(key.to_owned(), Arc::clone(&slot));
+        index.by_entry.insert(entry.clone(), Arc::clone(&slot));
         index.by_id.insert(id, Arc::clone(&slot));
         Some(Begun::New(Turn { slot, _turn: turn }))
     }
@@ -247,6 +255,7 @@ impl Book {
         let mut index = self.index.write();
         index.ids.remove(&slot.id);
         index.by_id.remove(&slot.id);
+        index.by_entry.remove(&slot.entry);
         drop_key(&mut index, slot);
     }
 
@@ -262,6 +271,7 @@ impl Book {
         let mut index = self.index.write();
         index.by_key.retain(|_, slot| !stale(slot));
         index.by_id.retain(|_, slot| !over(slot));
+        index.by_entry.retain(|_, slot| !over(slot));
     }
 
     /// Lets every call that is kept open for a decision go: the process ends.
@@ -299,7 +309,7 @@ fn drop_key(index: &mut Index, slot: &Slot) {
 }
 
 /// The hold of an entry, from its rows.
-async fn read(ledger: &dyn Ledger, entry: &EntryId) -> Result<Option<Hold>, StoreError> {
+pub(super) async fn read(ledger: &dyn Ledger, entry: &EntryId) -> Result<Option<Hold>, StoreError> {
     let rows: Vec<Row> = ledger
         .rows(RowFilter {
             entry: Some(entry.clone()),
@@ -328,7 +338,7 @@ impl Slot {
         self.hold.borrow().clone()
     }
 
-    fn note(&self, change: impl FnOnce(&mut Hold)) {
+    pub(super) fn note(&self, change: impl FnOnce(&mut Hold)) {
         self.hold.send_modify(|hold| {
             if let Some(hold) = hold {
                 change(Arc::make_mut(hold));
@@ -359,11 +369,11 @@ impl Turn {
         self.slot.look()
     }
 
-    /// A hold whose row is durable.
-    pub fn parked(&self, row: &NewRow) -> Option<Arc<Hold>> {
-        let hold = fold([Said::from(row)]).map(Arc::new);
-        self.slot.hold.send_replace(hold.clone());
-        hold
+    /// A hold whose row is durable. Others may have gone on with it already.
+    pub fn parked(&self, row: &NewRow) {
+        if let Some(hold) = fold([Said::from(row)]) {
+            self.slot.learn(hold);
+        }
     }
 
     /// Changes what is known in memory alone.
@@ -387,14 +397,20 @@ impl Turn {
     /// gauges any more. To be run to its end, whoever stops waiting for it: the row may be written.
     ///
     /// # Errors
-    /// The store's: nothing has changed.
+    /// The store's: nothing has changed. With a conflict, another process took the next step; it is
+    /// known here then.
     pub async fn record(
         &self,
         ledger: &dyn Ledger,
         control: &dyn ControlState,
         row: NewRow,
     ) -> Result<(), StoreError> {
-        ledger.append(vec![row.clone()]).await?;
+        if let Err(error) = ledger.append(vec![row.clone()]).await {
+            if error.conflict == Some(Conflict::Moved) {
+                self.slot.refresh(ledger).await?;
+            }
+            return Err(error);
+        }
         self.said(&row);
         self.settle(control).await;
         Ok(())
@@ -408,11 +424,20 @@ impl Turn {
         }
     }
 
+    /// Its entry is opened for sending, durably.
+    pub fn opened(&self) {
+        self.note(|hold| {
+            hold.opened = true;
+            hold.rows = hold.rows.saturating_add(1);
+        });
+    }
+
     /// The entry is not in doubt any more, durably.
     pub fn settled(&self) {
         self.note(|hold| {
             if hold.end == Some(End::InDoubt) {
                 hold.end = Some(End::Settled);
+                hold.rows = hold.rows.saturating_add(1);
             }
         });
     }

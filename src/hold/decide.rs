@@ -9,11 +9,14 @@ use super::rows::{Decision, decided, expired};
 use super::{Hold, State, Turn};
 use crate::config::{Config, Operator};
 use crate::control::ControlState;
-use crate::error::StoreError;
+use crate::error::{Conflict, StoreError};
 use crate::ledger::Ledger;
 
 /// A reason longer than this is not one that an agent reads.
 const REASON_MOST: usize = 1_000;
+
+/// So often somebody else may take a hold's next step before a decision about it has to be made anew.
+const TRIES: usize = 8;
 
 /// What a decision is made with.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +75,11 @@ impl Turn {
             Some(hold) if hold.is_due(desk.now) => {
                 let approved = hold.state(desk.config) == State::Approved;
                 let row = expired(&hold, approved, desk.now);
-                self.record(desk.ledger, desk.control, row).await
+                match self.record(desk.ledger, desk.control, row).await {
+                    // Another process was first, with this or another end.
+                    Err(error) if moved(&error) => Ok(()),
+                    recorded => recorded,
+                }
             }
             Some(_) | None => Ok(()),
         }
@@ -88,11 +95,29 @@ impl Turn {
         operator: &Operator,
         wish: Wish,
     ) -> Result<Arc<Hold>, Undecided> {
+        for _ in 0..TRIES {
+            match self.try_to_decide(desk, operator, &wish).await {
+                // Somebody decided through another process: what is so now counts.
+                Err(Undecided::Store(error)) if moved(&error) => {}
+                decided => return decided,
+            }
+        }
+        let hold = self.hold().ok_or(Undecided::Gone)?;
+        let state = hold.state(desk.config);
+        Err(Undecided::Moved(hold.id.clone(), state.word()))
+    }
+
+    async fn try_to_decide(
+        &self,
+        desk: &Desk<'_>,
+        operator: &Operator,
+        wish: &Wish,
+    ) -> Result<Arc<Hold>, Undecided> {
         self.expire(desk).await?;
         let hold = self.hold().ok_or(Undecided::Gone)?;
         may_decide(desk.config, &hold, operator)?;
-        let reason = reason(&wish)?;
-        check(desk.config, &hold, &wish)?;
+        let reason = reason(wish)?;
+        check(desk.config, &hold, wish)?;
         let again = hold.approvals.iter().any(|one| one.by == operator.name);
         if again && wish.decision == Decision::Approve {
             return Ok(hold);
@@ -104,6 +129,11 @@ impl Turn {
         }
         self.hold().ok_or(Undecided::Gone)
     }
+}
+
+/// Whether a row came too late: another process took the next step.
+fn moved(error: &StoreError) -> bool {
+    error.conflict == Some(Conflict::Moved)
 }
 
 fn reason(wish: &Wish) -> Result<Option<String>, Undecided> {

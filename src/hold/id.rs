@@ -6,12 +6,21 @@ use crate::clock::Entropy;
 const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// As long as an id is at least.
 const SHORTEST: usize = 4;
+/// The same where other replicas make some too, which are not known in the same moment: one in 2^40
+/// of two is the same.
+const SHORTEST_OF_MANY: usize = 8;
 /// As long as one gets: 2^60 of them.
 const LONGEST: usize = 12;
 
-/// An id that is not `taken`: four characters, or more where those are.
-pub(super) fn make(entropy: &dyn Entropy, taken: impl Fn(&str) -> bool) -> Option<String> {
-    (SHORTEST..=LONGEST)
+/// An id that is not `taken`: four characters, or more where those are; eight where there are `others`
+/// who make some.
+pub(super) fn make(
+    entropy: &dyn Entropy,
+    others: bool,
+    taken: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let shortest = if others { SHORTEST_OF_MANY } else { SHORTEST };
+    (shortest..=LONGEST)
         .map(|length| drawn(entropy, length))
         .find(|id| !taken(id))
 }
@@ -54,9 +63,11 @@ mod tests {
 
     #[test]
     fn a_taken_id_makes_a_longer_one() {
-        assert_eq!(make(&Zeros, |_| false).as_deref(), Some("0000"));
-        assert_eq!(make(&Zeros, |id| id.len() < 6).as_deref(), Some("000000"));
-        assert_eq!(make(&Zeros, |_| true), None);
+        let make = |others, taken: fn(&str) -> bool| make(&Zeros, others, taken);
+        assert_eq!(make(false, |_| false).as_deref(), Some("0000"));
+        assert_eq!(make(false, |id| id.len() < 6).as_deref(), Some("000000"));
+        assert_eq!(make(true, |_| false).as_deref(), Some("00000000"));
+        assert_eq!(make(false, |_| true), None);
     }
 
     #[test]

@@ -176,7 +176,8 @@ fn row(
         route: Some(hold.route.clone()),
         meta,
         values,
-        nth: None,
+        // Of two replicas that decide, expire or release at once, one does.
+        nth: Some(hold.rows),
         epoch: None,
     }
 }
@@ -221,8 +222,14 @@ impl<'a> From<&'a NewRow> for Said<'a> {
 /// The hold that the rows of one entry, oldest first, come to.
 #[must_use]
 pub fn fold<'a>(rows: impl IntoIterator<Item = Said<'a>>) -> Option<Hold> {
+    let mut before: u32 = 0;
     let mut rows = rows.into_iter();
-    let mut hold = rows.find_map(begun)?;
+    let mut hold = rows.by_ref().find_map(|said| {
+        let begun = begun(said);
+        before = before.saturating_add(u32::from(begun.is_none()));
+        begun
+    })?;
+    hold.rows = hold.rows.saturating_add(before);
     for said in rows {
         hold.apply(said);
     }
@@ -243,6 +250,7 @@ fn begun(said: Said<'_>) -> Option<Hold> {
     Some(Hold {
         id: parked.id,
         entry: said.entry.clone(),
+        rows: 1,
         actor: part::<Actor>(said.meta, "actor")?,
         owner: parked.owner,
         barred: parked.barred,
@@ -280,6 +288,7 @@ fn begun(said: Said<'_>) -> Option<Hold> {
 impl Hold {
     /// What one more row makes of it.
     pub fn apply(&mut self, said: Said<'_>) {
+        self.rows = self.rows.saturating_add(1);
         let before = self.end.is_some();
         match said.kind {
             RowKind::Decided => self.decided(said),
@@ -304,6 +313,7 @@ impl Hold {
             | RowKind::Setting
             | RowKind::Started
             | RowKind::Heads
+            | RowKind::Rules
             | RowKind::Job => {}
         }
         if self.end.is_some() && !before {

@@ -9,23 +9,22 @@ use crate::error::StoreError;
 use crate::ledger::{RowFilter, RowKind};
 
 impl Journal {
-    /// Begins another epoch, durably: what was granted before and is not written down by now never is,
-    /// so its charges need not be counted when control state is built anew. `why` says what happened.
-    /// Returns the epoch.
+    /// Begins another epoch, durably, where it is `from` now: what was granted before and is not written
+    /// down by now never is, so its charges need not be counted when control state is built anew. `why`
+    /// says what happened. Returns the epoch.
     ///
     /// # Errors
-    /// The store's, or a clock that is behind the ledger.
+    /// The store's, or a clock that is behind the ledger; with a conflict, somebody else was first.
     pub async fn raise_epoch(
         &self,
-        entry: &EntryId,
-        why: &str,
+        from: u64,
+        (entry, why): (&EntryId, &str),
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         self.clock_holds(now)?;
-        self.ledger
-            .append(vec![rows::raised(entry, why, now)])
-            .await?;
-        self.next_epoch().await
+        let raised = self.ledger.raise_epoch(from).await?;
+        self.append_in_the_end(rows::raised(entry, why, now)).await;
+        Ok(raised)
     }
 
     /// The next epoch: that of a process that starts.

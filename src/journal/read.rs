@@ -42,7 +42,7 @@ pub enum EntryState {
     InDoubt,
     /// A switch was thrown or resumed.
     Switch,
-    /// A limit was set or unset at run time, or rules were reloaded.
+    /// A limit was set or unset at run time, or other rules were put in force.
     Setting,
 }
 
@@ -152,6 +152,7 @@ pub async fn entries(
                 RowKind::Held,
                 RowKind::Switch,
                 RowKind::Setting,
+                RowKind::Rules,
             ],
             service_account: which.service_account.clone(),
             since: which.since,
@@ -207,6 +208,28 @@ pub async fn doubted(ledger: &dyn Ledger) -> Result<HashSet<EntryId>, StoreError
         }
     }
     Ok(doubted)
+}
+
+/// How many writes other replicas are sending now, of a service account or of all: opened, and neither
+/// closed nor in doubt.
+///
+/// # Errors
+/// The store's.
+pub async fn under_way_elsewhere(
+    ledger: &dyn Ledger,
+    service_account: Option<&str>,
+) -> Result<usize, StoreError> {
+    let mut count = 0;
+    for open in ledger.unclosed().await? {
+        let elsewhere = ledger.writer() != Some(open.writer.as_str());
+        let theirs =
+            service_account.is_none() || open.service_account.as_deref() == service_account;
+        if elsewhere && theirs {
+            let rows = of_entry(ledger, &open.entry).await?;
+            count += usize::from(!rows.iter().any(|row| row.kind == RowKind::InDoubt));
+        }
+    }
+    Ok(count)
 }
 
 pub(super) async fn of_entry(ledger: &dyn Ledger, id: &EntryId) -> Result<Vec<Row>, StoreError> {
@@ -290,7 +313,7 @@ fn state(rows: &[Row], kind: RowKind, closed: Option<&Row>) -> EntryState {
     match (kind, closed) {
         (RowKind::Refused, _) => EntryState::Refused,
         (RowKind::Switch, _) => EntryState::Switch,
-        (RowKind::Setting, _) => EntryState::Setting,
+        (RowKind::Setting | RowKind::Rules, _) => EntryState::Setting,
         (RowKind::Held, None) => of_hold(rows),
         (_, None) => EntryState::Open,
         (_, Some(row)) if row.meta.get("sent") == Some(&Value::Bool(false)) => EntryState::NotSent,

@@ -200,22 +200,22 @@ pub(super) fn setting(
 
 /// Control state was lost while the process ran; it is built anew.
 pub(super) fn raised(entry: &EntryId, why: &str, now: Timestamp) -> NewRow {
-    let mut row = started(entry, now);
+    let mut row = started(entry, None, now);
     if let Value::Object(meta) = &mut row.meta {
         meta.insert("rebuilt".into(), why.into());
     }
     row
 }
 
-/// A process started.
-pub(super) fn started(entry: &EntryId, now: Timestamp) -> NewRow {
+/// A process started, and grants by this.
+pub(super) fn started(entry: &EntryId, control: Option<&str>, now: Timestamp) -> NewRow {
     NewRow {
         entry: entry.clone(),
         kind: RowKind::Started,
         at: now,
         service_account: None,
         route: None,
-        meta: json!({ "version": env!("CARGO_PKG_VERSION") }),
+        meta: json!({ "version": env!("CARGO_PKG_VERSION"), "control": control }),
         values: None,
         nth: None,
         epoch: None,
@@ -268,7 +268,7 @@ fn governed(subject: &Subject<'_>, kind: RowKind) -> NewRow {
             "query": subject.query,
             "mutations": mutations,
         })),
-        nth: None,
+        nth: subject.nth,
         epoch: None,
     }
 }

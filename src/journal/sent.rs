@@ -53,6 +53,43 @@ pub async fn in_doubt(ledger: &dyn Ledger) -> Result<Vec<Sent>, StoreError> {
     Ok(found)
 }
 
+/// The write that an entry in doubt is; `None`: it is not in doubt, or not any more.
+///
+/// # Errors
+/// The store's.
+pub async fn doubt_of(ledger: &dyn Ledger, entry: &EntryId) -> Result<Option<Sent>, StoreError> {
+    let rows = of_entry(ledger, entry).await?;
+    let over = |row: &Row| matches!(row.kind, RowKind::Closed | RowKind::Reconciled);
+    if rows.iter().any(over) {
+        return Ok(None);
+    }
+    Ok(sent(&rows, RowKind::InDoubt))
+}
+
+/// The writes that were opened and not closed, each with its writer.
+///
+/// # Errors
+/// The store's.
+pub async fn under_way(ledger: &dyn Ledger) -> Result<Vec<(Sent, String)>, StoreError> {
+    let open = ledger.unclosed().await?;
+    let open = open
+        .iter()
+        .filter_map(|row| of_opened(row).map(|sent| (sent, row.writer.clone())));
+    Ok(open.collect())
+}
+
+/// The write that an opened row begins.
+#[must_use]
+pub fn of_opened(row: &Row) -> Option<Sent> {
+    sent(std::slice::from_ref(row), RowKind::Opened)
+}
+
+/// What a row says became of each mutation.
+#[must_use]
+pub fn outcomes(row: &Row) -> Vec<Outcome> {
+    part(&row.meta, "outcomes").unwrap_or_default()
+}
+
 /// The writes that were settled at or after a moment, each with the moment.
 ///
 /// # Errors

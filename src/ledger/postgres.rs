@@ -236,6 +236,10 @@ impl Ledger for PostgresLedger {
         Some(&self.pen.as_ref()?.writer)
     }
 
+    fn shared(&self) -> bool {
+        true
+    }
+
     async fn alive(&self, writer: &str) -> Result<bool, StoreError> {
         let writer = writer.to_owned();
         self.read(|reading| async move { query::alive(&reading, &writer).await })

@@ -63,6 +63,10 @@ impl Ledger for Measured {
         self.inner.writer()
     }
 
+    fn shared(&self) -> bool {
+        self.inner.shared()
+    }
+
     async fn alive(&self, writer: &str) -> Result<bool, StoreError> {
         self.inner.alive(writer).await
     }

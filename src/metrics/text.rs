@@ -27,6 +27,8 @@ pub struct Gauges {
     pub rules_stale: bool,
     /// The digest that judges.
     pub rules: String,
+    /// Where they come from.
+    pub rules_from: String,
     /// Writes under way.
     pub writes: usize,
     /// Writes that wait for a person.
@@ -105,6 +107,11 @@ impl Metrics {
             self.reloads.clone(),
         );
         registry.register(
+            "switch_trips",
+            "Kill switches that a limit threw for what was asked of this process",
+            self.trips.clone(),
+        );
+        registry.register(
             "ledger_append_failures",
             "Appends to the ledger that failed",
             self.append_failures.clone(),
@@ -167,7 +174,10 @@ fn register_gauges(registry: &mut Registry, gauges: &Gauges) {
         switches.get_or_create(thrown).set(1);
     }
     registry.register("switch_thrown", "Kill switches that are thrown", switches);
-    let info = Info::new([("digest", gauges.rules.clone())]);
+    let info = Info::new([
+        ("digest", gauges.rules.clone()),
+        ("from", gauges.rules_from.clone()),
+    ]);
     registry.register("rules", "The rules that judge", info);
     let info = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "The program", info);

@@ -29,6 +29,18 @@ pub(super) const CASES: &str = ".cases.yaml";
 /// All mistakes of all files; also a folder that cannot be read or has no rule file, and files that
 /// others may write.
 pub fn load(dir: &Path) -> Result<RuleSet, LoadErrors> {
+    let shown: Vec<_> = read_rules(dir)?
+        .into_iter()
+        .map(|(name, text)| (dir.join(name).display().to_string(), text))
+        .collect();
+    compile(&shown)
+}
+
+/// Reads every `*.yaml` of a folder except `*.cases.yaml`, for [`RuleSet::compile`].
+///
+/// # Errors
+/// A folder that cannot be read or has no rule file, and files that others may write.
+pub fn read_rules(dir: &Path) -> Result<Vec<(String, String)>, LoadErrors> {
     let files = read(dir, |name| {
         name.ends_with(".yaml") && !name.ends_with(CASES)
     })?;
@@ -38,11 +50,7 @@ pub fn load(dir: &Path) -> Result<RuleSet, LoadErrors> {
             "has no rule file: add one, such as salesforce.yaml",
         ));
     }
-    let shown: Vec<_> = files
-        .iter()
-        .map(|(name, text)| (dir.join(name).display().to_string(), text.clone()))
-        .collect();
-    compile(&shown)
+    Ok(files)
 }
 
 /// Reads every `*.cases.yaml` of a folder, for [`super::cases::run`].

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Question;
 use super::path::{Claim, Source};
-use crate::mutation::{Mutation, Operation, Prior, RecordKey, Undo, field, same_name};
+use crate::mutation::{Mutation, Operation, Prior, RecordKey, Undo, field, is_unknown, same_name};
 
 /// What is known of the record before the write.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -142,9 +142,27 @@ impl<'a> Scene<'a> {
     /// A field after the write: what is written, else what stood there.
     pub(super) fn field_after(&self, name: &str) -> Seen<'a> {
         match field(&self.mutation.fields, name) {
-            Some(value) => Seen::Value(Some(Cow::Borrowed(value))),
+            Some(_) => self.written(name),
             None => self.field_before(name),
         }
+    }
+
+    /// A field as it is written.
+    fn written(&self, name: &str) -> Seen<'a> {
+        match field(&self.mutation.fields, name) {
+            Some(value) if is_unknown(value) => Seen::CannotTell,
+            value => Seen::Value(value.map(Cow::Borrowed)),
+        }
+    }
+
+    /// All fields as they are written.
+    fn all_written(&self) -> Seen<'a> {
+        if self.mutation.fields.values().any(is_unknown) {
+            return Seen::CannotTell;
+        }
+        Seen::Value(Some(Cow::Owned(Value::Object(
+            self.mutation.fields.clone(),
+        ))))
     }
 
     /// What a path starts from.
@@ -167,8 +185,8 @@ impl<'a> Scene<'a> {
             Source::Object => text(&mutation.object),
             Source::Operation => text(mutation.operation.word()),
             Source::Record => Seen::Value(mutation.record.as_ref().map(record)),
-            Source::Fields => Seen::Value(Some(Cow::Owned(Value::Object(mutation.fields.clone())))),
-            Source::Field(name) => Seen::Value(field(&mutation.fields, name).map(Cow::Borrowed)),
+            Source::Fields => self.all_written(),
+            Source::Field(name) => self.written(name),
             Source::Undo => text(match mutation.undo {
                 Undo::Full => "full",
                 Undo::Partial => "partial",

@@ -35,6 +35,7 @@ pub(super) async fn refused(
     let acting = call.state.crm.acting(&parts.headers);
     let subject = Subject {
         entry: &entry,
+        nth: None,
         actor: &actor,
         origin: Origin::Agent,
         route: &call.state.route.name,

@@ -41,6 +41,11 @@ pub(super) async fn answer(
         return Err(holds::no_such_hold().into());
     };
     let app = &call.worker.app;
+    if app.holds.by_id(id).is_none()
+        && let Err(error) = app.catch_up().await
+    {
+        tracing::debug!(%error, "a hold is told as it was known last");
+    }
     if let Some(slot) = app.holds.by_id(id) {
         releases::end_if_due(app, &slot).await;
     }

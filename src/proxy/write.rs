@@ -4,20 +4,23 @@
 mod again;
 mod attach;
 mod count;
+mod fleet;
 mod job;
 mod judge;
 mod kept;
 mod line;
 mod observe;
 mod park;
+mod reads;
 mod recorded;
+mod refuse;
 pub(super) mod release;
 pub mod reverts;
 mod through;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -31,12 +34,11 @@ use super::words::{self, About};
 use super::{Call, Refused, headers};
 use crate::app::{RouteState, Worker};
 use crate::clock::EntryId;
-use crate::control::{Switch, SwitchChange};
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Head, Shape};
 use crate::error::Refusal;
-use crate::gate::{self, Cause, Decision, Judged};
-use crate::journal::{Refusing, Subject};
+use crate::gate::{self, Decision, Judged};
+use crate::journal::Subject;
 use crate::metrics::Stopwatch;
 use crate::mutation::{
     Acting, Actor, ChangeSet, Charge, Claims, Effect, Opaque, Origin, Verdict, Would,
@@ -49,6 +51,7 @@ pub(super) use job::settle;
 use judge::Judgement;
 use line::Line;
 use park::Parking;
+use reads::understood;
 use through::Sending;
 
 /// One write on its way.
@@ -58,6 +61,11 @@ pub(super) struct Write {
     place: usize,
     now: Timestamp,
     entry: EntryId,
+    /// Under which its locks and charges are held: the entry, but for releases, which two replicas may
+    /// try at once.
+    reservation: EntryId,
+    /// What was known of other replicas' writes when it came.
+    mark: u64,
     actor: Actor,
     origin: Origin,
     caller: Caller,
@@ -92,11 +100,14 @@ impl Write {
             .service_account
             .clone()
             .unwrap_or_else(|| NOBODY.to_owned());
+        let entry = call.worker.app.entry_id(call.now);
         Self {
             worker: Arc::clone(call.worker),
             place: call.place,
             now: call.now,
-            entry: call.worker.app.entry_id(call.now),
+            reservation: entry.clone(),
+            mark: call.worker.app.doubts.elsewhere.mark(),
+            entry,
             actor: Actor {
                 service_account,
                 claims,
@@ -150,6 +161,9 @@ impl Write {
             Ok(read) => read,
             Err(refusal) => return Err(self.refuse(refusal, None, None).await),
         };
+        if changes.is_read() {
+            return self.read(bytes).await;
+        }
         self.detached(Some(shape), bytes, changes).await
     }
 
@@ -260,6 +274,10 @@ impl Write {
         }
         let snapshot = self.complete(snapshot, &changes, &verdict).await?;
         self.not_in_doubt(&changes, &snapshot, &verdict).await?;
+        let same = self.meanwhile(shape.as_ref(), &changes, &snapshot, &verdict);
+        if let Some(answer) = same.await? {
+            return Ok(answer);
+        }
         let sending = Sending {
             shape,
             bytes,
@@ -282,6 +300,7 @@ impl Write {
     ) -> Decision {
         let judged = Judged {
             entry: &self.entry,
+            reservation: &self.reservation,
             service_account: &self.actor.service_account,
             verdict: &judgement.verdict,
             approved: false,
@@ -295,31 +314,13 @@ impl Write {
         self.watch.wait_for(pin!(deciding)).await
     }
 
-    /// Unknown callers never write; a stopped service account does not either.
-    async fn may_write(&self) -> Result<(), Box<Refused>> {
-        if self.caller.service_account.is_none() {
-            return Err(self.refuse(super::unknown(&self.caller), None, None).await);
-        }
-        let switches = self.worker.app.control.switches();
-        let refusal = match switches.stops(&self.actor.service_account, true) {
-            Some(switch) => words::stopped(switch, &self.actor.service_account, self.now),
-            None if gate::fresh(&switches, self.now) => return Ok(()),
-            None => Refusal::unavailable("the view of the kill switches is too old"),
-        };
-        Err(self.refuse(refusal, None, None).await)
-    }
-
     async fn read_changes(
         &self,
         shape: &Shape,
         incoming: Incoming,
     ) -> Result<(Bytes, ChangeSet), Refusal> {
         let bytes = self.collect(incoming).await?;
-        let state = self.state()?;
-        let changes = state
-            .crm
-            .parse(shape, &self.head(), &bytes, &state.catalog)
-            .map_err(Refusal::malformed)?;
+        let changes = self.parsed(shape, &bytes).await?;
         Ok((bytes, changes))
     }
 
@@ -375,12 +376,13 @@ impl Write {
     ) -> Subject<'a> {
         Subject {
             entry: &self.entry,
+            nth: None,
             actor: &self.actor,
             origin: self.origin,
             route: self.route(),
             mode: self.state().map_or("", |state| state.route.mode.word()),
             method: self.parts.method.as_str(),
-            path: self.recorded_path(changes),
+            path: self.recorded_path(),
             query: self.recorded_query(changes),
             acting: &self.acting,
             changes,
@@ -390,95 +392,6 @@ impl Write {
             // The row's own time: a slow body or prior read must not put it behind the ledger's newest.
             now: self.worker.app.clock.now(),
         }
-    }
-
-    /// A denial by the rules; nothing was taken but, perhaps, locks.
-    async fn denied(&self, changes: &ChangeSet, verdict: &Verdict) -> Box<Refused> {
-        let refusal = words::denied(&self.about(changes, verdict));
-        self.give_back(refusal, changes, verdict).await
-    }
-
-    /// The gate's no.
-    async fn caused(&self, cause: &Cause, changes: &ChangeSet, verdict: &Verdict) -> Box<Refused> {
-        if let Cause::Limited {
-            tripped: Some(switch),
-            ..
-        } = cause
-        {
-            self.record_trip(switch).await;
-        }
-        let refusal = words::caused(cause, &self.about(changes, verdict));
-        self.give_back(refusal, changes, verdict).await
-    }
-
-    /// Refuses, and gives back what was taken.
-    async fn give_back(
-        &self,
-        refusal: Refusal,
-        changes: &ChangeSet,
-        verdict: &Verdict,
-    ) -> Box<Refused> {
-        self.refund().await;
-        self.refuse(refusal, Some(changes), Some(verdict)).await
-    }
-
-    /// From now on there may be something to give back.
-    fn asks(&self) {
-        self.asked.store(true, Ordering::Relaxed);
-    }
-
-    async fn refund(&self) {
-        if !self.asked.load(Ordering::Relaxed) {
-            return;
-        }
-        if let Err(error) = self.worker.app.control.refund(&self.entry).await {
-            tracing::error!(%error, entry = %self.entry, "a reservation is not given back");
-        }
-    }
-
-    /// Records the refusal, counts it, and makes it an answer. What cannot be recorded is answered as
-    /// unavailable: a refusal leaves an entry where a write was meant.
-    async fn refuse(
-        &self,
-        refusal: Refusal,
-        changes: Option<&ChangeSet>,
-        verdict: Option<&Verdict>,
-    ) -> Box<Refused> {
-        let app = &self.worker.app;
-        let stranger = self.caller.service_account.is_none();
-        if stranger && !app.strangers.may_record(self.now) {
-            return refusal.into();
-        }
-        let (charges, observing) = self.thresholds(self.refusal_charges(refusal.kind));
-        let noticed = self.count_refusal(charges.clone(), &observing).await;
-        let observed = self.observed(verdict, &noticed);
-        let refusing = Refusing {
-            kind: refusal.kind,
-            message: &refusal.message,
-            charges: &charges,
-            observed: observed.as_ref(),
-        };
-        let subject = self.subject(changes, verdict);
-        match app.journal.refused(&subject, &refusing).await {
-            Ok(()) => Box::new(Refused {
-                refusal,
-                entry: Some(self.entry.clone()),
-                instead: None,
-            }),
-            Err(error) => Refusal::unavailable(error.to_string()).into(),
-        }
-    }
-
-    /// A tripped switch is a ledger row too, so that a restart does not lift it.
-    async fn record_trip(&self, switch: &Switch) {
-        tracing::warn!(service_account = %switch.service_account, by = %switch.by, "kill switch tripped");
-        let app = &self.worker.app;
-        let change = SwitchChange::Throw(switch.clone());
-        let by = (switch.by.as_str(), switch.reason.as_str());
-        let entry = app.entry_id(self.now);
-        app.journal
-            .switch_in_the_end(&entry, &change, by, app.clock.now())
-            .await;
     }
 }
 

@@ -34,7 +34,12 @@ pub fn asked(crm: CrmKind, request: &Request, catalog: &Catalog) -> Result<Asked
         Class::Opaque(opaque) => Asked::Changes(ChangeSet::Opaque(opaque)),
         Class::Write(shape) => {
             let changes = crm.parse(&shape, &head, &request.body, catalog);
-            Asked::Changes(changes.map_err(|malformed| malformed.to_string())?)
+            let changes = changes.map_err(|malformed| malformed.to_string())?;
+            if changes.is_read() {
+                Asked::Read
+            } else {
+                Asked::Changes(changes)
+            }
         }
     })
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::report::{Action, Finding};
 use crate::clock::EntryId;
-use crate::crm::Crm;
+use crate::crm::{Crm, Linked};
 use crate::journal::read::EntryState;
 use crate::journal::written::{Written, WrittenChange};
 use crate::mutation::{Mutation, Operation, OutcomeState, Prior, RecordKey, field};
@@ -149,7 +149,12 @@ impl Sorted {
     fn entry(&mut self, at: usize, entry: &Written, changes: &[WrittenChange], crm: Crm) {
         // The record that the latest create of this entry made: links follow their create.
         let mut made: Option<usize> = None;
+        // The far end of a link that its near end told.
+        let mut told = false;
         for (number, change) in changes.iter().enumerate() {
+            if std::mem::take(&mut told) {
+                continue;
+            }
             let place = (at, number);
             let mutation = &change.mutation;
             if change.outcome.state == OutcomeState::Failed {
@@ -173,9 +178,22 @@ impl Sorted {
                 (Operation::Associate, None) => {}
                 _ => made = None,
             }
-            match did(change, crm) {
+            let next = changes.get(number + 1).map(|next| &next.mutation);
+            let linked = crm.linked(mutation, next, &change.prior, &change.outcome);
+            told = linked.as_ref().is_some_and(|linked| {
+                let mutations = linked.as_ref().map(|linked| linked.mutations);
+                mutations.unwrap_or(1) > 1
+            });
+            let did = match linked {
+                Some(linked) => linked.map(of_link),
+                None => did(change, crm).map(|(id, stamp, did)| {
+                    let object = mutation.object.clone();
+                    (object, id, stamp, did)
+                }),
+            };
+            match did {
                 Err(why) => self.impossible(place, entry, mutation, why),
-                Ok((id, stamp, did)) => {
+                Ok((object, id, stamp, did)) => {
                     let is_made = matches!(did, Did::Made { .. });
                     let deed = Deed {
                         place,
@@ -185,7 +203,7 @@ impl Sorted {
                         stamp,
                         did,
                     };
-                    let record = self.add(entry, &mutation.object, id, deed);
+                    let record = self.add(entry, &object, id, deed);
                     made = is_made.then_some(record);
                 }
             }
@@ -245,6 +263,16 @@ impl Sorted {
         let finding = Finding::of_record(place, &entry.entry, record, action, why);
         self.findings.push(finding);
     }
+}
+
+/// The same of a link.
+fn of_link(linked: Linked) -> (String, String, Option<String>, Did) {
+    let change = Change {
+        field: linked.field.to_owned(),
+        then: Some(linked.then),
+        written: linked.written,
+    };
+    (linked.object, linked.id, None, Did::Changed(vec![change]))
 }
 
 /// The record's id, its stamp before the mutation, and what the mutation did.

@@ -186,6 +186,7 @@ impl Reverting {
     ) -> Subject<'a> {
         Subject {
             entry,
+            nth: None,
             actor: &self.actor,
             origin: Origin::Revert,
             route: &way.state.route.name,
@@ -263,12 +264,16 @@ fn parsed(way: &Way<'_>, batch: &Batch, turns: &[Turn]) -> Result<Parsed, String
         .map_err(|malformed| malformed.0)?;
     match &changes {
         ChangeSet::Opaque(opaque) => Err(opaque.reason.clone()),
-        ChangeSet::Mutations(mutations) if mutations.len() == turns.len() => Ok(Parsed {
-            acting: crm.acting(&call.headers),
-            call,
-            shape,
-            changes,
-        }),
+        ChangeSet::Mutations(mutations)
+            if mutations.len() == turns.len() * crm.inverse_mutations(&batch.object) =>
+        {
+            Ok(Parsed {
+                acting: crm.acting(&call.headers),
+                call,
+                shape,
+                changes,
+            })
+        }
         ChangeSet::Mutations(_) => Err("its request has another reading".into()),
     }
 }

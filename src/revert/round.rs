@@ -80,6 +80,13 @@ impl Reverting {
             if let Err(cause) = gate::lock(&*app.control, &entry, name, locks, now).await {
                 return not_locked(batch, &cause);
             }
+            // Nobody takes a step any more: what others left in doubt is known from here on.
+            if let Err(error) = app.catch_up().await {
+                self.refund(&entry).await;
+                tracing::warn!(%error, "a revert waits until the other replicas are heard");
+                let why = "what other replicas did is not known now; try again";
+                return left_alone(batch, Action::Skipped, why);
+            }
         }
         match look(&way, batch).await {
             Ok(snapshot) => self.looked(&way, batch, &entry, &snapshot).await,

@@ -60,6 +60,7 @@ impl Reverting {
         let request = request(way, ready)?;
         let judged = Judged {
             entry,
+            reservation: entry,
             service_account: &self.actor.service_account,
             verdict: &ready.verdict,
             approved: false,
@@ -103,13 +104,8 @@ impl Reverting {
         let app = &self.worker.app;
         let at = app.clock.now();
         let _sent = app.inflight.sending(&self.actor.service_account);
-        let last_look = |journaled: &Journaled| {
-            journaled
-                .permit()
-                .still_good(&app.control.switches(), app.clock.now())
-        };
         let answer = match self.worker.upstreams.get(way.place) {
-            Some(upstream) => upstream.send(&journaled, request, last_look).await,
+            Some(upstream) => upstream.send(&journaled, request, &**app).await,
             None => Err(SendError::NotSent("the route has no upstream".into())),
         };
         let all = |state| vec![Outcome::of(state); ready.turns.len()];

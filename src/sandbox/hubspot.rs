@@ -1,13 +1,18 @@
-//! The HubSpot face: CRM objects under v3 and dated paths, their properties, and the account.
+//! The HubSpot face: CRM objects under v3 and dated paths, their properties, links and lists, the record
+//! APIs before that, and the account.
 
 mod batch;
 mod directory;
 mod error;
+mod legacy;
+mod links;
+mod lists;
 mod merge;
 mod objects;
 mod portal;
 mod schema;
 mod search;
+mod sends;
 mod values;
 
 use jiff::Timestamp;
@@ -103,7 +108,16 @@ impl Session<'_> {
             "HEAD" => "GET",
             method => method,
         };
-        match names.as_slice() {
+        let path = names.as_slice();
+        let other = self
+            .route_links(method, path)
+            .or_else(|| self.route_lists(method, path))
+            .or_else(|| self.route_legacy(method, path))
+            .or_else(|| self.route_sends(method, path));
+        if let Some(answer) = other {
+            return answer;
+        }
+        match path {
             ["crm", "objects", name, path @ ..] => self.route_objects(method, kind(name)?, path),
             path => self.route_directory(method, path),
         }

@@ -24,8 +24,12 @@ pub enum EffectKind {
     Purged,
     /// It went into the record that the request created before.
     MergedAway,
-    /// It got a link to another record.
+    /// It got a link to another record, or somebody came on it (lists).
     Linked,
+    /// It lost one.
+    Unlinked,
+    /// It left the CRM, or would have.
+    Sent,
 }
 
 /// A change that a request made.

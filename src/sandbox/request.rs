@@ -139,7 +139,13 @@ impl Request {
         let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
         match (self.method.as_str(), names.as_slice()) {
             ("POST", ["services", "data", _, "composite", "sobjects", _]) => false,
-            ("POST", ["services", "data", _, "composite"]) => self.composite_writes(),
+            ("POST", ["services", "data", _, "composite"]) => {
+                self.parts_write("compositeRequest", "")
+            }
+            ("POST", ["services", "data", _, "composite", "batch"]) => {
+                self.parts_write("batchRequests", "/services/data/")
+            }
+            ("POST", ["services", "data", _, "graphql"]) => self.graphql_writes(),
             (method, ["services", "data", _, "jobs", rest @ ..]) => {
                 bulk::is_write(method, rest, &self.raw)
             }
@@ -148,15 +154,23 @@ impl Request {
         }
     }
 
-    fn composite_writes(&self) -> bool {
+    fn graphql_writes(&self) -> bool {
+        let body = self.json().unwrap_or_default();
+        let query = body.get("query").and_then(Value::as_str);
+        query.is_none_or(|query| query.contains("mutation"))
+    }
+
+    /// Whether one of the sub-requests does; their urls begin where `before` ends.
+    fn parts_write(&self, list: &str, before: &str) -> bool {
         let Ok(body) = self.json() else { return true };
-        let Some(parts) = body.get("compositeRequest").and_then(Value::as_array) else {
+        let Some(parts) = body.get(list).and_then(Value::as_array) else {
             return true;
         };
         parts.iter().any(|part| {
             let text = |name: &str| part.get(name).and_then(Value::as_str).unwrap_or("");
             let method = text("method").parse().unwrap_or(Method::POST);
-            Self::new(method, text("url"), HeaderMap::new(), Bytes::new()).is_write()
+            let url = format!("{before}{}", text("url"));
+            Self::new(method, &url, HeaderMap::new(), Bytes::new()).is_write()
         })
     }
 }

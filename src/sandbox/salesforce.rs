@@ -7,13 +7,17 @@ mod conditions;
 mod describe;
 mod error;
 mod filter;
+mod graphql;
 mod ids;
 mod org;
 mod place;
 mod query;
+mod related;
 mod rows;
 mod schema;
 mod soql;
+mod tree;
+mod ui;
 mod values;
 
 use http::Method;
@@ -104,7 +108,10 @@ impl Session<'_> {
             method => method,
         };
         match path {
-            ["composite", ..] => self.route_composite(method, path),
+            ["composite" | "connect", ..] => self.route_composite(method, path),
+            ["ui-api", ..] => self.route_ui(method, path),
+            ["graphql"] if method == "POST" => self.graphql(),
+            ["actions", _, _, ..] if method == "POST" => self.act(path),
             ["jobs", "ingest", rest @ ..] => self.route_jobs(method, rest),
             ["sobjects", _, _, ..] => self.route_row(method, path),
             _ => self.route_rest(method, path),
@@ -140,6 +147,9 @@ impl Session<'_> {
             ("GET", [_, object, id]) => self.get_row(Self::object(object)?, id),
             ("PATCH", [_, object, id]) => self.patch_row(Self::object(object)?, id),
             ("DELETE", [_, object, id]) => self.delete_row(Self::object(object)?, id),
+            (_, [_, object, id, steps @ ..]) if Self::steps(object, id) && !steps.is_empty() => {
+                self.related(method, Self::object(object)?, id, steps)
+            }
             (_, [_, object, key, value]) => self.external_row(Self::object(object)?, key, value),
             (_, [_, _, _]) => Err(Error::not_allowed(method, "HEAD,GET,PATCH,DELETE")),
             _ => Err(Error::not_found()),
@@ -148,7 +158,10 @@ impl Session<'_> {
 
     fn route_composite(&mut self, method: &str, path: &[&str]) -> Result<Answer, Error> {
         match (method, path) {
-            ("POST", [_]) => self.composite(),
+            ("POST", ["composite"]) => self.composite(),
+            ("POST", [_, "batch"]) => self.batch(),
+            ("POST", ["composite", "graph"]) => self.graphs(),
+            ("POST", ["composite", "tree", object]) => self.tree(Self::object(object)?),
             ("POST", [_, "sobjects"]) => self.create_many(),
             ("PATCH", [_, "sobjects"]) => self.update_many(),
             ("DELETE", [_, "sobjects"]) => self.delete_many(),

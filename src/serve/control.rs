@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::ServeError;
-use crate::app::App;
+use crate::app::{App, state};
 use crate::clock::{Clock, Entropy, entry_id};
 use crate::config::{Config, ControlStore};
 use crate::control::memory::MemoryControl;
 use crate::control::redis::{Address, Alone, Options, RedisControl, Time, WITHIN};
-use crate::control::{ControlState, Health};
-use crate::error::StoreError;
+use crate::control::{ControlState, Health, Switch};
 use crate::ledger::Ledger;
 
 /// What could not be rebuilt is tried again after this, doubling …
@@ -20,7 +21,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// … up to this.
 const AT_MOST: Duration = Duration::from_secs(5);
 
-/// Opens it. With a ledger of its own, a replica has its deployment in Redis for itself.
+/// Opens it. With a ledger of its own, a replica has its deployment in Redis for itself; with one that
+/// others share, it is one of them by its name.
 pub(super) fn open(
     config: &Config,
     ledger: &dyn Ledger,
@@ -33,14 +35,20 @@ pub(super) fn open(
     };
     let address = Address::parse(url.expose());
     let address = address.map_err(|problem| ServeError::Config(format!("`control` {problem}")))?;
-    let machine = machine();
-    let options = Options {
-        address,
-        alone: Some(Alone {
+    let alone = || {
+        let machine = machine();
+        Alone {
             kin: format!("{}@{machine}", ledger.writer().unwrap_or_default()),
             process: entry_id(clock.now(), entropy).as_str().to_owned(),
-        }),
-        replica: machine,
+        }
+    };
+    let options = Options {
+        address,
+        alone: (!ledger.shared()).then(alone),
+        replica: match ledger.shared() {
+            true => config.replica.clone(),
+            false => machine(),
+        },
         clock: Arc::clone(clock),
         time: Time::Server,
         within: WITHIN,
@@ -58,28 +66,44 @@ fn machine() -> String {
     name
 }
 
-/// A view of the kill switches is confirmed when every runtime that sends acts on it.
+/// A view of the kill switches is confirmed when every runtime that sends acts on it. What was thrown
+/// since the view before is told in the log of each replica.
 pub(super) fn confirm(app: &Arc<App>) {
     let app_of_all = Arc::downgrade(app);
+    let told = Arc::new(Mutex::new(Vec::new()));
     app.control.before_confirming(Arc::new(move || {
-        let app = app_of_all.upgrade();
+        let (app, told) = (app_of_all.upgrade(), Arc::clone(&told));
         let confirmed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
             if let Some(app) = app {
                 app.confirm().await;
+                tell(&app.control.switches().thrown, &mut told.lock());
             }
         });
         confirmed
     }));
 }
 
+fn tell(thrown: &[Switch], told: &mut Vec<Switch>) {
+    for switch in thrown.iter().filter(|switch| !told.contains(switch)) {
+        let Switch {
+            service_account,
+            by,
+            reason,
+            ..
+        } = switch;
+        tracing::warn!(%service_account, %by, %reason, "a kill switch stands");
+    }
+    *told = thrown.to_vec();
+}
+
 /// Builds it anew whenever it is lost, until it is dropped.
 pub(super) async fn rebuild(app: Arc<App>) {
-    let (mut epoch, mut pause) = (None, AGAIN);
+    let (mut raised, mut pause) = (None, AGAIN);
     loop {
         app.control.lost().await;
         // Only one that answers can be built.
         if let Health::Lost(why) = app.control.health() {
-            match rebuilt(&app, &why, &mut epoch).await {
+            match state::build(&app, Some(&why), &mut raised).await {
                 Ok(()) => pause = AGAIN,
                 Err(error) => {
                     tracing::error!(%error, "control state is not rebuilt yet");
@@ -89,17 +113,4 @@ pub(super) async fn rebuild(app: Arc<App>) {
         }
         tokio::time::sleep(pause).await;
     }
-}
-
-/// One attempt. The epoch is raised once for each loss: nothing was granted under one that never came
-/// into force.
-async fn rebuilt(app: &App, why: &str, epoch: &mut Option<u64>) -> Result<(), StoreError> {
-    let raised = match *epoch {
-        Some(raised) => raised,
-        None => app.raise_epoch(why).await?,
-    };
-    *epoch = Some(raised);
-    app.rebuild_control(raised).await?;
-    *epoch = None;
-    Ok(())
 }

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::{ServeError, heads};
 use crate::clock::Entropy;
-use crate::config::{Config, LedgerStore};
-use crate::ledger::Ledger;
+use crate::config::{Config, ControlStore, LedgerStore};
 use crate::ledger::postgres::{Address, PostgresLedger};
 use crate::ledger::sqlite::SqliteLedger;
+use crate::ledger::{Ledger, RowFilter, RowKind};
 
 /// A ledger, and the file that its heads are published in.
 pub(super) struct Opened {
@@ -18,21 +18,43 @@ pub(super) struct Opened {
     pub(super) heads: PathBuf,
 }
 
-/// Whether nobody else serves with this ledger. To be asked when our own first row is written: of two
-/// that start at once at least one sees the other. Replicas beside each other would have to tell each
-/// other of holds and doubts, which this version does not.
-pub(super) async fn alone(ledger: &dyn Ledger) -> Result<(), ServeError> {
+/// Whether this process may serve beside those that share its ledger: they have to share limits, kill
+/// switches and record locks, too. To be asked before anything is granted, and again when our own first
+/// row is written: of two that start at once at least one sees the other.
+pub(super) async fn fits(ledger: &dyn Ledger, control: &ControlStore) -> Result<(), ServeError> {
+    if !ledger.shared() {
+        return Ok(());
+    }
     for head in ledger.heads().await? {
         let other = ledger.writer() != Some(head.writer.as_str());
-        if other && ledger.alive(&head.writer).await? {
+        if !other || !ledger.alive(&head.writer).await? {
+            continue;
+        }
+        let alone = *control == ControlStore::Memory;
+        if alone || grants_alone(ledger, &head.writer).await? {
             return Err(ServeError::Start(format!(
-                "replica {} serves with this ledger, and this version serves one at a time: stop it \
-                 first, or wait until it has ended",
+                "replica {} serves with this ledger: replicas beside each other share limits and kill \
+                 switches, too; give all of them one `control: redis://…`, or stop it first",
                 head.writer
             )));
         }
     }
     Ok(())
+}
+
+/// Whether a process that serves has limits and kill switches of its own, as the row of its start says.
+async fn grants_alone(ledger: &dyn Ledger, writer: &str) -> Result<bool, ServeError> {
+    let starts = RowFilter {
+        kinds: vec![RowKind::Started],
+        newest_first: true,
+        ..RowFilter::default()
+    };
+    let starts = ledger.rows(starts).await?;
+    let mut told = starts
+        .iter()
+        .filter(|row| row.writer == writer)
+        .filter_map(|row| row.meta.get("control")?.as_str());
+    Ok(told.next() == Some(ControlStore::Memory.word()))
 }
 
 /// Opens the ledger to write: the file, or this replica's chain in a database.

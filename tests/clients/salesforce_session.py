@@ -63,7 +63,7 @@ serve({
         enrichment, **{blank: {"NumberOfEmployees": 12}, filled: {"Industry": "Retail"}}),
     "delete": lambda id: enrichment.Account.delete(id),
     "unknown_record": lambda: enrichment.Account.update("001Wg0000000999IAA", {"Industry": "Software"}),
-    "composite": lambda: enrichment.restful("composite", method="POST", json={"compositeRequest": []}),
+    "composite": lambda: enrichment.restful("connect/unheard-of", method="POST", json={}),
     "apex": lambda: enrichment.apexecute("scoring/run", method="POST", data={"all": True}),
     "bulk": lambda id: enrichment.bulk.Account.update([{"Id": id, "Industry": "Retail"}]),
     "twice": lambda id: enrichment.restful(

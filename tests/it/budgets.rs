@@ -1,6 +1,8 @@
 //! P4 through the whole proxy: a budget of N grants N and never more, whoever asks and however they
 //! leave; what is refused or never sent costs nothing.
 
+mod fleet;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -5,6 +5,7 @@
 )]
 
 mod check;
+mod coverage;
 mod explain;
 mod ledger;
 

@@ -54,6 +54,7 @@ contract!(
     a_window_moves_on,
     a_rate_says_when_it_fits,
     rates_follow_their_vectors,
+    another_rate_begins_with_what_it_would_have_made_of_it,
     a_record_counts_once_in_a_window,
     creates_count_as_different_records,
     a_gauge_counts_until_its_reservation_ends,
@@ -613,6 +614,70 @@ async fn rates_follow_their_vectors(store: &dyn ControlState) {
             assert_eq!(fits, *fits_only, "{limit:?} at {moment}: {admission:?}");
         }
     }
+}
+
+/// A rate set at run time: count, period and burst; then as above. Each line stands on the ones before.
+type Changed = ((u64, u64, u64), i64, u64, Option<u64>);
+
+const CHANGES: [&[Changed]; 3] = [
+    // slower: no second burst, and none when the first one is in force again
+    &[
+        ((10, 1_000, 20), 0, 20, None),
+        ((1, 1_000, 5), 1, 1, Some(0)),
+        ((1, 1_000, 5), 999_999, 1, Some(0)),
+        ((10, 1_000, 20), 1_000_000, 11, Some(10)),
+        ((1, 1_000, 5), 1_000_000, 1, None),
+        ((10, 1_000, 20), 1_000_000, 10, Some(9)),
+    ],
+    // faster: nobody is kept out for the time of the old one
+    &[
+        ((1, 60_000, 5), 0, 5, None),
+        ((10, 1_000, 20), 1, 16, Some(15)),
+        ((10, 1_000, 20), 1, 15, None),
+        ((10, 1_000, 20), 1_999_999, 20, Some(19)),
+        ((10, 1_000, 20), 2_000_001, 20, None),
+    ],
+    // a bucket that was full has forgotten
+    &[
+        ((10, 1_000, 2), 0, 2, None),
+        ((1, 60_000, 5), 200_000, 5, None),
+        ((1, 60_000, 5), 200_000, 1, Some(0)),
+    ],
+];
+
+async fn another_rate_begins_with_what_it_would_have_made_of_it(store: &dyn ControlState) {
+    for (number, steps) in CHANGES.into_iter().enumerate() {
+        let start = i64::try_from(number).unwrap() * 1_000_000_000;
+        for (turn, ((count, period_ms, burst), moment, amount, fits_only)) in
+            steps.iter().enumerate()
+        {
+            let limit = rate(&format!("rate {number}"), *count, *period_ms, *burst);
+            let mut ask = ask(&format!("{number}/{turn}"), 0, &[charge(&limit, *amount)]);
+            ask.now += SignedDuration::from_micros(start + moment);
+            let admission = admit(store, ask).await;
+            let fits = match &admission {
+                Admission::Limited { fits, .. } => Some(*fits),
+                Admission::Granted { .. } | Admission::Stopped(_) | Admission::Busy { .. } => None,
+            };
+            assert_eq!(fits, *fits_only, "{number}, {turn}: {admission:?}");
+        }
+    }
+    // what was taken at another rate is not given back at this one
+    let (old, new) = (
+        rate("pace", 1, 60 * SECOND, 5),
+        rate("pace", 10, SECOND, 20),
+    );
+    let now = 10_000_000;
+    assert!(granted(
+        &admit(store, ask("old", now, &[charge(&old, 5)])).await
+    ));
+    assert!(granted(
+        &admit(store, ask("new", now, &[charge(&new, 15)])).await
+    ));
+    store.refund(&id("old")).await.unwrap();
+    assert_eq!(room(store, &new, now).await, 0);
+    store.refund(&id("new")).await.unwrap();
+    assert_eq!(room(store, &new, now).await, 15);
 }
 
 async fn a_record_counts_once_in_a_window(store: &dyn ControlState) {

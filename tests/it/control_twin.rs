@@ -121,6 +121,8 @@ enum Step {
     Refund(u8),
     Throw(usize),
     Resume(usize),
+    /// A rate becomes another one.
+    Pace(usize, u64, u64, u64),
     /// A window becomes another one; so many charges stand in the ledger, so long ago.
     Lengthen(usize, u64, Vec<(u64, i64, Vec<usize>)>),
     Rebuild(Vec<(usize, u64, i64, Vec<usize>)>, Vec<u8>),
@@ -157,6 +159,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0_u8..12).prop_map(Step::Refund),
         1 => (0..3_usize).prop_map(Step::Throw),
         4 => (0..3_usize).prop_map(Step::Resume),
+        2 => (0..3_usize, 1_u64..12, 1_u64..9_000, 1_u64..16)
+            .prop_map(|(limit, count, period, burst)| Step::Pace(limit, count, period, burst)),
         1 => (3..8_usize, 1_000_u64..60_000, older)
             .prop_map(|(limit, window, older)| Step::Lengthen(limit, window, older)),
         1 => (all, prop::collection::vec(any::<u8>().prop_map(|id| id % 12), 0..3))
@@ -297,6 +301,13 @@ impl Twins {
                 let change = resume_of(&self.memory, account(*who));
                 self.memory.set_switch(change.clone()).await.unwrap();
                 self.redis.set_switch(change).await.unwrap();
+            }
+            Step::Pace(limit, count, period_ms, burst) => {
+                self.limits[*limit].kind = LimitKind::Rate {
+                    count: *count,
+                    period_ms: *period_ms,
+                    burst: *burst,
+                };
             }
             Step::Lengthen(limit, window_ms, older) => {
                 Box::pin(self.lengthen(*limit, *window_ms, older)).await

@@ -1,5 +1,6 @@
 //! `writegate demo`: the real binary tells its story, and then serves whoever follows its pointers.
 
+mod fleet;
 mod staying;
 mod told;
 mod turn;

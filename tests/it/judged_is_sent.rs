@@ -1,6 +1,8 @@
 //! P2: what is judged is what is sent, byte for byte, and what the entry says would change is what
 //! changes.
 
+mod families;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
@@ -149,7 +151,7 @@ fn sent(seen: &Seen, shape: &Shape, house: &House, what: &str) {
 /// Records by the CRM's name, the object and the id.
 type World = BTreeMap<(&'static str, String, String), Map<String, Value>>;
 
-const OBJECTS: [(CrmKind, &str); 7] = [
+const OBJECTS: [(CrmKind, &str); 10] = [
     (CrmKind::Salesforce, "Account"),
     (CrmKind::Salesforce, "Contact"),
     (CrmKind::Salesforce, "Lead"),
@@ -157,6 +159,9 @@ const OBJECTS: [(CrmKind, &str); 7] = [
     (CrmKind::HubSpot, "contacts"),
     (CrmKind::HubSpot, "companies"),
     (CrmKind::HubSpot, "deals"),
+    (CrmKind::HubSpot, "lists"),
+    (CrmKind::HubSpot, "notes"),
+    (CrmKind::HubSpot, "products"),
 ];
 
 /// Every record there is.
@@ -172,7 +177,7 @@ fn world(house: &House) -> World {
 }
 
 /// What the CRM writes on its own.
-const STAMPS: [&str; 12] = [
+const STAMPS: [&str; 13] = [
     "Id",
     "CreatedById",
     "CreatedDate",
@@ -185,6 +190,7 @@ const STAMPS: [&str; 12] = [
     "SystemModstamp",
     "hs_object_id",
     "hs_is_archived",
+    "members",
 ];
 
 fn is_stamp(object: &str, name: &str) -> bool {
@@ -209,6 +215,8 @@ fn kind(kind: EffectKind) -> &'static str {
         EffectKind::Purged => "purged",
         EffectKind::MergedAway => "merged away",
         EffectKind::Linked => "linked",
+        EffectKind::Unlinked => "unlinked",
+        EffectKind::Sent => "sent",
     }
 }
 
@@ -236,12 +244,10 @@ fn done(seen: &Seen, before: &World, after: &World) -> Changes {
         .iter()
         .map(|effect| {
             let fields = fields(effect);
-            (
-                effect.object.clone(),
-                effect.id.clone(),
-                kind(effect.kind),
-                fields,
-            )
+            // which message it was, only the CRM knows
+            let sent = effect.kind == EffectKind::Sent;
+            let id = if sent { "" } else { &*effect.id }.to_owned();
+            (effect.object.clone(), id, kind(effect.kind), fields)
         })
         .collect()
 }
@@ -306,11 +312,11 @@ async fn told(house: &House) -> Changes {
                 tell(named, "merged away", BTreeSet::new());
                 tell(new, "created", BTreeSet::new());
             }
+            Operation::Dissociate => tell(named, "unlinked", BTreeSet::new()),
+            Operation::Send => tell(Some(String::new()), "sent", BTreeSet::new()),
             Operation::Create
             | Operation::Restore
             | Operation::Convert
-            | Operation::Dissociate
-            | Operation::Send
             | Operation::Export
             | Operation::Import
             | Operation::Invoke

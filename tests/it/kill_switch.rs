@@ -1,5 +1,7 @@
 //! P5: after a kill is acknowledged, no first byte of that service account's writes reaches the CRM.
 
+mod fleet;
+mod programs;
 mod verbs;
 
 use std::net::SocketAddr;

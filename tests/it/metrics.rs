@@ -278,7 +278,11 @@ async fn limits_switches_rules_and_quota_are_told_as_they_stand() {
     is(&told, "rules_reloads_total{result=\"refused\"}", 1.0);
     is(&told, "rules_stale", 1.0);
     let digest = house.app.rules.load().digest().to_owned();
-    is(&told, &format!("rules_info{{digest=\"{digest}\"}}"), 1.0);
+    is(
+        &told,
+        &format!("rules_info{{digest=\"{digest}\",from=\"folder\"}}"),
+        1.0,
+    );
     // the sandbox counts calls as Salesforce does
     let max = told["writegate_crm_quota_max{route=\"salesforce\",window=\"daily\"}"];
     let left = told["writegate_crm_quota_remaining{route=\"salesforce\",window=\"daily\"}"];
@@ -420,6 +424,8 @@ fn tells_nothing(text: &str) {
         "scope",
         "result",
         "would",
+        "by",
+        "from",
     ];
     for label in labels {
         assert!(known.contains(&label), "a label {label}");

@@ -5,6 +5,7 @@ mod asked;
 mod doubts;
 mod governed;
 mod held;
+mod links;
 mod many;
 mod records;
 mod values;

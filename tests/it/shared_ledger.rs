@@ -8,6 +8,7 @@ use super::support::client::Client;
 use super::support::house::{OPERATOR, TOKEN};
 use super::support::postgres::{Database, own_postgres, postgres};
 use super::support::program::{Program, Ran, Starting, verb};
+use super::support::redis::Redis;
 
 const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
 
@@ -45,6 +46,19 @@ fn verify(program: &Program, database: &Database, more: &[&str]) -> Ran {
     )
 }
 
+/// With limits of its own, or with some that could be shared: replica one does not share its own.
+fn nobody_serves_beside(sandbox: &Running, database: &Database) {
+    let redis = Redis::start("shared_ledger::nobody_serves_beside");
+    let shared = redis.as_ref().map(Redis::url);
+    for control in ["memory"].into_iter().chain(shared.as_deref()) {
+        let beside = replica(sandbox, database, "two").env("WRITEGATE_CONTROL", control);
+        let beside = beside.refused();
+        assert_eq!(beside.code, Some(1), "{beside:?}");
+        let why = "replica one serves with this ledger: replicas beside each other share limits";
+        assert!(beside.err.contains(why), "{beside:?}");
+    }
+}
+
 #[tokio::test]
 async fn one_replica_takes_over_from_another_and_shows_all_of_it() {
     const TEST: &str = "one_replica_takes_over";
@@ -55,14 +69,7 @@ async fn one_replica_takes_over_from_another_and_shows_all_of_it() {
     for _ in 0..3 {
         assert_eq!(create(&one.agent()).await, 201);
     }
-    let beside = replica(&sandbox, &database, "two").refused();
-    assert_eq!(beside.code, Some(1), "{beside:?}");
-    assert!(
-        beside
-            .err
-            .contains("replica one serves with this ledger, and this version serves one at a time"),
-        "{beside:?}"
-    );
+    nobody_serves_beside(&sandbox, &database);
     let refused = replica(&sandbox, &database, "one").refused();
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(

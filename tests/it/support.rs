@@ -10,6 +10,7 @@ pub(crate) mod client;
 pub(crate) mod cut;
 pub(crate) mod doctored;
 pub(crate) mod faulty;
+pub(crate) mod fleet;
 pub(crate) mod front;
 pub(crate) mod house;
 pub(crate) mod postgres;

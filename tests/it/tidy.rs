@@ -25,7 +25,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     (
         "doubt",
         &[
-            "app", "config", "crm", "journal", "policy", "snapshot", "upstream",
+            "app", "config", "crm", "journal", "ledger", "policy", "snapshot", "upstream",
         ],
     ),
     (

@@ -56,6 +56,13 @@ fn writes(house: &House, shape: &Shape) -> usize {
     seen.iter().filter(same).count()
 }
 
+/// All shapes but the one that is read by the same path as it is written, so that a fault cannot tell
+/// them apart; batches and graphs of sub-requests stand for it.
+fn all() -> impl Iterator<Item = Shape> {
+    let shapes = shapes::all().into_iter();
+    shapes.filter(|shape| !shape.canonical.ends_with("/composite"))
+}
+
 /// Whether the proxy reads anything before it sends this.
 async fn has_prior_values(shape: &Shape) -> bool {
     let house = open().await;
@@ -78,7 +85,7 @@ async fn open() -> House {
 #[tokio::test]
 async fn an_agents_write_is_not_sent() {
     let (mut refused, mut creates) = (0, 0);
-    for shape in shapes::all() {
+    for shape in all() {
         let has = has_prior_values(&shape).await;
         for (name, fault) in faults() {
             let house = open().await;
@@ -119,7 +126,7 @@ objects:
 #[tokio::test]
 async fn what_people_approved_is_neither_parked_nor_sent() {
     let mut tried = 0;
-    for shape in shapes::all() {
+    for shape in all() {
         if !has_prior_values(&shape).await {
             continue;
         }
@@ -162,7 +169,7 @@ async fn what_people_approved_is_neither_parked_nor_sent() {
 #[tokio::test]
 async fn a_revert_writes_nothing() {
     let mut tried = 0;
-    for shape in shapes::all() {
+    for shape in all() {
         // A request without a body may be anything to the sandbox's log; all others it tells apart.
         let mut faults = faults();
         faults.retain(|(name, _)| *name != "no answer");

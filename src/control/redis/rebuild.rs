@@ -20,7 +20,7 @@ use crate::control::counters::{Arithmetic, Counter, Counters, in_numbers};
 use crate::control::demand::Taken;
 use crate::control::history::History;
 use crate::control::replay::replay;
-use crate::control::{Rebuild, Switch};
+use crate::control::{Lost, Rebuild, Switch};
 use crate::error::StoreError;
 
 /// At the start it is worth waiting for a connection.
@@ -31,6 +31,26 @@ const ALONE_AGAIN: Duration = Duration::from_millis(500);
 const PART_BYTES: usize = 32 * 1024;
 
 impl Member {
+    /// Whether the state that is there is of this epoch and can be used. It is followed then.
+    pub(super) async fn join(&self, epoch: u64) -> Result<bool, StoreError> {
+        if self.store.options.alone.is_some() {
+            return Ok(false);
+        }
+        self.connected().await?;
+        match self.look().await {
+            Ok(()) => Ok(self.store.known().epoch == epoch),
+            // What somebody else has alone is told when it is to be built.
+            Err(error) if Lost::is_why(&error) || !error.transient => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn connected(&self) -> Result<(), StoreError> {
+        let deadline = Instant::now() + CONNECT_WITHIN.max(self.store.options.within);
+        let connected = self.store.link.connected(deadline).await;
+        connected.map_err(|why| trouble(format!("it cannot be reached: {why}")))
+    }
+
     /// Replaces everything by what the ledger knows.
     pub(super) async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError> {
         // Kill switches act here in any case; nobody has confirmed them, so that writes wait.
@@ -41,9 +61,7 @@ impl Member {
         });
         let (epoch, thrown) = (from.epoch, from.thrown.clone());
         let (parts, latest, made) = parts(from);
-        let deadline = Instant::now() + CONNECT_WITHIN.max(self.store.options.within);
-        let connected = self.store.link.connected(deadline).await;
-        connected.map_err(|why| trouble(format!("it cannot be reached: {why}")))?;
+        self.connected().await?;
         let Some(generation) = self.begin(epoch).await? else {
             return Ok(());
         };

@@ -1,15 +1,15 @@
 //! The body of a write, taken apart into mutations. Strict: a member that is not described, a key
 //! with two readings and a record named twice are refused.
 
-mod record;
+pub(super) mod record;
 
 use std::collections::HashSet;
 
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
-use super::types::{ObjectType, is_property};
-use super::{Batch, Call, Shape};
+use super::types::is_property;
+use super::{Batch, Call, Shape, association, engagement, legacy, list, send};
 use crate::crm::{Head, Malformed, json};
 use crate::mutation::{Acting, ChangeSet, Mutation, Opaque, Operation, RecordKey, Undo};
 use record::{Part, external, id, id_text, link_types};
@@ -18,7 +18,7 @@ use record::{Part, external, id, id_text, link_types};
 const MAX_INPUTS: usize = 100;
 
 /// Why a body gives no mutations. By now method and path are known, so no `endpoints` row opens it.
-enum Stop {
+pub(super) enum Stop {
     Malformed(String),
     Opaque(String),
 }
@@ -29,13 +29,18 @@ impl From<Malformed> for Stop {
     }
 }
 
-fn malformed<T>(what: impl Into<String>) -> Result<T, Stop> {
+pub(super) fn malformed<T>(what: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Malformed(what.into()))
 }
 
-/// Takes a write's body apart.
-pub(super) fn parse(shape: &Shape, head: &Head<'_>, body: &[u8]) -> Result<ChangeSet, Malformed> {
-    match mutations(shape, head, body) {
+/// Takes a write's body apart; `types` are the names that rules say for the shape's types.
+pub(super) fn parse(
+    shape: &Shape,
+    types: &[String],
+    head: &Head<'_>,
+    body: &[u8],
+) -> Result<ChangeSet, Malformed> {
+    match mutations(shape, types, head, body) {
         Ok(mutations) => Ok(ChangeSet::Mutations(mutations)),
         Err(Stop::Opaque(reason)) => Ok(ChangeSet::Opaque(Opaque::unclear(reason))),
         Err(Stop::Malformed(what)) => Err(Malformed(what)),
@@ -60,21 +65,34 @@ pub(in crate::crm) fn acting_in(shape: &Shape, body: &[u8]) -> Acting {
         .collect()
 }
 
-fn mutations(shape: &Shape, head: &Head<'_>, body: &[u8]) -> Result<Vec<Mutation>, Stop> {
-    let object = shape.object;
+fn mutations(
+    shape: &Shape,
+    types: &[String],
+    head: &Head<'_>,
+    body: &[u8],
+) -> Result<Vec<Mutation>, Stop> {
+    let object = types.first().map_or("", String::as_str);
+    match &shape.call {
+        Call::Link(call) => return association::parse(call, types, head, body),
+        Call::List(call) => return list::parse(call, head, body),
+        Call::Legacy(call) => return legacy::parse(call, object, head, body),
+        Call::Engagement(id) => return engagement::parse(id.as_deref(), head, body),
+        Call::Send(call) => return send::parse(*call, head, body),
+        Call::Create
+        | Call::Update(_)
+        | Call::Archive(_)
+        | Call::Batch(_)
+        | Call::Merge
+        | Call::GdprDelete
+        | Call::Whole(_) => {}
+    }
     let id_property = query(&shape.call, head.query)?;
     if let Call::Archive(in_path) = &shape.call {
-        if !body.is_empty() {
-            return malformed("a DELETE takes no body; leave it out");
-        }
-        return Ok(vec![archived(
-            object,
-            id_text(in_path, "the id in the path")?,
-            None,
-        )]);
+        empty(body)?;
+        let id = id_text(in_path, "the id in the path")?;
+        return Ok(vec![archived(object, id, None)]);
     }
-    content_type(head)?;
-    let document = json::parse(body)?;
+    let document = document(head, body)?;
     let root = Part::root(&document)?;
     match &shape.call {
         Call::Create => created(object, &root),
@@ -82,9 +100,37 @@ fn mutations(shape: &Shape, head: &Head<'_>, body: &[u8]) -> Result<Vec<Mutation
         Call::Batch(batch) => inputs(object, *batch, &root),
         Call::Merge => merged(object, &root),
         Call::GdprDelete => purged(object, &root),
-        // answered above
-        Call::Archive(_) => Ok(Vec::new()),
+        // answered above, or taken apart by itself
+        Call::Archive(_)
+        | Call::Link(_)
+        | Call::List(_)
+        | Call::Legacy(_)
+        | Call::Engagement(_)
+        | Call::Send(_)
+        | Call::Whole(_) => Ok(Vec::new()),
     }
+}
+
+/// A JSON body, strictly.
+pub(super) fn document(head: &Head<'_>, body: &[u8]) -> Result<Value, Stop> {
+    content_type(head)?;
+    Ok(json::parse(body)?)
+}
+
+/// A write that takes no body.
+pub(super) fn empty(body: &[u8]) -> Result<(), Stop> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    malformed("a DELETE takes no body; leave it out")
+}
+
+/// A write that takes no query.
+pub(super) fn no_query(head: &Head<'_>) -> Result<(), Stop> {
+    if head.query.is_none_or(str::is_empty) {
+        return Ok(());
+    }
+    malformed("this write takes no query parameters; leave them out")
 }
 
 /// The query of a write: `idProperty` on a single update, nothing anywhere else.
@@ -117,10 +163,10 @@ fn content_type(head: &Head<'_>) -> Result<(), Stop> {
     malformed("the Content-Type is not application/json in UTF-8; send the body as JSON")
 }
 
-fn created(object: &'static ObjectType, part: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
+fn created(object: &str, part: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
     part.only(&["properties", "associations", "objectWriteTraceId"])?;
     let mut mutations = vec![Mutation {
-        object: object.name.to_owned(),
+        object: object.to_owned(),
         operation: Operation::Create,
         record: None,
         fields: part.properties()?,
@@ -133,7 +179,7 @@ fn created(object: &'static ObjectType, part: &Part<'_>) -> Result<Vec<Mutation>
 }
 
 fn updated(
-    object: &'static ObjectType,
+    object: &str,
     in_path: &str,
     id_property: Option<&str>,
     part: &Part<'_>,
@@ -158,15 +204,15 @@ fn updated(
     )])
 }
 
-fn changed(
-    object: &'static ObjectType,
+pub(super) fn changed(
+    object: &str,
     operation: Operation,
     record: RecordKey,
     fields: Map<String, Value>,
     row: Option<String>,
 ) -> Mutation {
     Mutation {
-        object: object.name.to_owned(),
+        object: object.to_owned(),
         operation,
         record: Some(record),
         fields,
@@ -176,7 +222,7 @@ fn changed(
     }
 }
 
-fn archived(object: &'static ObjectType, id: String, row: Option<String>) -> Mutation {
+pub(super) fn archived(object: &str, id: String, row: Option<String>) -> Mutation {
     Mutation {
         undo: Undo::Partial,
         ..changed(
@@ -190,11 +236,7 @@ fn archived(object: &'static ObjectType, id: String, row: Option<String>) -> Mut
 }
 
 /// `{"inputs": […]}`: each input by itself, no record twice.
-fn inputs(
-    object: &'static ObjectType,
-    batch: Batch,
-    root: &Part<'_>,
-) -> Result<Vec<Mutation>, Stop> {
+fn inputs(object: &str, batch: Batch, root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
     root.only(&["inputs"])?;
     let inputs = root.array("inputs")?;
     if inputs.is_empty() || inputs.len() > MAX_INPUTS {
@@ -226,11 +268,7 @@ fn inputs(
     Ok(mutations)
 }
 
-fn one_input(
-    object: &'static ObjectType,
-    batch: Batch,
-    part: &Part<'_>,
-) -> Result<Vec<Mutation>, Stop> {
+fn one_input(object: &str, batch: Batch, part: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
     let operation = match batch {
         Batch::Create => return created(object, part),
         Batch::Archive => {
@@ -254,12 +292,21 @@ fn one_input(
 
 /// The merge's result has a new id; both old ones keep resolving to it. The loser goes with all that
 /// stands in it, so it is a delete of its own: rules, limits and the snapshot see it as one.
-fn merged(object: &'static ObjectType, root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
+fn merged(object: &str, root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
     root.only(&["primaryObjectId", "objectIdToMerge"])?;
     let survivor = id(root.required("primaryObjectId")?, "primaryObjectId")?;
     let loser = id(root.required("objectIdToMerge")?, "objectIdToMerge")?;
+    both_of_merge(object, survivor, loser)
+}
+
+/// A merge, and the delete of the record that goes into the other.
+pub(super) fn both_of_merge(
+    object: &str,
+    survivor: String,
+    loser: String,
+) -> Result<Vec<Mutation>, Stop> {
     if survivor == loser {
-        return malformed("`primaryObjectId` and `objectIdToMerge` are the same record");
+        return malformed("a record cannot be merged with itself");
     }
     let merge = Mutation {
         undo: Undo::None,
@@ -279,7 +326,7 @@ fn merged(object: &'static ObjectType, root: &Part<'_>) -> Result<Vec<Mutation>,
     Ok(vec![merge, delete])
 }
 
-fn purged(object: &'static ObjectType, root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
+fn purged(object: &str, root: &Part<'_>) -> Result<Vec<Mutation>, Stop> {
     root.only(&["objectId", "idProperty"])?;
     let record = root.key("objectId", false)?;
     Ok(vec![Mutation {

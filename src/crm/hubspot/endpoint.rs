@@ -43,6 +43,12 @@ impl<'a> Endpoint<'a> {
         segments.filter(|segment| !is_version(segment)).collect()
     }
 
+    /// Whether the objects API has this version here: only v3 and dates are described, and they stand
+    /// before the type.
+    pub(super) fn has_objects(&self) -> bool {
+        (self.version == "v3" || self.is_dated()) && (1..=2).contains(&self.version_at)
+    }
+
     /// Whether the version is a date.
     pub(super) fn is_dated(&self) -> bool {
         is_dated(self.version)

@@ -1,6 +1,9 @@
 //! Taking a write back on HubSpot: one record by its path, up to 100 by `batch/update` and
 //! `batch/archive`. A blank is written as empty text (HubSpot's page "Using object APIs").
 
+pub(in crate::crm) mod link;
+pub(in crate::crm) mod member;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
@@ -45,9 +48,14 @@ pub(in crate::crm) fn call(
     object: &str,
     inverse: &Inverse,
 ) -> Result<WriteCall, String> {
-    let object = types::resolve(object)
-        .ok_or("its object type is not one that HubSpot builds in")?
-        .on_paths();
+    if let (true, Inverse::Restore(links)) = (link::is_link(object), inverse) {
+        return match links.as_slice() {
+            [(id, fields)] if member::is_member(object) => member::call(object, id, fields),
+            [(id, fields)] => link::call(like, object, id, fields),
+            _ => Err("links are taken back one by one".to_owned()),
+        };
+    }
+    let object = types::on_paths(object).ok_or("its object is no type of records")?;
     let base = match dated(like) {
         Some(date) => format!("/crm/objects/{date}/{object}"),
         None => format!("/crm/v3/objects/{object}"),
@@ -72,10 +80,9 @@ pub(in crate::crm) fn call(
             }
         },
     };
-    let mut headers = HeaderMap::new();
-    if body.is_some() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
+    let headers = body
+        .as_ref()
+        .map_or_else(HeaderMap::new, |_| json_headers());
     Ok(WriteCall {
         method,
         path: CanonicalPath::parse(&path).map_err(|malformed| malformed.0)?,
@@ -83,6 +90,17 @@ pub(in crate::crm) fn call(
         headers,
         body: body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
     })
+}
+
+fn json_headers() -> HeaderMap {
+    let json = HeaderValue::from_static("application/json");
+    HeaderMap::from_iter([(CONTENT_TYPE, json)])
+}
+
+/// How many mutations one record of such a request is.
+pub(in crate::crm) fn mutations(object: &str) -> usize {
+    let link = link::is_link(object) && !member::is_member(object);
+    1 + usize::from(link)
 }
 
 /// With a trace id of its own each input stands or falls by itself; the record's id serves, so that an

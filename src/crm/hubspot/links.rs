@@ -163,7 +163,8 @@ const LINKS: [(&str, &str); 29] = [
 
 /// The type at the far end of a HubSpot-defined association type that starts at `from`; `None` when
 /// the id is not known or starts at another type.
-pub(super) fn far_end(from: &ObjectType, type_id: u64) -> Option<&'static ObjectType> {
+pub(super) fn far_end(from: &str, type_id: u64) -> Option<&'static ObjectType> {
+    let from = types::resolve(from)?;
     let (_, ends) = LINKS.iter().find(|(start, _)| is(start, from))?;
     let end = ends.split(',').find_map(|end| {
         let mut words = end.split_whitespace();
@@ -171,6 +172,26 @@ pub(super) fn far_end(from: &ObjectType, type_id: u64) -> Option<&'static Object
         words.any(|id| id.parse() == Ok(type_id)).then_some(name)
     })?;
     types::resolve(end)
+}
+
+/// The type of the link from one type to another that has no label.
+pub(super) fn unlabelled(from: &str, to: &str) -> Option<u64> {
+    let (from, to) = (types::resolve(from)?, types::resolve(to)?);
+    let (_, ends) = LINKS.iter().find(|(start, _)| is(start, from))?;
+    ends.split(',').find_map(|end| {
+        let mut words = end.split_whitespace();
+        let found = words.next().is_some_and(|name| is(name, to));
+        words.next().filter(|_| found)?.parse().ok()
+    })
+}
+
+/// Both ends of a HubSpot-defined association type, which no two pairs share: the type it starts at
+/// and the one it leads to.
+pub(super) fn ends(type_id: u64) -> Option<(&'static ObjectType, &'static ObjectType)> {
+    LINKS.iter().find_map(|(start, _)| {
+        let near = types::resolve(start)?;
+        Some((near, far_end(near.name, type_id)?))
+    })
 }
 
 fn is(name: &str, object: &ObjectType) -> bool {
@@ -185,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_far_end_follows_the_direction() {
-        let end = |from: &str, id| far_end(types::resolve(from)?, id).map(|object| object.name);
+        let end = |from: &str, id| far_end(from, id).map(|object| object.name);
         assert_eq!(end("contacts", 1), Some("companies"));
         assert_eq!(end("contact", 279), Some("companies"));
         assert_eq!(end("companies", 280), Some("contacts"));

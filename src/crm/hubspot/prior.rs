@@ -1,5 +1,6 @@
 //! Prior values: `batch/read` of up to 100 records of one type by one kind of key, one call each.
 
+pub(super) mod links;
 pub(super) mod matching;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
-use super::types::{self, ObjectType, is_property};
+use super::list::LISTS;
+use super::types::{self, is_property};
 use crate::crm::catalog::Catalog;
 use crate::crm::json::parse_answer;
 use crate::crm::{Head, PriorFailure, PriorPlan, ReadCall, Wanted};
@@ -54,7 +56,8 @@ pub(in crate::crm) fn plan(
         let Some(record) = &mutation.record else {
             continue;
         };
-        if mutation.operation == Operation::Associate && wanted.is_empty() {
+        // of a link only the link is read, but where a rule looks at the record
+        if mutation.object == LISTS || links::is_link(mutation) && wanted.is_empty() {
             continue;
         }
         let (id_property, key) = match record {
@@ -65,19 +68,20 @@ pub(in crate::crm) fn plan(
         group.keys.entry(key).or_default().push(place);
         group.ask_for(mutation, wanted);
     }
-    let mut reads = Vec::new();
+    let mut reads = links::reads(mutations, paths.date());
+    reads.extend(links::lists(mutations, paths.is_of_contacts()));
     for ((name, id_property), group) in &mut groups {
-        let Some(object) = types::resolve(name) else {
+        let Some(target) = paths.batch_read(name) else {
             continue;
         };
         if group.all {
-            let Some(names) = catalog.properties(object.name, now) else {
-                return PriorPlan::Catalog(paths.property_list(object));
+            let Some(names) = catalog.properties(name, now) else {
+                return PriorPlan::Catalog(paths.property_list(name));
             };
             names.iter().for_each(|name| group.ask(name));
         }
-        group.ask_for_matching(object, *id_property);
-        reads.extend(group.calls(&paths.batch_read(object), *id_property));
+        group.ask_for_matching(name, *id_property);
+        reads.extend(group.calls(&target, *id_property));
     }
     PriorPlan::Reads(reads)
 }
@@ -86,11 +90,9 @@ impl Group<'_> {
     fn ask_for(&mut self, mutation: &Mutation, wanted: &[String]) {
         let deletes = [Operation::Delete, Operation::Merge, Operation::Purge];
         self.all |= deletes.contains(&mutation.operation);
-        mutation
-            .fields
-            .keys()
-            .chain(wanted)
-            .for_each(|name| self.ask(name));
+        // the fields of a link are not the record's
+        let written = mutation.fields.keys().filter(|_| !links::is_link(mutation));
+        written.chain(wanted).for_each(|name| self.ask(name));
     }
 
     /// Adds a property once, in HubSpot's spelling. What cannot be a property's name is nowhere.
@@ -102,9 +104,9 @@ impl Group<'_> {
     }
 
     /// Adds what tells which key a record of the answer belongs to.
-    fn ask_for_matching(&mut self, object: &ObjectType, id_property: Option<&str>) {
+    fn ask_for_matching(&mut self, object: &str, id_property: Option<&str>) {
         self.ask(id_property.unwrap_or(MERGED_IDS));
-        if object.name == "contacts" && id_property == Some("email") {
+        if object == "contacts" && id_property == Some("email") {
             self.ask(FURTHER_EMAILS);
         }
     }
@@ -141,17 +143,17 @@ struct Paths<'a> {
 }
 
 impl Paths<'_> {
-    fn batch_read(&self, object: &ObjectType) -> String {
-        let name = self.name(object);
-        match self.date() {
+    fn batch_read(&self, object: &str) -> Option<String> {
+        let name = self.name(object)?;
+        Some(match self.date() {
             Some(date) => format!("/crm/objects/{date}/{name}/batch/read"),
             None => format!("/crm/v3/objects/{name}/batch/read"),
-        }
+        })
     }
 
     /// Beta versions have no property lists.
-    fn property_list(&self, object: &ObjectType) -> ReadCall {
-        let name = self.name(object);
+    fn property_list(&self, object: &str) -> ReadCall {
+        let name = self.name(object).unwrap_or_default();
         let target = match self.date().filter(|date| !date.ends_with("-beta")) {
             Some(date) => format!("/crm/properties/{date}/{name}"),
             None => format!("/crm/v3/properties/{name}"),
@@ -164,6 +166,15 @@ impl Paths<'_> {
         }
     }
 
+    /// Whether it is the contacts API of version 1, whose lists have ids of their own.
+    fn is_of_contacts(&self) -> bool {
+        let first = self
+            .endpoint
+            .as_ref()
+            .map(|endpoint| endpoint.words.first());
+        first == Some(Some(&"contacts"))
+    }
+
     fn date(&self) -> Option<&str> {
         let endpoint = self
             .endpoint
@@ -173,18 +184,21 @@ impl Paths<'_> {
     }
 
     /// The type as the request spells it, which HubSpot takes if it takes the write; else as HubSpot
-    /// takes it everywhere.
-    fn name(&self, object: &ObjectType) -> String {
+    /// takes it everywhere. `None`: it is no type of records.
+    fn name(&self, object: &str) -> Option<String> {
         let words = self
             .endpoint
             .as_ref()
             .map(|endpoint| endpoint.words.as_slice());
-        match words {
-            Some(["crm", "objects", spelled, ..]) if types::resolve(spelled) == Some(object) => {
-                (*spelled).to_owned()
+        let name = match words {
+            Some(["crm", "objects", spelled, ..])
+                if types::resolve(spelled).is_some_and(|own| own.name == object) =>
+            {
+                spelled
             }
-            _ => object.on_paths().to_owned(),
-        }
+            _ => types::on_paths(object)?,
+        };
+        Some(name.to_owned())
     }
 }
 
@@ -196,6 +210,12 @@ pub(in crate::crm) fn found(
     body: &[u8],
 ) -> Result<Vec<(usize, Prior)>, PriorFailure> {
     let answer = answered(status, body)?;
+    if call.target.contains("/lists/") {
+        return links::of_list(&answer, call, mutations);
+    }
+    if call.target.contains("/associations/") {
+        return links::of_links(&answer, call, mutations);
+    }
     matching::priors(&answer, call, mutations)
 }
 
@@ -208,10 +228,7 @@ pub(in crate::crm) fn deleted(head: &Head<'_>, object: &str, ids: &[&str]) -> Op
     let body = json!({ "properties": [], "propertiesWithHistory": [], "inputs": inputs });
     Some(ReadCall {
         method: Method::POST,
-        target: format!(
-            "{}?archived=true",
-            paths.batch_read(types::resolve(object)?)
-        ),
+        target: format!("{}?archived=true", paths.batch_read(object)?),
         body: Some(Bytes::from(body.to_string())),
         covers: Vec::new(),
     })
@@ -246,7 +263,7 @@ pub(in crate::crm) fn unique_key(mutation: &Mutation) -> Option<RecordKey> {
     })
 }
 
-/// Reads a property list (`GET /crm/v3/properties/{type}`) into the catalog.
+/// Reads a property list (`GET /crm/v3/properties/{type}`) or the account's own types into the catalog.
 pub(in crate::crm) fn learn(
     call: &ReadCall,
     status: StatusCode,
@@ -255,7 +272,17 @@ pub(in crate::crm) fn learn(
     now: Timestamp,
 ) -> Result<(), PriorFailure> {
     let answer = answered(status, body)?;
-    let object = call.target.rsplit('/').next().and_then(types::resolve);
+    if call.target == types::SCHEMAS {
+        let names =
+            types::learned(&answer).ok_or_else(|| failed("the schemas have no `results`"))?;
+        catalog.learn_types(names, now);
+        return Ok(());
+    }
+    let spelled = call.target.rsplit('/').next().unwrap_or_default();
+    let object = match types::resolve(spelled) {
+        Some(object) => Some(object.name),
+        None => types::on_paths(spelled),
+    };
     let properties = answer.get("results").and_then(Value::as_array);
     let (Some(object), Some(properties)) = (object, properties) else {
         return Err(failed("a property list has no `results`"));
@@ -270,7 +297,7 @@ pub(in crate::crm) fn learn(
         })
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| failed("a property list has a property without a name"))?;
-    catalog.learn_properties(object.name, names, now);
+    catalog.learn_properties(object, names, now);
     Ok(())
 }
 

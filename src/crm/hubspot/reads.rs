@@ -333,7 +333,8 @@ pub(super) fn by_post(words: &[&str]) -> bool {
     BY_POST.iter().any(|shape| fits(shape, words))
 }
 
-fn fits(shape: &str, words: &[&str]) -> bool {
+/// Whether words fit a shape: see [`BY_GET`].
+pub(super) fn fits(shape: &str, words: &[&str]) -> bool {
     if shape == "." {
         return words.is_empty();
     }

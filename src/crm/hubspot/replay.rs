@@ -23,7 +23,15 @@ pub(in crate::crm) fn replay(
             record(head, Some(made()?), mutation),
             StatusCode::CREATED,
         )),
-        Call::Batch(_) | Call::Merge | Call::GdprDelete => None,
+        Call::Batch(_)
+        | Call::Merge
+        | Call::GdprDelete
+        | Call::Link(_)
+        | Call::List(_)
+        | Call::Legacy(_)
+        | Call::Engagement(_)
+        | Call::Send(_)
+        | Call::Whole(_) => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! HubSpot's answers: what became of each mutation, and a refusal in HubSpot's own error shape.
 
 mod batch;
+mod others;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,13 @@ pub(in crate::crm) fn outcome(
         return all(failed(answer.as_ref()));
     }
     match (&shape.call, status.as_u16(), &answer) {
+        (Call::Link(call), ..) => others::links(call, mutations, status, answer.as_ref()),
+        (Call::List(_), ..) => others::lists(mutations, status, answer.as_ref()),
+        (Call::Legacy(_) | Call::Engagement(_), ..) => {
+            others::legacy(mutations, status, answer.as_ref())
+        }
+        (Call::Send(_), ..) => others::sends(mutations, status, answer.as_ref()),
+        (Call::Whole(_), 200..=299, _) => all(Outcome::of(OutcomeState::Done)),
         (Call::Archive(_) | Call::GdprDelete | Call::Batch(Batch::Archive), 204, _) => {
             all(Outcome::of(OutcomeState::Done))
         }

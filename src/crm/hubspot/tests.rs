@@ -1,6 +1,8 @@
 //! Which request is what, and what a write would change.
 
+mod beside;
 mod corpora;
+mod families;
 mod generated;
 mod requests;
 mod surface;

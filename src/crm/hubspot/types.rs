@@ -1,8 +1,15 @@
 //! HubSpot's built-in object types: one name for each, and the other names it goes by.
 //!
+//! An account's own types go by `p_<name>`, which HubSpot takes on every path of that account; their
+//! other names are told by its schemas.
+//!
 //! Sources: the object type ids of HubSpot's "Understanding the CRM" page, and the paths of its public
-//! API description. A type that is not here (custom objects, types whose id no page gives) has no
-//! canonical name, so a write to it is not judged.
+//! API description. A type that is neither here nor in the schemas (types whose id no page
+//! gives) has no canonical name, so a write to it is not judged.
+
+use serde_json::Value;
+
+use crate::crm::catalog::Catalog;
 
 /// A type of records.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,11 +21,55 @@ pub(super) struct ObjectType {
     id: Option<&'static str>,
 }
 
-impl ObjectType {
-    /// The name that HubSpot takes on every path: the numeric id where it has one.
-    pub(super) fn on_paths(&self) -> &'static str {
-        self.id.unwrap_or(self.name)
+/// The name that HubSpot takes on every path, of a type by the name that rules say: the numeric id
+/// where it has one.
+pub(super) fn on_paths(name: &str) -> Option<&str> {
+    match resolve(name) {
+        Some(object) => Some(object.id.unwrap_or(object.name)),
+        None => is_custom(name).then_some(name),
     }
+}
+
+/// The name that rules say, by any name of a type that is built in or was learned.
+pub(super) fn name_of(spelled: &str, catalog: &Catalog) -> Option<String> {
+    match resolve(spelled) {
+        Some(object) => Some(object.name.to_owned()),
+        None => catalog.type_name(spelled),
+    }
+}
+
+/// Whether a name is how we call an account's own type: `p_` and a word.
+fn is_custom(name: &str) -> bool {
+    name.strip_prefix("p_").is_some_and(is_property)
+}
+
+/// The read that tells an account's own types.
+pub(super) const SCHEMAS: &str = "/crm/v3/schemas";
+
+/// Every name of the types in an answer to [`SCHEMAS`], with the one that rules say.
+pub(super) fn learned(answer: &Value) -> Option<Vec<(String, String)>> {
+    let mut names = Vec::new();
+    for schema in answer.get("results")?.as_array()? {
+        let text = |member: &str| schema.get(member).and_then(Value::as_str);
+        let word = text("name")?.to_ascii_lowercase();
+        let name = format!("p_{word}");
+        if !is_custom(&name) {
+            continue;
+        }
+        // the bare word too, where it is no built-in type's: those are looked up first
+        let others = [
+            text("objectTypeId"),
+            text("fullyQualifiedName"),
+            Some(&*word),
+        ];
+        let others = others.into_iter().flatten().map(str::to_owned);
+        names.extend(
+            others
+                .chain([name.clone()])
+                .map(|alias| (alias, name.clone())),
+        );
+    }
+    Some(names)
 }
 
 const fn of(name: &'static str, singular: &'static str, id: &'static str) -> ObjectType {
@@ -114,6 +165,31 @@ mod tests {
         aliases.sort_unstable();
         aliases.dedup();
         assert_eq!(aliases.len(), all, "an alias stands for two types");
+    }
+
+    #[test]
+    fn an_accounts_own_types_go_by_all_their_names() {
+        let answer = serde_json::json!({"results": [
+            {"name": "Cars", "objectTypeId": "2-77", "fullyQualifiedName": "p42_Cars"},
+            {"name": "contacts", "objectTypeId": "2-78", "fullyQualifiedName": "p42_contacts"},
+            {"name": "a b", "objectTypeId": "2-79", "fullyQualifiedName": "p42_a b"},
+        ]});
+        let catalog = Catalog::builtin(crate::mutation::CrmKind::HubSpot);
+        let names = learned(&answer).unwrap();
+        catalog.learn_types(names, jiff::Timestamp::UNIX_EPOCH);
+        for alias in ["2-77", "p42_cars", "P_CARS", "cars"] {
+            assert_eq!(
+                name_of(alias, &catalog).as_deref(),
+                Some("p_cars"),
+                "{alias}"
+            );
+        }
+        assert_eq!(name_of("contacts", &catalog).as_deref(), Some("contacts"));
+        assert_eq!(name_of("2-78", &catalog).as_deref(), Some("p_contacts"));
+        assert_eq!(name_of("2-79", &catalog), None);
+        assert_eq!(on_paths("p_cars"), Some("p_cars"));
+        assert_eq!(on_paths("deals"), Some("0-3"));
+        assert_eq!(on_paths("p_"), None);
     }
 
     #[test]

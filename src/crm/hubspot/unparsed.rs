@@ -2,17 +2,87 @@
 
 use http::Method;
 
-/// The first words of a path without its version (`*` is one segment), and what to say. The first that
-/// fits speaks.
-const FAMILIES: [(&str, &str); 45] = [
-    ("crm/objects/*/*/associations", LINKS),
+/// Families that are refused: the first words of their paths without the version (`*` is one segment),
+/// and what to say. The first that fits speaks.
+pub(super) const FAMILIES: [(&str, &str); 32] = [
     (
         "crm/objects/deals/splits",
         "deal splits replace who gets the credit for a deal",
     ),
+    (
+        "deal-splits",
+        "deal splits replace who gets the credit for a deal",
+    ),
+    (
+        "crm/lists",
+        "whole lists, their folders and conversions are not taken apart; add and remove records by id",
+    ),
+    ("crm/timeline", TIMELINE),
+    ("integrators/timeline", TIMELINE),
+    ("integrations", TIMELINE),
+    (
+        "crm/extensions",
+        "calls and transcripts of an app are not taken apart; use /crm/v3/objects/calls",
+    ),
+    (
+        "crm/task-series",
+        "a series makes tasks that it does not name; use /crm/v3/objects/tasks",
+    ),
+    (
+        "engagements",
+        "use /crm/v3/objects/notes, tasks, calls, meetings or emails",
+    ),
+    (
+        "contacts/secondary-email",
+        "use /crm/v3/objects/contacts and `hs_additional_emails`",
+    ),
+    ("contacts/forms", FORMS),
+    ("forms", FORMS),
+    ("marketing/forms", FORMS),
+    (
+        "leads",
+        "prospects of an older API; use /crm/v3/objects/leads",
+    ),
+    (
+        "automation/email-templates",
+        "templates are what people send",
+    ),
+    ("marketing", "marketing calls reach people outside the CRM"),
+    (
+        "marketing-emails",
+        "marketing calls reach people outside the CRM",
+    ),
+    ("email", "it concerns what people consented to"),
+    (
+        "communication-preferences",
+        "it concerns what people consented to",
+    ),
+    ("conversations", "messages reach people outside the CRM"),
+    (
+        "commerce",
+        "it changes what customers pay, and by which contract",
+    ),
+    ("cms", WEBSITE),
+    ("content", WEBSITE),
+    ("blogs", WEBSITE),
+    ("comments", WEBSITE),
+    ("hubdb", WEBSITE),
+    ("url-mappings", WEBSITE),
+    ("keywords", WEBSITE),
+    ("media-bridge", "records of a media app are not taken apart"),
+    ("files", FILES),
+    ("filemanager", FILES),
+    (
+        "public/api/versioning",
+        "HubSpot's test of its own versioning",
+    ),
+];
+
+/// Further beginnings of paths, of families that are understood: what fits no shape there.
+const HINTS: [(&str, &str); 31] = [
+    ("crm/objects/*/*/associations", LINKS),
     ("crm/associations", LINKS),
     ("crm-associations", LINKS),
-    ("crm/lists", LISTS),
     ("contacts/lists", LISTS),
     (
         "crm/imports",
@@ -34,58 +104,40 @@ const FAMILIES: [(&str, &str); 45] = [
     ("companies/properties", SCHEMA),
     ("deals/properties", SCHEMA),
     ("deals/pipelines", SCHEMA),
-    ("media-bridge", SCHEMA),
     ("contacts", LEGACY),
     ("companies", LEGACY),
     ("deals", LEGACY),
     ("crm-objects", LEGACY),
-    (
-        "engagements",
-        "use /crm/v3/objects/notes, tasks, calls, meetings or emails",
-    ),
-    (
-        "deal-splits",
-        "deal splits replace who gets the credit for a deal",
-    ),
-    ("crm/timeline", TIMELINE),
-    ("integrators/timeline", TIMELINE),
-    ("integrations", TIMELINE),
     ("oauth", SECRETS),
     ("visitor-identification", SECRETS),
-    ("marketing/transactional/smtp-tokens", SECRETS),
-    ("email/public/smtpapi", SECRETS),
     (
         "automation",
         "automation runs or changes what no single record shows",
     ),
-    ("marketing", "marketing calls reach people outside the CRM"),
-    ("email", "marketing calls reach people outside the CRM"),
-    (
-        "communication-preferences",
-        "it concerns what people consented to",
-    ),
-    ("conversations", "messages reach people outside the CRM"),
     ("scheduler", "bookings reach people outside the CRM"),
     ("webhooks", "webhooks send records to other systems"),
     ("webhooks-journal", "the journal hands out links to records"),
-    ("files", FILES),
-    ("filemanager", FILES),
     ("form-integrations", FILES),
+    ("submissions", FORMS),
+    ("uploads", FORMS),
 ];
 
-const LINKS: &str = "changes of links between records are not taken apart; link in `associations` when \
-    the record is created";
-const LISTS: &str = "list changes are not taken apart; set a property that the list filters on";
+const LINKS: &str =
+    "it is no change of links that is known; use /crm/v4/objects/{type}/{id}/associations";
+const LISTS: &str = "it is no change of a list that is known; use /crm/v3/lists/{id}/memberships";
+const WEBSITE: &str = "it changes the public website, which is not taken apart";
+const FORMS: &str = "forms write records that they do not name";
 const SCHEMA: &str = "it changes what records look like, which only people should";
 const LEGACY: &str =
-    "legacy writes are not taken apart; use /crm/v3/objects/{type} or its batch endpoints";
+    "it is no legacy write that is known; use /crm/v3/objects/{type} or its batch endpoints";
 const TIMELINE: &str = "timeline events can write properties that they do not name";
 const SECRETS: &str = "it shows or makes credentials";
 const FILES: &str = "files and links to them leave the API";
 
 /// Why a request to these words (a path without its version) is not taken apart.
 pub(super) fn reason(method: &Method, words: &[&str]) -> String {
-    let known = FAMILIES.iter().find(|(start, _)| starts_with(words, start));
+    let mut known = FAMILIES.iter().chain(&HINTS);
+    let known = known.find(|(start, _)| starts_with(words, start));
     match known {
         Some((_, reason)) => (*reason).to_owned(),
         None if method == Method::GET || method == Method::HEAD => {
@@ -97,7 +149,7 @@ pub(super) fn reason(method: &Method, words: &[&str]) -> String {
     }
 }
 
-fn starts_with(words: &[&str], start: &str) -> bool {
+pub(super) fn starts_with(words: &[&str], start: &str) -> bool {
     let mut words = words.iter();
     start.split('/').all(|part| {
         words
@@ -115,7 +167,7 @@ mod tests {
         let say =
             |method: &Method, path: &str| reason(method, &path.split('/').collect::<Vec<_>>());
         assert!(say(&Method::POST, "contacts/contact").contains("/crm/v3/objects"));
-        assert!(say(&Method::PUT, "crm/objects/1/2/associations/x").contains("`associations`"));
+        assert!(say(&Method::PUT, "crm/objects/1/2/associations/x").contains("v4"));
         assert!(say(&Method::POST, "crm/imports").contains("batch"));
         assert!(say(&Method::POST, "engagements/engagements").contains("notes"));
         assert!(say(&Method::GET, "x").contains("not known as a read"));

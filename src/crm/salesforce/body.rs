@@ -16,6 +16,17 @@ use crate::mutation::{ChangeSet, Mutation, Opaque, Operation, RecordKey, Undo};
 /// The longest value an external-id field can hold, in characters.
 const MAX_KEY: usize = 255;
 
+/// A body: as it came, or a part of one that was read already.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Content<'a> {
+    /// As it came.
+    Bytes(&'a [u8]),
+    /// A part of a body that was read; JSON by where it stands.
+    Value(&'a Value),
+    /// None, where there is a place for one.
+    Nothing,
+}
+
 /// A request that has more than one reading, or that is not taken apart. By now method and path are
 /// known, so no `endpoints` row opens it.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,22 +89,29 @@ pub(super) fn flag(query: &Query, name: &str) -> Result<Option<bool>, Refused> {
 }
 
 /// Refuses a body where none belongs.
-pub(super) fn none(body: &[u8]) -> Result<(), Refused> {
-    if body.is_empty() {
-        Ok(())
-    } else {
-        Err(malformed("a DELETE has a body: send none"))
+pub(super) fn none(content: &Content<'_>) -> Result<(), Refused> {
+    match content {
+        Content::Nothing | Content::Bytes(b"") => Ok(()),
+        Content::Bytes(_) | Content::Value(_) => Err(malformed("a DELETE has a body: send none")),
     }
 }
 
 /// The body as one JSON object, when its type says that it is JSON in UTF-8.
-pub(super) fn object(head: &Head<'_>, body: &[u8]) -> Result<Map<String, Value>, Refused> {
-    if !is_json(head.headers) {
-        return Err(malformed(
-            "the header Content-Type is not application/json (UTF-8), given once",
-        ));
-    }
-    match json::parse(body)? {
+pub(super) fn object(
+    head: &Head<'_>,
+    content: &Content<'_>,
+) -> Result<Map<String, Value>, Refused> {
+    let value = match content {
+        Content::Value(value) => (*value).clone(),
+        Content::Nothing => return Err(malformed("there is no body: send a JSON object")),
+        Content::Bytes(_) if !is_json(head.headers) => {
+            return Err(malformed(
+                "the header Content-Type is not application/json (UTF-8), given once",
+            ));
+        }
+        Content::Bytes(bytes) => json::parse(bytes)?,
+    };
+    match value {
         Value::Object(members) => Ok(members),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Err(malformed("the JSON body is not an object"))
@@ -101,7 +119,8 @@ pub(super) fn object(head: &Head<'_>, body: &[u8]) -> Result<Map<String, Value>,
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether the type says that it is JSON in UTF-8.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(Ok(value)), None) = (values.next().map(|value| value.to_str()), values.next()) else {
         return false;

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use serde_json::Value;
 
+use super::body::Content;
 use super::headers::{self, Acting};
 use super::{Shape, body, id, route};
 use crate::crm::{Class, Head, Malformed, ReadCall, Shape as AnyShape, json, overrides};
@@ -97,7 +98,7 @@ fn unclear(step: &Step, headers: &HeaderMap) -> Option<String> {
     if *step == Step::Start {
         checked.remove(header::CONTENT_TYPE);
     }
-    if let Some(reason) = headers::opaque(&checked) {
+    if let Some(reason) = headers::opaque(&checked, &Shape::Bulk(step.clone())) {
         return Some(reason);
     }
     if !matches!(headers::acting(headers), Ok(Acting::Nothing)) {
@@ -132,7 +133,7 @@ fn is_csv(headers: &HeaderMap) -> bool {
 /// # Errors
 /// [`Malformed`]; the inner error says why it is not taken apart.
 pub fn make(head: &Head<'_>, body: &[u8]) -> Result<Result<Spec, String>, Malformed> {
-    apart(body::object(head, body).and_then(|members| Spec::asked(&members)))
+    apart(body::object(head, &Content::Bytes(body)).and_then(|members| Spec::asked(&members)))
 }
 
 /// What the body of a [`Step::Start`] asks for: the job, and its rows.
@@ -155,7 +156,7 @@ pub fn start<'a>(
 /// # Errors
 /// [`Malformed`] when it is neither of both.
 pub fn turn(head: &Head<'_>, body: &[u8]) -> Result<Turn, Malformed> {
-    let members = apart(body::object(head, body))?.map_err(Malformed)?;
+    let members = apart(body::object(head, &Content::Bytes(body)))?.map_err(Malformed)?;
     match (members.len(), members.get("state").and_then(Value::as_str)) {
         (1, Some("UploadComplete")) => Ok(Turn::Commit),
         (1, Some("Aborted")) => Ok(Turn::Abort),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::body::{self, Refused, malformed};
+use super::body::{self, Content, Refused, malformed};
 use super::headers::Acting;
 use super::record::{self, Record};
 use super::types::{self, Type};
@@ -24,19 +24,19 @@ const MAX_RECORDS: usize = 200;
 pub(super) fn parse(
     collection: &Collection,
     head: &Head<'_>,
-    body: &[u8],
+    content: &Content<'_>,
 ) -> Result<ChangeSet, Malformed> {
     body::change_set(match collection {
-        Collection::Delete => delete(head, body),
+        Collection::Delete => delete(head, content),
         Collection::Create | Collection::Update | Collection::Upsert { .. } => {
-            rows(collection, head, body)
+            rows(collection, head, content)
         }
     })
 }
 
 /// `?ids=…&allOrNone=…`, no body. The ids say what they are ids of.
-fn delete(head: &Head<'_>, body: &[u8]) -> Result<Vec<Mutation>, Refused> {
-    body::none(body)?;
+fn delete(head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused> {
+    body::none(content)?;
     let query = body::parameters(head, &["ids", ALL_OR_NONE])?;
     body::flag(&query, ALL_OR_NONE)?;
     let Some((_, ids)) = query.iter().find(|(name, _)| *name == "ids") else {
@@ -71,10 +71,14 @@ fn delete(head: &Head<'_>, body: &[u8]) -> Result<Vec<Mutation>, Refused> {
 }
 
 /// `{"allOrNone": …, "records": […]}`.
-fn rows(collection: &Collection, head: &Head<'_>, body: &[u8]) -> Result<Vec<Mutation>, Refused> {
+fn rows(
+    collection: &Collection,
+    head: &Head<'_>,
+    content: &Content<'_>,
+) -> Result<Vec<Mutation>, Refused> {
     body::parameters(head, &[])?;
     let acting = body::acting(head)?;
-    let records = records(body::object(head, body)?)?;
+    let records = records(body::object(head, content)?)?;
     counted(records.len())?;
     let mut once = Once::default();
     records
@@ -217,9 +221,23 @@ fn counted(records: usize) -> Result<(), Refused> {
 /// Sees to it that a request names each record once. External ids compare without case, as Salesforce
 /// does by default.
 #[derive(Default)]
-struct Once(HashSet<String>);
+pub(super) struct Once(HashSet<String>);
 
 impl Once {
+    /// The same for a record of any object.
+    pub(super) fn record(&mut self, mutation: &Mutation) -> Result<(), Refused> {
+        let Some(key) = &mutation.record else {
+            return Ok(());
+        };
+        let key = match key {
+            RecordKey::Id { id } => id.clone(),
+            RecordKey::External { key, value } => {
+                format!("{}.{key}={value}", mutation.object)
+            }
+        };
+        self.check(&key, mutation.row.as_deref().unwrap_or("the request"))
+    }
+
     fn check(&mut self, key: &str, row: &str) -> Result<(), Refused> {
         let folded = if id::canonical(key).is_ok() {
             key.to_owned()

@@ -3,7 +3,8 @@
 
 use http::{HeaderMap, header};
 
-use super::id;
+use super::{Shape, id};
+use crate::mutation::Operation;
 
 /// What the acting headers of a write come to.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub(in crate::crm) fn acts(header: &str) -> bool {
 }
 
 /// Why the acting headers of a write make it opaque, if they do.
-pub(super) fn opaque(headers: &HeaderMap) -> Option<String> {
+pub(super) fn opaque(headers: &HeaderMap, shape: &Shape) -> Option<String> {
     for name in headers.keys() {
         let name = name.as_str();
         let acts = name.starts_with("sforce-") || name.starts_with("x-sfdc-");
@@ -66,9 +67,14 @@ pub(super) fn opaque(headers: &HeaderMap) -> Option<String> {
         }
     }
     call_options(headers)
-        .or_else(|| accept(headers))
-        .or_else(|| body_format(headers))
+        .or_else(|| accept(headers).filter(|_| !exports(shape)))
+        .or_else(|| body_format(headers).filter(|_| !matches!(shape, Shape::Whole(_))))
         .or_else(|| acting(headers).err())
+}
+
+/// What is exported has no outcome to be read from its answer.
+fn exports(shape: &Shape) -> bool {
+    matches!(shape, Shape::Whole(whole) if whole.operation == Operation::Export)
 }
 
 /// What the acting headers do.
@@ -187,7 +193,7 @@ mod tests {
             ("sforce-mru", "updateMru=false"),
             ("x-sfdc-session", "x"),
         ]);
-        assert_eq!(opaque(&map), None);
+        assert_eq!(opaque(&map, &Shape::Search), None);
         assert_eq!(acting(&map), Ok(Acting::Nothing));
     }
 
@@ -206,11 +212,14 @@ mod tests {
             ("content-type", "application/XML"),
             ("content-type", "multipart/form-data; boundary=x"),
         ] {
-            assert!(opaque(&headers(&[line])).is_some(), "{line:?}");
+            assert!(
+                opaque(&headers(&[line]), &Shape::Search).is_some(),
+                "{line:?}"
+            );
         }
         for name in ["sforce-auto-assign", "sforce-call-options"] {
             let twice = headers(&[(name, "client=a"), (name, "client=a")]);
-            assert!(opaque(&twice).is_some(), "{name}");
+            assert!(opaque(&twice, &Shape::Search).is_some(), "{name}");
         }
     }
 

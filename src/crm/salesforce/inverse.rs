@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{id, record, route, types};
 use crate::crm::inverse::{Inverse, WriteCall};
 use crate::crm::path::CanonicalPath;
-use crate::mutation::same_name;
+use crate::mutation::{is_unknown, same_name};
 
 /// Records of one collection.
 const MOST: usize = 200;
@@ -148,6 +148,9 @@ pub(in crate::crm) fn kept_by_crm(field: &str) -> Option<&'static str> {
 }
 
 pub(in crate::crm) fn chosen_by_crm(field: &str, written: &Value) -> Option<&'static str> {
+    if is_unknown(written) {
+        return Some("Salesforce chose the value when it was written, and it is not known");
+    }
     let chosen = same_name(field, "OwnerId")
         && written
             .as_str()

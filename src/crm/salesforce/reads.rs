@@ -3,7 +3,7 @@
 
 mod families;
 
-use families::FAMILIES;
+use families::{BY_POST, FAMILIES};
 
 use super::{id, types};
 
@@ -43,6 +43,14 @@ pub(super) fn is_data_read(path: &[&str]) -> bool {
             .iter()
             .find(|(name, _)| name == family)
             .is_some_and(|(_, patterns)| patterns.iter().any(|pattern| fits(pattern, rest))),
+    }
+}
+
+/// Whether a POST of this path below `/services/data/vNN.N/` is known to change nothing.
+pub(super) fn is_read_by_post(path: &[&str]) -> bool {
+    match path {
+        ["composite", "sobjects", object] => types::is_name(object),
+        _ => BY_POST.iter().any(|pattern| fits(pattern, path)),
     }
 }
 
@@ -124,10 +132,11 @@ fn is_record(text: &str) -> bool {
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// `62.0`.
+/// `62.0`, `104.0`.
 fn is_bulk_version(text: &str) -> bool {
-    text.strip_suffix(".0")
-        .is_some_and(|number| number.len() == 2 && number.bytes().all(|byte| byte.is_ascii_digit()))
+    text.strip_suffix(".0").is_some_and(|number| {
+        matches!(number.len(), 2 | 3) && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 fn fits(pattern: &str, path: &[&str]) -> bool {

@@ -4,10 +4,12 @@ use serde_json::{Map, Value};
 
 use super::body::{self, Refused, malformed};
 use super::headers::Acting;
-use super::id;
 use super::types::{self, Type};
+use super::{id, relation};
 use crate::crm::Malformed;
-use crate::mutation::{Mutation, Operation, RecordKey, field, same_name};
+use crate::mutation::{
+    Mutation, Operation, RecordKey, field, is_unknown, same_name, unknown_value,
+};
 
 /// Objects whose owner an assignment rule picks.
 const ASSIGNED: [&str; 3] = ["Lead", "Case", "Account"];
@@ -26,6 +28,8 @@ pub(super) struct Record {
     pub(super) id: Option<String>,
     /// The fields.
     pub(super) fields: Map<String, Value>,
+    /// Lookup fields that nested records set, and what these point to.
+    lookups: Vec<(String, String)>,
 }
 
 /// Takes the members of one record apart. `place` says where it stands: `the body`, `records[3]`.
@@ -45,6 +49,13 @@ pub(super) fn read(members: Map<String, Value>, place: &str) -> Result<Record, R
                 "{place}: {} is not the name of a field",
                 body::shown(&name)
             )));
+        } else if is_unknown(&value) {
+            record.fields.insert(name, value);
+        } else if let Some((lookup, to)) = value
+            .as_object()
+            .and_then(|members| relation::lookup(&name, members))
+        {
+            record.lookups.push((lookup, to));
         } else if value.is_object() || value.is_array() {
             return Err(Refused::Opaque(format!(
                 "{place}: {name} is a nested record or list, which is not taken apart yet: send \
@@ -54,6 +65,7 @@ pub(super) fn read(members: Map<String, Value>, place: &str) -> Result<Record, R
             record.fields.insert(name, value);
         }
     }
+    record.lay_lookups(place)?;
     Ok(record)
 }
 
@@ -99,6 +111,27 @@ fn url_id(url: &str, place: &str) -> Result<String, Refused> {
 }
 
 impl Record {
+    /// One with these fields.
+    pub(super) fn of(fields: Map<String, Value>) -> Self {
+        Self {
+            fields,
+            ..Self::default()
+        }
+    }
+
+    /// Lays the lookups over the fields: their ids are the CRM's to find.
+    fn lay_lookups(&mut self, place: &str) -> Result<(), Refused> {
+        for (lookup, to) in std::mem::take(&mut self.lookups) {
+            if field(&self.fields, &lookup).is_some() {
+                return Err(malformed(format!(
+                    "{place}: {lookup} is given twice: as a field, and by a nested record"
+                )));
+            }
+            self.fields.insert(lookup, unknown_value(&to));
+        }
+        Ok(())
+    }
+
     /// Refuses what disagrees with the object that the path or `attributes.type` names.
     pub(super) fn agree(&self, known: &Type, place: &str) -> Result<(), Refused> {
         if let Some(object) = &self.object

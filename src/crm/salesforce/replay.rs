@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Collection, Row, Shape, route};
+use super::{Collection, Row, Shape, relation, route};
 use crate::crm::{Head, Replay};
 use crate::mutation::{Mutation, Operation, Outcome, Prior, RecordKey, Snapshot};
 
@@ -36,13 +36,26 @@ pub(in crate::crm) fn replay(
             let results: Option<Vec<Value>> = results.into_iter().collect();
             Some(answer(StatusCode::OK, &Value::Array(results?)))
         }
-        (Shape::Row(_) | Shape::Bulk(_), _) => None,
+        (
+            Shape::Row(_)
+            | Shape::Bulk(_)
+            | Shape::Nest(_)
+            | Shape::Tree(_)
+            | Shape::Ui(_)
+            | Shape::GraphQl
+            | Shape::Search
+            | Shape::Whole(_),
+            _,
+        ) => None,
     }
 }
 
 fn single(row: &Row, mutation: &Mutation, result: Option<Value>, version: u32) -> Option<Replay> {
     let nothing = Some(Replay::Answer(StatusCode::NO_CONTENT, Bytes::new()));
-    let by_id = !matches!(row.key, Some(RecordKey::External { .. }));
+    let by_id = match &row.key {
+        Some(key @ RecordKey::External { .. }) => relation::path(key).is_some(),
+        Some(RecordKey::Id { .. }) | None => true,
+    };
     let operation = mutation.operation;
     if operation == Operation::Delete || (operation == Operation::Update && by_id) {
         return nothing;

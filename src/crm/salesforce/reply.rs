@@ -1,11 +1,17 @@
 //! What became of each row, by Salesforce's answer; and a refusal in Salesforce's error shape (REST
 //! API Developer Guide, Status Codes and Error Responses, sObject Collections).
 
+mod dialects;
+mod parts;
+mod whole;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Shape, bulk, id};
+pub(in crate::crm) use dialects::{dialect, refuse_in};
+
+use super::{Shape, Ui, bulk, id};
 use crate::crm::{RefusalAnswer, error_code, json};
 use crate::error::Refusal;
 use crate::mutation::{Mutation, Operation, Outcome, OutcomeState, RecordKey};
@@ -18,20 +24,33 @@ pub(in crate::crm) fn outcome(
     body: &[u8],
 ) -> Vec<Outcome> {
     let all = |outcome: Outcome| vec![outcome; mutations.len()];
+    let unknown = || all(Outcome::of(OutcomeState::Unknown));
+    let (bytes, body) = (body, || parsed(body));
     match (shape, status.as_u16()) {
         // the CRM, or something before it, gave up waiting: it may have been done
-        (_, 408) => all(Outcome::of(OutcomeState::Unknown)),
-        (_, 300 | 400..=499) => all(failed(code(&parsed(body), "errorCode"))),
+        (_, 408) => unknown(),
+        // what ran before may be done
+        (Shape::Whole(_), 400..=499) => whole::outcomes(mutations, &body(), OutcomeState::Failed),
+        (_, 300 | 400..=499) => all(failed(first_code(&body()))),
         (Shape::Row(_), 200..=299) => match mutations {
-            [mutation] => vec![row(mutation, status, body)],
-            _ => all(Outcome::of(OutcomeState::Unknown)),
+            [mutation] => vec![row(mutation, status, &body())],
+            _ => unknown(),
         },
-        (Shape::Collection(_), 200) => rows(mutations, body),
+        (Shape::Ui(Ui::Batch), 200..=299) => parts::ui_batch(mutations, &body()),
+        (Shape::Ui(_), 200..=299) => match mutations {
+            [mutation] => vec![parts::ui_record(mutation, status, &body())],
+            _ => unknown(),
+        },
+        (Shape::Collection(_), 200) => rows(mutations, &body()),
+        (Shape::Nest(nest), 200) => parts::nested(*nest, mutations, &body()),
+        (Shape::Tree(_), 200 | 201) => parts::tree(mutations, &body()),
+        (Shape::GraphQl, 200) => parts::graphql(mutations, &body()),
         // the rows are written later; their results tell what became of each
-        (Shape::Bulk(_), 200) if bulk::info(body).is_ok() => {
+        (Shape::Bulk(_), 200) if bulk::info(bytes).is_ok() => {
             all(Outcome::of(OutcomeState::Accepted))
         }
-        _ => all(Outcome::of(OutcomeState::Unknown)),
+        (Shape::Whole(_), 200..=299) => whole::outcomes(mutations, &body(), OutcomeState::Done),
+        _ => unknown(),
     }
 }
 
@@ -52,22 +71,28 @@ fn code(errors: &Value, name: &str) -> Option<String> {
     error_code(code).map(str::to_owned)
 }
 
+/// The code of a refused request: of its first error, of a tree's first record, of an exception.
+fn first_code(body: &Value) -> Option<String> {
+    let in_tree = || code(body.get("results")?.get(0)?.get("errors")?, "statusCode");
+    code(body, "errorCode").or_else(in_tree)
+}
+
 /// 204 without a body for updates and deletes, else `{id, success, errors, created?}`.
-fn row(mutation: &Mutation, status: StatusCode, body: &[u8]) -> Outcome {
+fn row(mutation: &Mutation, status: StatusCode, body: &Value) -> Outcome {
     match (mutation.operation, status) {
         (Operation::Create, StatusCode::NO_CONTENT) => Outcome::of(OutcomeState::Unknown),
         (_, StatusCode::NO_CONTENT) => Outcome::of(OutcomeState::Done),
         (_, StatusCode::OK | StatusCode::CREATED) => {
-            result(mutation, &parsed(body), status == StatusCode::CREATED)
+            result(mutation, body, status == StatusCode::CREATED)
         }
         _ => Outcome::of(OutcomeState::Unknown),
     }
 }
 
 /// One result for each row, in their order.
-fn rows(mutations: &[Mutation], body: &[u8]) -> Vec<Outcome> {
+fn rows(mutations: &[Mutation], body: &Value) -> Vec<Outcome> {
     let unknown = vec![Outcome::of(OutcomeState::Unknown); mutations.len()];
-    let Value::Array(results) = parsed(body) else {
+    let Value::Array(results) = body else {
         return unknown;
     };
     if results.len() != mutations.len() {
@@ -75,7 +100,7 @@ fn rows(mutations: &[Mutation], body: &[u8]) -> Vec<Outcome> {
     }
     mutations
         .iter()
-        .zip(&results)
+        .zip(results)
         .map(|(mutation, answer)| result(mutation, answer, false))
         .collect()
 }

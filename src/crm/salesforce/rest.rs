@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::body::{self, Refused, malformed};
+use super::body::{self, Content, Refused, malformed};
 use super::types::{self, Type};
 use super::{Row, id, record};
 use crate::crm::{Head, Malformed};
@@ -15,11 +15,15 @@ const PLACE: &str = "the body";
 ///
 /// # Errors
 /// [`Malformed`] when path, query and body do not have one reading together.
-pub(super) fn parse(row: &Row, head: &Head<'_>, body: &[u8]) -> Result<ChangeSet, Malformed> {
-    body::change_set(read(row, head, body).map(|mutation| vec![mutation]))
+pub(super) fn parse(
+    row: &Row,
+    head: &Head<'_>,
+    content: &Content<'_>,
+) -> Result<ChangeSet, Malformed> {
+    body::change_set(read(row, head, content).map(|mutation| vec![mutation]))
 }
 
-fn read(row: &Row, head: &Head<'_>, body: &[u8]) -> Result<Mutation, Refused> {
+fn read(row: &Row, head: &Head<'_>, content: &Content<'_>) -> Result<Mutation, Refused> {
     let known =
         types::by_name(&row.object).ok_or_else(|| Refused::Opaque(types::unknown(&row.object)))?;
     let operation = operation(row, head)?;
@@ -29,10 +33,10 @@ fn read(row: &Row, head: &Head<'_>, body: &[u8]) -> Result<Mutation, Refused> {
         .map(|key| checked(key, known))
         .transpose()?;
     if operation == Operation::Delete {
-        body::none(body)?;
+        body::none(content)?;
         return Ok(body::mutation(known, operation, key, None, Map::new()));
     }
-    let mut record = record::read(body::object(head, body)?, PLACE)?;
+    let mut record = record::read(body::object(head, content)?, PLACE)?;
     record.agree(known, PLACE)?;
     match &key {
         Some(RecordKey::Id { id }) => record.names_only(Some(id), PLACE)?,

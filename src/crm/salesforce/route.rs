@@ -1,24 +1,20 @@
 //! From the head of a request to what it is: read, login, a write we can take apart, or opaque.
 
+mod advice;
+
 use http::Method;
 
+use super::families::{self, Fit, How, Verb};
 use super::query::Query;
-use super::{Collection, Row, Shape, headers, id, reads, types};
+use super::ui::Ui;
+use super::whole::{self, Whole};
+use super::{Collection, Row, Shape, headers, id, reads, relation, types};
 use crate::crm::{Class, Head, Shape as AnyShape, overrides};
 use crate::mutation::{Opaque, Operation, RecordKey};
+use advice::{advice, outside};
 
-/// API versions that exist or will soon: `v20.0` to `v70.0`.
-const VERSIONS: std::ops::RangeInclusive<u32> = 20..=70;
-
-/// The method as Salesforce will act on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    Read,
-    Post,
-    Patch,
-    Delete,
-    Other,
-}
+/// API versions that exist or may come to exist: `v20.0` to `v199.0`.
+const VERSIONS: std::ops::RangeInclusive<u32> = 20..=199;
 
 pub(in crate::crm) fn classify(head: &Head<'_>) -> Class {
     let query = match Query::parse(head.query) {
@@ -36,14 +32,16 @@ pub(in crate::crm) fn classify(head: &Head<'_>) -> Class {
     let class = match segments.as_slice() {
         ["services", "data", version, rest @ ..] => data(head, verb, &query, version, rest),
         ["services", "oauth2", "token"] if verb == Verb::Post => Class::Auth,
-        other if verb == Verb::Read && reads::is_other_read(other) => Class::Read,
-        other => Class::Opaque(Opaque::unknown(outside(other))),
+        other => outside_data(head, verb, &query, other),
     };
     match class {
         // the override is documented for rows; elsewhere nobody knows who acts on it
-        Class::Read | Class::Auth | Class::Opaque(_) if overridden(&query) => two_readings(
-            "`_HttpMethod` is only understood where rows are written: send the real method",
-        ),
+        Class::Read | Class::Auth | Class::Opaque(_) if overridden(&query) => {
+            two_readings(OVERRIDDEN)
+        }
+        Class::Write(AnyShape::Salesforce(ref shape)) if overridden(&query) && !is_rows(shape) => {
+            two_readings(OVERRIDDEN)
+        }
         Class::Opaque(opaque) if is_shape(verb, &segments) => {
             Class::Opaque(Opaque::unclear(opaque.reason))
         }
@@ -51,33 +49,43 @@ pub(in crate::crm) fn classify(head: &Head<'_>) -> Class {
     }
 }
 
+const OVERRIDDEN: &str =
+    "`_HttpMethod` is only understood where rows are written: send the real method";
+
 fn overridden(query: &Query) -> bool {
     query.method_override() != Ok(None)
 }
 
-/// Whether this would be a write that we take apart, but for its version or the case of fixed words:
-/// some server may take it for that.
+fn is_rows(shape: &Shape) -> bool {
+    matches!(shape, Shape::Row(_) | Shape::Collection(_))
+}
+
+/// Whether this would be a request that we judge, but for its version or the case of fixed words: some
+/// server may take it for that.
 fn is_shape(verb: Verb, segments: &[&str]) -> bool {
     let same = |part: &str, word: &str| part.eq_ignore_ascii_case(word);
     let [services, data, _version, rest @ ..] = segments else {
         return false;
     };
-    same(services, "services")
-        && same(data, "data")
-        && match rest {
-            [first, path @ ..] if same(first, "sobjects") => row(verb, path).is_ok(),
-            [first, second, path @ ..] if same(first, "composite") && same(second, "sobjects") => {
-                collection(verb, path).is_ok()
-            }
-            _ => false,
-        }
+    if !same(services, "services") || !same(data, "data") {
+        return false;
+    }
+    let rest = unaliased(rest);
+    match families::find(verb, true, &rest).map(|(how, _)| how) {
+        None | Some(How::Refused) => false,
+        Some(How::Row) => row(verb, rest.get(1..).unwrap_or_default()).is_ok(),
+        Some(How::Collection) => collection(verb, rest.get(2..).unwrap_or_default()).is_ok(),
+        Some(_) => true,
+    }
 }
 
 /// The API version of a canonical path below `/services/data`, as a number: `v66.0` is 66.
 pub(super) fn version(segment: &str) -> Option<u32> {
     let number = segment.strip_prefix('v')?.strip_suffix(".0")?;
-    let two_digits = number.len() == 2 && number.bytes().all(|byte| byte.is_ascii_digit());
-    let number: u32 = two_digits.then(|| number.parse().ok())??;
+    let plain = matches!(number.len(), 2 | 3)
+        && !number.starts_with('0')
+        && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u32 = plain.then(|| number.parse().ok())??;
     VERSIONS.contains(&number).then_some(number)
 }
 
@@ -94,6 +102,7 @@ fn verb(head: &Head<'_>, query: &Query) -> Result<Verb, String> {
         (method, None) => Ok(match *method {
             Method::GET | Method::HEAD => Verb::Read,
             Method::POST => Verb::Post,
+            Method::PUT => Verb::Put,
             Method::PATCH => Verb::Patch,
             Method::DELETE => Verb::Delete,
             _ => Verb::Other,
@@ -125,17 +134,115 @@ fn data(head: &Head<'_>, verb: Verb, query: &Query, version: &str, rest: &[&str]
             VERSIONS.end()
         )));
     }
-    match (verb, rest) {
-        (Verb::Read, _) => read(query, rest),
-        (Verb::Post, ["composite", "sobjects", object]) if types::is_name(object) => Class::Read,
-        (_, ["sobjects", path @ ..]) => write(head, row(verb, path)),
-        (_, ["composite", "sobjects", path @ ..]) => write(head, collection(verb, path)),
-        _ => Class::Opaque(Opaque::unknown(advice(rest))),
+    let given = rest.len();
+    let rest = unaliased(rest);
+    let aliased = rest.len() != given;
+    if verb == Verb::Post && !aliased && reads::is_read_by_post(&rest) {
+        return read(query, true, &rest);
+    }
+    match families::find(verb, true, &rest) {
+        Some((How::Whole(Operation::Export, _), _)) if is_key_value(verb, &rest) => {
+            read(query, true, &rest)
+        }
+        Some((_, Fit::Loose)) => Class::Opaque(Opaque::unclear(format!(
+            "the path is written in another case than it is documented: {}",
+            advice(&rest)
+        ))),
+        Some((how, Fit::Exact)) => taken(head, verb, &rest, how),
+        // an alias of a read is none that is documented
+        None if verb == Verb::Read => read(query, !aliased && reads::is_data_read(&rest), &rest),
+        None => Class::Opaque(Opaque::unknown(advice(&rest))),
     }
 }
 
-fn read(query: &Query, rest: &[&str]) -> Class {
-    if !reads::is_data_read(rest) {
+/// Whether what looks like a file field is the value of an external id: `/sobjects/X/Ext__c/Body`.
+fn is_key_value(verb: Verb, path: &[&str]) -> bool {
+    verb == Verb::Read
+        && matches!(path, ["sobjects", _, field, _] if is_external_key(field))
+        && reads::is_data_read(path)
+}
+
+/// The communities' alias tree replays all of Chatter and Connect (Connect REST API Developer Guide,
+/// Building URLs).
+fn unaliased<'p>(path: &[&'p str]) -> Vec<&'p str> {
+    match path {
+        ["connect", "communities", _site, "chatter", rest @ ..] => [&["chatter"], rest].concat(),
+        ["connect", "communities", _site, first, rest @ ..] if *first != "publish" => {
+            let first = if *first == "connect" {
+                &[][..]
+            } else {
+                &[*first]
+            };
+            [&["connect"], first, rest].concat()
+        }
+        other => other.to_vec(),
+    }
+}
+
+/// What takes the request apart, by the table.
+fn taken(head: &Head<'_>, verb: Verb, path: &[&str], how: How) -> Class {
+    let below = |words: usize| path.get(words..).unwrap_or_default();
+    match how {
+        How::Row => write(head, row(verb, below(1))),
+        How::Collection => write(head, collection(verb, below(2))),
+        How::Nest(nest) => write(head, Ok(Shape::Nest(nest))),
+        How::Tree => {
+            let object = path
+                .last()
+                .map_or(Err(advice(path)), |object| known(object));
+            write(head, object.map(|object| Shape::Tree(object.to_owned())))
+        }
+        How::UiRecord => {
+            let id = path.last().copied().unwrap_or_default().to_owned();
+            write(
+                head,
+                Ok(Shape::Ui(match verb {
+                    Verb::Patch => Ui::Update(id),
+                    Verb::Delete => Ui::Delete(id),
+                    Verb::Read | Verb::Post | Verb::Put | Verb::Other => Ui::Create,
+                })),
+            )
+        }
+        How::UiBatch => write(head, Ok(Shape::Ui(Ui::Batch))),
+        How::GraphQl => write(head, Ok(Shape::GraphQl)),
+        How::Search => write(head, Ok(Shape::Search)),
+        How::Action => match whole::action(path) {
+            Some(whole) => write(head, Ok(Shape::Whole(whole))),
+            None => Class::Opaque(Opaque::unknown(advice(path))),
+        },
+        How::Whole(operation, naming) => {
+            let object = whole::named(naming, path);
+            write(head, Ok(Shape::Whole(Whole { operation, object })))
+        }
+        How::Refused => Class::Opaque(Opaque::unknown(match path {
+            ["services" | "servlet" | "sfc" | "secur", ..] => outside(path),
+            _ => advice(path),
+        })),
+    }
+}
+
+/// Paths outside `/services/data/`.
+fn outside_data(head: &Head<'_>, verb: Verb, query: &Query, path: &[&str]) -> Class {
+    if verb == Verb::Read && reads::is_other_read(path) {
+        return Class::Read;
+    }
+    let exports = query
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("export"));
+    match families::find(verb, false, path) {
+        _ if exports && verb == Verb::Read && matches!(path, [id] if id::is_like_one(id)) => {
+            let object = "analytics/reports".to_owned();
+            let operation = Operation::Export;
+            write(head, Ok(Shape::Whole(Whole { operation, object })))
+        }
+        Some((How::Refused, _)) | None => Class::Opaque(Opaque::unknown(outside(path))),
+        Some((_, Fit::Loose)) => Class::Opaque(Opaque::unclear(outside(path))),
+        Some((how, Fit::Exact)) => taken(head, verb, path, how),
+    }
+}
+
+fn read(query: &Query, known: bool, rest: &[&str]) -> Class {
+    if !known {
         Class::Opaque(Opaque::unknown(advice(rest)))
     } else if query.writes_usage_data() {
         Class::Opaque(Opaque::unclear(
@@ -151,7 +258,7 @@ fn read(query: &Query, rest: &[&str]) -> Class {
 fn write(head: &Head<'_>, shape: Result<Shape, String>) -> Class {
     match shape {
         Err(reason) => Class::Opaque(Opaque::unknown(reason)),
-        Ok(shape) => match headers::opaque(head.headers) {
+        Ok(shape) => match headers::opaque(head.headers, &shape) {
             Some(reason) => Class::Opaque(Opaque::unclear(reason)),
             None => Class::Write(AnyShape::Salesforce(shape)),
         },
@@ -162,6 +269,12 @@ fn write(head: &Head<'_>, shape: Result<Shape, String>) -> Class {
 fn row(verb: Verb, path: &[&str]) -> Result<Shape, String> {
     let object = match path {
         [] | [""] => return Err(advice(&["sobjects"])),
+        [event] if verb == Verb::Post && types::is_event(event) => {
+            return Ok(Shape::Whole(Whole {
+                operation: Operation::Send,
+                object: (*event).to_owned(),
+            }));
+        }
         [object, ..] => known(object)?,
     };
     let shape = |operation, key| {
@@ -194,11 +307,14 @@ fn row(verb: Verb, path: &[&str]) -> Result<Shape, String> {
             };
             shape(operation, Some(key))
         }
-        (Verb::Patch | Verb::Delete, [_, record, _, ..]) if id::is_like_one(record) => Err(
-            "a write through a relationship changes another record than the path names: write to \
-             that record by its own id"
-                .into(),
-        ),
+        (Verb::Patch | Verb::Delete, [_, record, steps @ ..]) if id::is_like_one(record) => {
+            let (object, key) = relation::parent(object, record, steps)?;
+            Ok(Shape::Row(Row {
+                object: object.to_owned(),
+                operation: change(verb),
+                key: Some(key),
+            }))
+        }
         _ => Err(
             "no such write to a record is documented: use POST /sobjects/{type}, \
                   PATCH or DELETE /sobjects/{type}/{id}, or PATCH /sobjects/{type}/{field}/{value}"
@@ -248,65 +364,6 @@ fn known(object: &str) -> Result<&'static str, String> {
 /// A field name that cannot be taken for an id or a sub-resource.
 fn is_external_key(field: &str) -> bool {
     types::is_name(field) && !id::is_like_one(field) && !reads::is_reserved(field)
-}
-
-/// What to use instead, by the family below `/services/data/vNN.N/`.
-fn advice(rest: &[&str]) -> String {
-    let text = match rest {
-        ["composite", ..] | ["connect" | "tooling", "batch" | "composite", ..] => {
-            "composite, batch, graph and tree requests are not taken apart yet: send rows to \
-             /sobjects, or up to 200 to /composite/sobjects"
-        }
-        ["graphql", ..] => "GraphQL is not taken apart yet: read with /query, write with /sobjects",
-        ["jobs" | "async-queries", ..] => {
-            "Bulk jobs are not taken apart yet: send up to 200 rows to /composite/sobjects, read \
-             with /query"
-        }
-        ["ui-api", ..] => {
-            "writes through the UI API are not taken apart yet: use /sobjects or \
-             /composite/sobjects"
-        }
-        ["tooling", "executeAnonymous", ..] => {
-            "this runs Apex code, which can change anything: use /sobjects"
-        }
-        ["tooling" | "metadata", ..] => "this may change code or what records look like",
-        ["actions" | "quickActions" | "process", ..] | ["sobjects", _, "quickActions", ..] => {
-            "this runs automation, which can change anything: use /sobjects, or ask for an \
-             `endpoints` row"
-        }
-        ["consent", ..] => "this path writes consent data through its query string",
-        ["chatter" | "connect", ..] => "this may post or notify people: ask for an `endpoints` row",
-        ["sobjects", .., last] if reads::is_file_field(last) => {
-            "this exports a file: ask for an `endpoints` row"
-        }
-        ["sobjects", ..] => "no such path below /sobjects is documented",
-        ["analytics", ..] => {
-            "this exports or changes a report: read with /query, or ask for an `endpoints` row"
-        }
-        _ => "this path is not known: use /sobjects, /composite/sobjects or /query",
-    };
-    text.to_owned()
-}
-
-/// The same outside `/services/data/`.
-fn outside(path: &[&str]) -> String {
-    let text = match path {
-        ["services", "Soap", ..] => {
-            "SOAP is not taken apart yet: use the REST API, /services/data/vNN.N/sobjects"
-        }
-        ["services", "apexrest", ..] => {
-            "this runs the org's own code, which can change anything, even on GET: ask for an \
-             `endpoints` row"
-        }
-        ["services", "async", ..] => {
-            "Bulk jobs are not taken apart yet: use /services/data/vNN.N/composite/sobjects"
-        }
-        ["services", "oauth2", ..] => {
-            "of the login paths only POST /services/oauth2/token is passed on"
-        }
-        _ => "this path is not known: use /services/data/vNN.N/",
-    };
-    text.to_owned()
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Whole requests: head and body to what they change.
 
 mod corpora;
+mod families;
 mod generated;
+mod nested;
 mod refused;
 mod requests;
+mod surface;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -66,6 +69,7 @@ pub(super) fn judge_with(method: &str, target: &str, headers: &HeaderMap, body: 
     assert!(!matches!(shape, AnyShape::HubSpot(_)));
     let catalog = Catalog::builtin(CrmKind::Salesforce);
     match Crm(CrmKind::Salesforce).parse(&shape, &head, body, &catalog) {
+        Ok(changes) if changes.is_read() => Judged::Read,
         Ok(ChangeSet::Mutations(mutations)) => Judged::Mutations(mutations),
         Ok(ChangeSet::Opaque(opaque)) => Judged::Opaque(opaque),
         Err(Malformed(what)) => Judged::Malformed(what),

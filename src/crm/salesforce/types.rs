@@ -136,10 +136,15 @@ pub(super) fn by_id(id: &str) -> Option<&'static Type> {
         .find(|known| known.prefix == prefix && prefix != AMBIGUOUS)
 }
 
+/// Whether this can be the name of a platform event.
+pub(super) fn is_event(name: &str) -> bool {
+    is_name(name) && ends_with(name, "__e")
+}
+
 /// Why a type is not known, and what to do about it.
 pub(super) fn unknown(name: &str) -> String {
     if ends_with(name, "__e") {
-        format!("publishing the platform event {name} cannot be taken back and is not judged yet")
+        format!("the platform event {name} is published by POST /sobjects/{name}, by itself")
     } else if ends_with(name, "__c") || ends_with(name, "__x") || ends_with(name, "__b") {
         format!("the custom object {name} is not known yet: use a standard object")
     } else {

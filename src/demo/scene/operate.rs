@@ -90,7 +90,7 @@ impl Scene<'_, '_> {
 }
 
 /// A command line as it is typed.
-fn command(arguments: &[&str]) -> String {
+pub(in crate::demo) fn command(arguments: &[&str]) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:/@=".contains(letter);
     let typed = arguments.iter().map(|one| match one.chars().all(plain) {
         true => (*one).to_owned(),

@@ -82,6 +82,8 @@ fn prepare_to_write(connection: &Connection) -> rusqlite::Result<String> {
     // SQLite forgets the errors of checkpoints that it makes by itself: the writer makes them
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // plans do not depend on values: else each statement is prepared anew for each row
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))

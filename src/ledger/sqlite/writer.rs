@@ -318,6 +318,7 @@ impl Writer {
             | RowKind::Switch
             | RowKind::Started
             | RowKind::Heads
+            | RowKind::Rules
             | RowKind::Job => Ok(()),
         }
     }

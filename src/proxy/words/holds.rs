@@ -233,7 +233,7 @@ pub fn nobody_decides(entry: &EntryId) -> Refusal {
 #[must_use]
 pub fn not_kept(entry: &EntryId) -> Refusal {
     let message = format!(
-        "Not written: the path may hold a secret, so this cannot be kept for a person to decide. \
+        "Not written: the request may hold a secret, so it cannot be kept for a person to decide. \
          Repeating this will not help. [entry {entry}]"
     );
     Refusal::new(RefusalKind::Denied, message)

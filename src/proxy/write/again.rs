@@ -64,6 +64,9 @@ impl Write {
             Arrival::Landed(landed) => return reply(&landed).map(Again::Answer),
             Arrival::Lost(entry) => return Err(lost(entry)),
         };
+        if let Some(answer) = self.twin(shape, changes).await? {
+            return Ok(Again::Answer(answer));
+        }
         self.read_back(changes).await;
         if let Some(settled) = doubts.settled(&self.digest, self.now) {
             return self.settled(shape, &settled).await.map(Again::Answer);
@@ -140,7 +143,7 @@ impl Write {
 
     /// The answer to a repeat of what was settled as done: the CRM's own where it can be told without
     /// making anything up, else words that say what happened.
-    async fn settled(
+    pub(super) async fn settled(
         &self,
         shape: Option<&Shape>,
         settled: &Arc<Sent>,

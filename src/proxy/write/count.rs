@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 
 use super::Write;
-use crate::control::Ask;
+use crate::control::{Ask, Switch, SwitchChange};
 use crate::error::{Refusal, RefusalKind, Side};
 use crate::gate;
 use crate::metrics::Tally;
@@ -101,5 +101,18 @@ impl Write {
             patience: gate::PATIENCE,
             now: self.now,
         }
+    }
+
+    /// A tripped switch is a ledger row too, so that a restart does not lift it.
+    pub(super) async fn record_trip(&self, switch: &Switch) {
+        tracing::warn!(service_account = %switch.service_account, by = %switch.by, "kill switch tripped");
+        let app = &self.worker.app;
+        app.metrics.tripped(&switch.service_account, &switch.by);
+        let change = SwitchChange::Throw(switch.clone());
+        let by = (switch.by.as_str(), switch.reason.as_str());
+        let entry = app.entry_id(self.now);
+        app.journal
+            .switch_in_the_end(&entry, &change, by, app.clock.now())
+            .await;
     }
 }

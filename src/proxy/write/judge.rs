@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{Write, passes};
 use crate::clock::EntryId;
-use crate::crm::Wanted;
+use crate::crm::{Shape, Wanted};
 use crate::doubt;
 use crate::error::Refusal;
 use crate::gate;
@@ -203,23 +203,61 @@ impl Write {
         let control = &*self.worker.app.control;
         self.asks();
         let account = &self.actor.service_account;
-        let locking = gate::lock(control, &self.entry, account, locks, self.now);
+        let locking = gate::lock(control, &self.reservation, account, locks, self.now);
         match self.watch.wait_for(pin!(locking)).await {
-            Ok(()) => Ok(()),
+            Ok(_epoch) => Ok(()),
             Err(cause) => Err(self.caused(&cause, changes, &Verdict::allow()).await),
         }
     }
 
-    /// The records a change set locks: as it names them, and by the ids that were read.
+    /// The records a change set locks: as it names them, and by the ids that were read. Beside other
+    /// replicas the request itself, too.
     pub(super) fn locks(&self, changes: &ChangeSet, snapshot: Option<&Snapshot>) -> Vec<String> {
         let mut locks = Vec::new();
         for (place, mutation) in changes.mutations().iter().enumerate() {
             let prior = snapshot.map(|snapshot| snapshot.prior(place));
             locks.extend(doubt::records(self.route(), mutation, prior));
         }
+        locks.extend(self.lock_of(&self.digest));
         locks.sort_unstable();
         locks.dedup();
         locks
+    }
+
+    /// Takes the body apart; what it names and nobody knows yet is looked up first.
+    pub(super) async fn parsed(&self, shape: &Shape, bytes: &[u8]) -> Result<ChangeSet, Refusal> {
+        self.learn_missing(shape).await;
+        let state = self.state()?;
+        let parsed = state.crm.parse(shape, &self.head(), bytes, &state.catalog);
+        parsed.map_err(Refusal::malformed)
+    }
+
+    /// Reads with the write's own credential what it names and the catalog lacks; what cannot be read
+    /// stays unknown, and the write with it.
+    async fn learn_missing(&self, shape: &Shape) {
+        let Ok(state) = self.state() else { return };
+        let call = state.crm.missing(shape, &state.catalog, self.now);
+        let (Some(call), Some(upstream)) = (call, self.worker.upstreams.get(self.place)) else {
+            return;
+        };
+        let mut headers = http::HeaderMap::new();
+        if self.caller.credential.put(&mut headers).is_err() {
+            return;
+        }
+        let taking = Taking {
+            crm: state.crm,
+            catalog: &state.catalog,
+            upstream,
+            head: &self.head(),
+            headers: &headers,
+            mutations: &[],
+            now: self.now,
+        };
+        let began = Instant::now();
+        if snapshot::learn(&taking, &call).await.is_err() {
+            tracing::warn!(entry = %self.entry, "the account's object types could not be read");
+        }
+        self.watch.away(began.elapsed());
     }
 
     /// Reads prior values with the write's own credential.
@@ -298,7 +336,7 @@ fn one_record_twice(snapshot: &Snapshot, changes: &ChangeSet) -> Option<Refusal>
         let Prior::Found { id, .. } = snapshot.prior(place) else {
             continue;
         };
-        if mutation.operation == Operation::Associate {
+        if [Operation::Associate, Operation::Dissociate].contains(&mutation.operation) {
             continue;
         }
         let record = (mutation.object.to_ascii_lowercase(), id.as_str());

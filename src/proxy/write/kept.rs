@@ -35,6 +35,8 @@ impl Write {
             place,
             now: app.clock.now(),
             entry: entry.clone(),
+            reservation: entry.clone(),
+            mark: app.doubts.elsewhere.mark(),
             actor: actor.clone(),
             origin,
             caller: Caller {

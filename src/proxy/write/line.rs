@@ -82,6 +82,10 @@ async fn record(app: &App, turn: &Turn) {
     let row = delivered(&hold, now);
     let (ledger, control) = (&**app.journal.ledger(), &*app.control);
     if let Err(error) = turn.record(ledger, control, row).await {
+        if error.conflict.is_some() {
+            // Another replica told it, too.
+            return;
+        }
         tracing::error!(%error, hold = %hold.id, "a delivery is not recorded");
         return;
     }

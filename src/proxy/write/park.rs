@@ -8,8 +8,8 @@ use http::Response;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::Write;
 use super::attach::Same;
+use super::{Write, understood};
 use crate::control::{Admission, Ask};
 use crate::error::Refusal;
 use crate::gate;
@@ -53,13 +53,23 @@ impl Write {
     pub(super) async fn park(&self, mut parking: Parking) -> Result<Response<Body>, Box<Refused>> {
         let app = &self.worker.app;
         let (changes, verdict) = (&parking.changes, &parking.verdict);
-        if let Some(refusal) = self.not_for_people(parking.opaque) {
+        if let Some(refusal) = self.not_for_people() {
+            return Err(self.give_back(refusal, changes, verdict).await);
+        }
+        if !understood(Some(changes)) && !parking.opaque {
+            // a hold keeps the body, and this one's is a secret
+            let refusal = holds::not_kept(&self.entry);
             return Err(self.give_back(refusal, changes, verdict).await);
         }
         let snapshot = parking.snapshot.take();
         let snapshot = self.complete(snapshot, changes, verdict).await?;
         let same = match self.same(parking.opaque, &parking.bytes, changes) {
             Ok(same) => same,
+            Err(refusal) => return Err(self.give_back(refusal, changes, verdict).await),
+        };
+        let about = self.about(changes, verdict);
+        let epoch = match self.parks_alone(&same.key, &about).await {
+            Ok(epoch) => epoch,
             Err(refusal) => return Err(self.give_back(refusal, changes, verdict).await),
         };
         // Two equal requests at once: the second one attaches to the first, and is charged nothing.
@@ -82,6 +92,8 @@ impl Write {
             }
         };
         self.notice(&mut parking.verdict, &noticed);
+        // It rests on the older of both grants.
+        parking.epoch = parking.epoch.into_iter().chain(epoch).min();
         let row = self.held_row(&turn, &parking, &same, snapshot, gauge);
         self.record_park(&turn, row).await?;
         let slot = Arc::clone(turn.slot());
@@ -244,7 +256,7 @@ impl Write {
             return Err(Refusal::unavailable(error.to_string()).into());
         }
         turn.parked(&row);
-        if let Err(error) = app.control.settle(&self.entry).await {
+        if let Err(error) = app.control.settle(&self.reservation).await {
             tracing::error!(%error, entry = %self.entry, "a reservation is not settled");
         }
         tracing::info!(
@@ -258,11 +270,13 @@ impl Write {
     }
 
     /// Why a write that people would decide cannot be shown to any.
-    fn not_for_people(&self, opaque: bool) -> Option<Refusal> {
+    fn not_for_people(&self) -> Option<Refusal> {
         if !people::anybody_decides(&self.worker.app.config, &self.actor) {
             return Some(holds::nobody_decides(&self.entry));
         }
-        (opaque && self.path.may_hold_secret()).then(|| holds::not_kept(&self.entry))
+        self.path
+            .may_hold_secret()
+            .then(|| holds::not_kept(&self.entry))
     }
 
     /// The CRM that the write is meant for.

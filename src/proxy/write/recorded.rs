@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use super::Write;
+use super::reads::understood;
 use crate::crm::path::query_names;
 use crate::mutation::ChangeSet;
 
 impl Write {
     /// The path as the entry keeps it: in full, but for a secret that can stand in one.
-    pub(super) fn recorded_path(&self, changes: Option<&ChangeSet>) -> Cow<'_, str> {
-        if !understood(changes) && self.path.may_hold_secret() {
+    pub(super) fn recorded_path(&self) -> Cow<'_, str> {
+        if self.path.may_hold_secret() {
             Cow::Owned(self.path.outline())
         } else {
             Cow::Borrowed(self.path.as_str())
@@ -20,15 +21,10 @@ impl Write {
     /// value can be a secret.
     pub(super) fn recorded_query(&self, changes: Option<&ChangeSet>) -> Option<Cow<'_, str>> {
         let query = self.parts.uri.query()?;
-        Some(if understood(changes) {
+        Some(if understood(changes) && !self.path.may_hold_secret() {
             Cow::Borrowed(query)
         } else {
             Cow::Owned(query_names(query))
         })
     }
-}
-
-/// Whether a request was taken apart, so that nothing in it can be a secret.
-fn understood(changes: Option<&ChangeSet>) -> bool {
-    matches!(changes, Some(ChangeSet::Mutations(_)))
 }

@@ -15,7 +15,7 @@ use super::Write;
 use super::park::requirements;
 use crate::app::{App, Worker};
 use crate::clock::EntryId;
-use crate::error::{Refusal, StoreError};
+use crate::error::{Conflict, Refusal, StoreError};
 use crate::gate::{self, Decision, Judged, Permit};
 use crate::hold::drift::{drift, touched};
 use crate::hold::rows::{Change, drifted, refused};
@@ -53,6 +53,9 @@ impl From<Refusal> for Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
+        if matches!(error.conflict, Some(Conflict::Moved | Conflict::Opened)) {
+            return Self::Recorded;
+        }
         tracing::error!(%error, "a release cannot be recorded");
         Self::NotNow("Writegate cannot record changes now".into())
     }
@@ -141,9 +144,10 @@ async fn run(
 ) -> Result<(), Stop> {
     let app = &worker.app;
     let contents = Contents::load(&**app.journal.ledger(), &hold.entry).await?;
-    let again = contents
-        .ok_or_else(|| "its values were erased from the ledger".to_owned())
-        .and_then(|contents| Again::of(worker, hold, contents, credential));
+    let again = match contents {
+        Some(contents) => Again::of(worker, hold, contents, credential).await,
+        None => Err("its values were erased from the ledger".to_owned()),
+    };
     let release = match again {
         Ok(mut again) => {
             let job = again.find_job().await?;
@@ -206,7 +210,7 @@ impl Release<'_> {
         &self.again.write
     }
 
-    fn app(&self) -> &App {
+    fn app(&self) -> &Arc<App> {
         &self.write().worker.app
     }
 
@@ -224,13 +228,23 @@ impl Release<'_> {
         let account = &write.actor.service_account;
         let control = &*self.app().control;
         write.asks();
-        let locking = gate::lock(control, &write.entry, account, locks.clone(), self.now());
+        let locking = gate::lock(
+            control,
+            &write.reservation,
+            account,
+            locks.clone(),
+            self.now(),
+        );
         if let Err(cause) = write.watch.wait_for(pin!(locking)).await {
             let verdict = Verdict::allow();
             return Err(words::caused(&cause, &write.about(changes, &verdict)).into());
         }
         let looked = write.looked(changes);
         let snapshot = self.look(&looked).await?;
+        write.knows_others()?;
+        if write.open_elsewhere(changes, &snapshot).is_some() {
+            return Err(Stop::NotNow("another replica writes the record".into()));
+        }
         // What is in doubt may still come to be, so it is neither written over nor compared with.
         if let Some(blocked) = write.blocked(changes, Some(&snapshot)) {
             return Err(Stop::InDoubt(blocked.entry));
@@ -242,6 +256,7 @@ impl Release<'_> {
         self.still_as_shown(&verdict, &snapshot, looked).await?;
         let judged = Judged {
             entry: &write.entry,
+            reservation: &write.reservation,
             service_account: account,
             verdict: &verdict,
             approved: true,

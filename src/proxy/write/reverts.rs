@@ -58,20 +58,37 @@ pub async fn park(worker: &Arc<Worker>, held: Held) -> Result<Waiting, String> {
     let app = &worker.app;
     let entry = app.entry_id(app.clock.now());
     let snapshot = held.snapshot.clone();
-    let (write, parking) = parts(worker, &entry, held).ok_or("it makes no request")?;
+    let (write, mut parking) = parts(worker, &entry, held).ok_or("it makes no request")?;
     let same = write
         .same(false, &parking.bytes, &parking.changes)
         .map_err(|refusal| refusal.message)?;
+    let verdict = parking.verdict.clone();
+    let about = write.about(&parking.changes, &verdict);
+    let alone = write.parks_alone(&same.key, &about).await;
+    let epoch = match alone {
+        Ok(epoch) => epoch,
+        Err(refusal) => {
+            write.refund().await;
+            return Err(refusal.message);
+        }
+    };
     let turn = loop {
         match app.holds.begin(&same.key, &entry, &*app.entropy) {
             Some(Begun::New(turn)) => break turn,
             Some(Begun::There(slot)) => match standing(app, &slot).await {
-                Some(hold) => return Ok(waiting(app, &hold)),
+                Some(hold) => {
+                    write.refund().await;
+                    return Ok(waiting(app, &hold));
+                }
                 None => app.holds.set_free(&slot),
             },
-            None => return Err("no id for a hold is free".into()),
+            None => {
+                write.refund().await;
+                return Err("no id for a hold is free".into());
+            }
         }
     };
+    parking.epoch = epoch;
     let row = write.held_row(&turn, &parking, &same, snapshot, Vec::new());
     let parked = write.record_park(&turn, row).await;
     match (parked, turn.hold()) {

@@ -97,12 +97,7 @@ pub(super) async fn through(
     };
     let _sent = app.inflight.sending(&write.actor.service_account);
     // 9 one dispatch
-    let last_look = |journaled: &Journaled| {
-        journaled
-            .permit()
-            .still_good(&app.control.switches(), app.clock.now())
-    };
-    let sending_it = upstream.send(&journaled, request, last_look);
+    let sending_it = upstream.send(&journaled, request, &**app);
     let sent = write.watch.wait_for(pin!(sending_it)).await;
     let answer = match sent {
         Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
@@ -135,13 +130,9 @@ impl Drop for Adrift<'_> {
             note: None,
         };
         tell_doubt(self.write, self.sending, &closing, app.clock.now());
-        let entry = self.write.entry.clone();
+        let reservation = self.write.reservation.clone();
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = app.control.settle(&entry).await {
-                    tracing::error!(%error, %entry, "a reservation is not settled");
-                }
-            });
+            runtime.spawn(async move { app.free(&reservation, &closing).await });
         }
     }
 }
@@ -300,28 +291,12 @@ async fn unanswered(
     })
 }
 
-/// Returns when the outcome is durable. The records are free again once its row is on its way: the
-/// ledger keeps the order, so a later write's row is never durable without this one. What was not
-/// sent is not charged.
+/// Returns when the outcome is durable, or on its way to be.
 async fn close(write: &Write, sending: &Sending, journaled: Journaled, closing: &Closing) {
     let app = &write.worker.app;
-    let now = app.clock.now();
-    tell_doubt(write, sending, closing, now);
-    let free = async {
-        if closing.sent {
-            app.control.settle(&write.entry).await
-        } else {
-            app.control.refund(&write.entry).await
-        }
-    };
-    let (_, freed) = tokio::join!(
-        biased;
-        app.journal.close(journaled, closing, now),
-        free,
-    );
-    if let Err(error) = freed {
-        tracing::error!(%error, entry = %write.entry, "a reservation is not settled");
-    }
+    tell_doubt(write, sending, closing, app.clock.now());
+    app.close(journaled, (closing, None), &write.reservation)
+        .await;
 }
 
 /// Before the records are free: who waits for them is told.

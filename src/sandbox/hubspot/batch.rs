@@ -140,7 +140,7 @@ impl Session<'_> {
         Ok(self.outcome(status, &results, &errors))
     }
 
-    fn outcome(&self, status: u16, results: &[Value], errors: &[Value]) -> Answer {
+    pub(super) fn outcome(&self, status: u16, results: &[Value], errors: &[Value]) -> Answer {
         let now = stamp(self.call.now);
         let mut body = json!({
             "status": "COMPLETE",

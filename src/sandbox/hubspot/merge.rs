@@ -15,12 +15,25 @@ impl Session<'_> {
     /// it had none, the second's. Both old ids keep leading to it.
     pub(super) fn merge(&mut self, kind: &'static Type) -> Result<Answer, Error> {
         let body = self.body_object()?;
-        let of = |name: &str| {
-            let id = body.get(name).and_then(id_text).unwrap_or_default();
-            let found = self.resolve(kind, &id, None)?;
+        let of = |name: &str| body.get(name).and_then(id_text).unwrap_or_default();
+        let id = self.merged(kind, &of("primaryObjectId"), &of("objectIdToMerge"))?;
+        let record = self.portal.store.any(kind.name, &id);
+        let record = record.ok_or_else(Error::not_found)?;
+        Ok(Answer::json(200, self.shown(kind, record, None)))
+    }
+
+    /// Merges two records; the new one's id.
+    pub(super) fn merged(
+        &mut self,
+        kind: &'static Type,
+        first: &str,
+        second: &str,
+    ) -> Result<String, Error> {
+        let of = |id: &str| {
+            let found = self.resolve(kind, id, None)?;
             found.ok_or_else(Error::not_found)
         };
-        let (first, second) = (of("primaryObjectId")?, of("objectIdToMerge")?);
+        let (first, second) = (of(first)?, of(second)?);
         if first == second {
             return Err(Error::invalid("a record cannot be merged with itself"));
         }
@@ -44,9 +57,7 @@ impl Session<'_> {
                 .purge(kind.name, old, EffectKind::MergedAway);
             self.portal.moved(kind.name, old, &id);
         }
-        let record = self.portal.store.any(kind.name, &id);
-        let record = record.ok_or_else(Error::not_found)?;
-        Ok(Answer::json(200, self.shown(kind, record, None)))
+        Ok(id)
     }
 
     /// `POST /crm/v3/objects/{type}/gdpr-delete`: gone for good, archived or not.

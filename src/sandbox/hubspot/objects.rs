@@ -97,8 +97,10 @@ impl Session<'_> {
         let id = self.portal.new_id();
         let record = Record::new(id.clone(), fields, self.call.now);
         self.portal.store.insert(kind.name, record);
-        for (other, other_id) in links {
-            self.portal.associate((kind.name, &id), (other, &other_id));
+        for (other, other_id, number) in links {
+            let link = ("HUBSPOT_DEFINED".to_owned(), number);
+            self.portal
+                .associate((kind.name, &id), (other, &other_id), &link);
         }
         Ok(id)
     }
@@ -146,7 +148,7 @@ impl Session<'_> {
         &self,
         kind: &Type,
         body: &Map<String, Value>,
-    ) -> Result<Vec<(&'static str, String)>, Error> {
+    ) -> Result<Vec<(&'static str, String, u64)>, Error> {
         let mut links = Vec::new();
         let given = body.get("associations").and_then(Value::as_array);
         for link in given.into_iter().flatten() {
@@ -171,7 +173,7 @@ impl Session<'_> {
                         "{other} with ID {to} does not exist and cannot be associated"
                     )));
                 }
-                links.push((other, id.to_owned()));
+                links.push((other, id.to_owned(), number.unwrap_or_default()));
             }
         }
         Ok(links)

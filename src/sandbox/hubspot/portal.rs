@@ -1,6 +1,6 @@
 //! The portal: its records, their links, and the ids that merges left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::log::{Effect, EffectKind};
 use super::super::seed;
 use super::super::store::{Record, Store};
+use super::lists::LISTS;
 use super::schema::{self, Kind, Type};
 use crate::mutation::CrmKind;
 
@@ -23,6 +24,8 @@ pub(super) struct Link {
     pub(super) id: String,
     /// The name of the association.
     pub(super) name: &'static str,
+    /// Its category and number.
+    pub(super) kind: (String, u64),
 }
 
 /// The HubSpot face's memory.
@@ -32,6 +35,8 @@ pub(in crate::sandbox) struct Portal {
     /// Ids from before merges, by type and id.
     moved: BTreeMap<(String, String), String>,
     links: BTreeMap<(String, String), Vec<Link>>,
+    /// Who is on which list.
+    members: BTreeMap<String, BTreeSet<String>>,
     /// Requests so far, for the rate-limit headers.
     pub(in crate::sandbox) calls: u64,
     /// The same of the ten seconds that are told about.
@@ -46,6 +51,7 @@ impl Portal {
             store: Store::new(CrmKind::HubSpot),
             moved: BTreeMap::new(),
             links: BTreeMap::new(),
+            members: BTreeMap::new(),
             calls: 0,
             burst: 1,
             next: FIRST_NEW,
@@ -63,20 +69,84 @@ impl Portal {
         from: (&'static str, &str),
         to: (&'static str, &str),
     ) {
-        for ((object, id), (other, other_id)) in [(from, to), (to, from)] {
+        let number = schema::unlabelled(from.0, to.0).unwrap_or(1);
+        self.link_as(from, to, &("HUBSPOT_DEFINED".to_owned(), number));
+    }
+
+    fn link_as(
+        &mut self,
+        from: (&'static str, &str),
+        to: (&'static str, &str),
+        kind: &(String, u64),
+    ) {
+        let back = schema::unlabelled(to.0, from.0).unwrap_or(kind.1);
+        let back = (kind.0.clone(), back);
+        for ((object, id), (other, other_id), kind) in [(from, to, kind), (to, from, &back)] {
             let link = Link {
                 to: other,
                 id: other_id.to_owned(),
                 name: schema::opposite(other, object),
+                kind: kind.clone(),
             };
             let links = self.links.entry((object.to_owned(), id.to_owned()));
-            links.or_default().push(link);
+            let links = links.or_default();
+            if !links.contains(&link) {
+                links.push(link);
+            }
         }
     }
 
+    /// Takes links of two records away: those of these kinds, or all.
+    pub(super) fn dissociate(
+        &mut self,
+        (from, to): ((&'static str, &str), (&'static str, &str)),
+        kinds: Option<&[(String, u64)]>,
+        quiet: bool,
+    ) {
+        let mut left = false;
+        for (near, far) in [(from, to), (to, from)] {
+            let links = self.links.entry((near.0.to_owned(), near.1.to_owned()));
+            let of_far = |link: &Link| link.to == far.0 && link.id == far.1;
+            let links = links.or_default();
+            links.retain(|link| {
+                let goes = kinds.is_none_or(|kinds| kinds.contains(&link.kind));
+                !of_far(link) || !goes && near == from || left && near == to
+            });
+            left |= near == from && links.iter().any(of_far);
+        }
+        if !quiet {
+            self.store.note(from.0, from.1, EffectKind::Unlinked);
+            self.store.note(to.0, to.1, EffectKind::Unlinked);
+        }
+    }
+
+    /// Who is on a list.
+    pub(super) fn members(&self, list: &str) -> Vec<&str> {
+        let members = self.members.get(list).into_iter().flatten();
+        members.map(String::as_str).collect()
+    }
+
+    /// Puts a record on a list or takes it off; whether anything changed.
+    pub(super) fn member(&mut self, list: &str, id: &str, add: bool) -> bool {
+        let members = self.members.entry(list.to_owned()).or_default();
+        let (changed, kind) = match add {
+            true => (members.insert(id.to_owned()), EffectKind::Linked),
+            false => (members.remove(id), EffectKind::Unlinked),
+        };
+        if changed {
+            self.store.note(LISTS, list, kind);
+        }
+        changed
+    }
+
     /// Links two records on behalf of a request.
-    pub(super) fn associate(&mut self, from: (&'static str, &str), to: (&'static str, &str)) {
-        self.link(from, to);
+    pub(super) fn associate(
+        &mut self,
+        from: (&'static str, &str),
+        to: (&'static str, &str),
+        kind: &(String, u64),
+    ) {
+        self.link_as(from, to, kind);
         self.store.note(from.0, from.1, EffectKind::Linked);
         self.store.note(to.0, to.1, EffectKind::Linked);
     }
@@ -120,7 +190,13 @@ impl Portal {
     }
 
     /// A record that is not archived, with all its properties; nulls for blanks.
+    /// A list comes with its members.
     pub(in crate::sandbox) fn view(&self, object: &str, id: &str) -> Option<Map<String, Value>> {
+        if object == LISTS {
+            let mut list = self.store.live(LISTS, id)?.fields.clone();
+            list.insert("members".to_owned(), json!(self.members(id)));
+            return Some(list);
+        }
         let kind = schema::of(object)?;
         let record = self.store.live(kind.name, self.current(kind.name, id))?;
         Some(
@@ -131,7 +207,7 @@ impl Portal {
     }
 
     pub(in crate::sandbox) fn ids(&self, object: &str) -> Vec<String> {
-        let name = schema::of(object).map_or("", |kind| kind.name);
+        let name = schema::of(object).map_or(object, |kind| kind.name);
         self.store.ids(name)
     }
 

@@ -90,6 +90,21 @@ pub(super) fn association(id: u64) -> Option<(&'static str, &'static str, &'stat
         .map(|(_, from, to, name)| (*from, *to, *name))
 }
 
+/// The number of the type of link between two types that has no label.
+pub(super) fn unlabelled(from: &str, to: &str) -> Option<u64> {
+    let found = ASSOCIATIONS
+        .iter()
+        .find(|(_, f, t, _)| *f == from && *t == to);
+    found.map(|(number, ..)| *number)
+}
+
+/// The number of a type of link by its name.
+pub(super) fn by_name(from: &str, to: &str, name: &str) -> Option<u64> {
+    unlabelled(from, to).filter(|number| {
+        association(*number).is_some_and(|(.., own)| own.eq_ignore_ascii_case(name))
+    })
+}
+
 /// The association that lies opposite, from the other record's side.
 pub(super) fn opposite(from: &str, to: &str) -> &'static str {
     ASSOCIATIONS

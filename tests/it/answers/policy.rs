@@ -326,8 +326,8 @@ fn not_understood() -> Vec<Case> {
             ),
         )
     };
-    let graph = "POST /services/data/v60.0/composite/graph";
-    let import = "POST /crm/v3/imports";
+    let graph = "POST /services/data/v60.0/composite/unheard-of";
+    let event = "POST /crm/v3/timeline/events";
     vec![
         Case::of(
             CrmKind::Salesforce,
@@ -335,17 +335,17 @@ fn not_understood() -> Vec<Case> {
             json!({ "graphs": [] }),
             says(
                 graph,
-                "composite, batch, graph and tree requests are not taken apart yet: send rows to \
-                 /sobjects, or up to 200 to /composite/sobjects",
+                "no such composite request is documented: use POST /composite, /composite/batch, \
+                 /composite/graph, /composite/tree/{type}, or /composite/sobjects",
             ),
         ),
         Case::of(
             CrmKind::HubSpot,
-            import,
+            event,
             json!({ "name": "x" }),
             says(
-                import,
-                "the rows of an import are in a file; use the batch endpoints, 100 records a call",
+                event,
+                "timeline events can write properties that they do not name",
             ),
         ),
     ]

@@ -231,11 +231,10 @@ fn refusals() -> Vec<Raised> {
         )
         .raised(&format!("archive {globex}"), 2),
         Told::denied(
-            "Not written: cannot tell what DELETE /crm/v3/pipelines/deals/default would change (it \
-             changes what records look like, which only people should). Use the record APIs, or ask \
-             for an `endpoints` row. [entry {entry}]",
-            "WRITEGATE_OPAQUE",
-            json!({ "rule": ["endpoints"] }),
+            "Not written: schema of pipelines is not for enrichment-agent. Repeating this will not \
+             help. [entry {entry}]",
+            "WRITEGATE_DENIED",
+            json!({ "rule": ["operation pipelines.schema"] }),
         )
         .raised("pipeline", 0),
         Told::denied(
@@ -253,9 +252,8 @@ fn refusals() -> Vec<Raised> {
 fn flow() -> Value {
     json!([
         403,
-        "WRITEGATE_OPAQUE",
-        "Not written: cannot tell what POST /automation/v4/flows would change (automation runs or \
-         changes what no single record shows). Use the record APIs, or ask for an `endpoints` row. \
+        "WRITEGATE_DENIED",
+        "Not written: invoke of flows is not for enrichment-agent. Repeating this will not help. \
          [entry {entry}]"
     ])
 }

@@ -261,11 +261,11 @@ fn not_understood() -> Vec<Raised> {
     vec![
         of_403(
             "composite",
-            "/services/data/v59.0/composite",
-            "{'message': 'Not written: cannot tell what POST /services/data/v59.0/composite would \
-             change (composite, batch, graph and tree requests are not taken apart yet: send rows \
-             to /sobjects, or up to 200 to /composite/sobjects). Use the record APIs, or ask for an \
-             `endpoints` row. [entry {entry}]', 'errorCode': 'WRITEGATE_OPAQUE'}",
+            "/services/data/v59.0/connect/unheard-of",
+            "{'message': 'Not written: cannot tell what POST /services/data/v59.0/connect/unheard-of \
+             would change (this may post or notify people: ask for an `endpoints` row). Use the \
+             record APIs, or ask for an `endpoints` row. [entry {entry}]', 'errorCode': \
+             'WRITEGATE_OPAQUE'}",
             0,
         ),
         of_403(
@@ -277,15 +277,18 @@ fn not_understood() -> Vec<Raised> {
              {entry}]\", 'errorCode': 'WRITEGATE_OPAQUE'}",
             0,
         ),
-        of_403(
-            &format!("bulk {globex}"),
-            "/services/async/59.0/job",
-            "{'message': 'Not written: cannot tell what POST /services/async/*/job would change \
-             (Bulk jobs are not taken apart yet: use /services/data/vNN.N/composite/sobjects). Use \
-             the record APIs, or ask for an `endpoints` row. [entry {entry}]', 'errorCode': \
-             'WRITEGATE_OPAQUE'}",
-            0,
-        ),
+        Raised {
+            step: format!("bulk {globex}"),
+            class: "SalesforceRefusedRequest",
+            status: 403,
+            text: "Request refused for {base}/services/async/59.0/job. Response content: \
+                   {'exceptionCode': 'WRITEGATE_OPAQUE', 'exceptionMessage': 'Not written: cannot tell \
+                   what POST /services/async/*/job would change (Bulk jobs are not taken apart yet: use \
+                   /services/data/vNN.N/composite/sobjects). Use the record APIs, or ask for an \
+                   `endpoints` row. [entry {entry}]'}"
+                .into(),
+            reads: 0,
+        },
         Raised {
             step: format!("twice {acme}"),
             class: "SalesforceMalformedRequest",

@@ -418,7 +418,7 @@ async fn what_cannot_be_taken_apart_is_kept_whole_or_not_at_all() {
     assert_eq!(
         refused.message(),
         format!(
-            "Not written: the path may hold a secret, so this cannot be kept for a person to decide. \
+            "Not written: the request may hold a secret, so it cannot be kept for a person to decide. \
              Repeating this will not help. [entry {entry}]"
         )
     );

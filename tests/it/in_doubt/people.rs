@@ -262,24 +262,21 @@ async fn what_cannot_be_taken_apart_waits_for_a_person() {
 crm: salesforce
 default: deny
 endpoints:
-  'POST /services/data/v60.0/composite': { enrichment-agent: allow }
+  'PATCH /services/data/v60.0/sobjects/Unknown__c/*': { enrichment-agent: allow }
 ";
     let scene = Scene::of(House::builder().rules(rules)).await;
-    let composite = "/services/data/v60.0/composite";
-    let body = json!({ "allOrNone": true, "compositeRequest": [{
-        "method": "PATCH", "url": account(seed::ACME), "referenceId": "a",
-        "body": { "Rating": "Hot" },
-    }]});
+    let custom = "/services/data/v60.0/sobjects/Unknown__c/a00000000000001";
+    let body = json!({ "Rating": "Hot" });
     let agent = scene.house.agent();
-    scene.fail(&Method::POST, composite, Fault::CloseAfterEffect);
-    let doubt = doubtful(&agent.post(composite, &body).await);
+    scene.fail(&Method::PATCH, custom, Fault::CloseAfterEffect);
+    let doubt = doubtful(&agent.patch(custom, &body).await);
     scene.wait_out();
     assert!(scene.look().await.is_empty());
-    is_blocked_by(&agent.post(composite, &body).await, &doubt);
+    is_blocked_by(&agent.patch(custom, &body).await, &doubt);
     let ann = Client::new(scene.house.operators().await, APPROVER);
     let wish = json!({ "outcome": "applied", "reason": "seen" });
     assert_eq!(ann.post(&target(&doubt), &wish).await.status, 200);
-    assert_eq!(doubtful(&agent.post(composite, &body).await), doubt);
+    assert_eq!(doubtful(&agent.patch(custom, &body).await), doubt);
     assert_eq!(scene.writes(), 1);
     scene.house.finish().await;
 }

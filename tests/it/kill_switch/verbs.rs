@@ -161,7 +161,7 @@ async fn status_shows_routes_switches_doubts_and_limits() {
 salesforce salesforce {} {upstream} enforce broker credentials, else the agent's next repeat
 hubspot hubspot {} {upstream} enforce broker credentials, else the agent's next repeat
 
-rules HASH
+rules HASH (folder)
 stopped 1
 holds 0
 in doubt 0
@@ -323,6 +323,33 @@ fn a_kill_that_does_not_hold_fails_the_script() {
             assert_eq!(ran.code, Some(1), "{arguments:?} {body}: {ran:?}");
         }
     }
+}
+
+/// Who has not confirmed is named, with what that means.
+#[test]
+fn each_replica_is_told() {
+    let body = r#"{"replicas":2,"confirmed":1,"sent":3,"holds":4,"recorded":true,"by_replica":[
+        {"replica":"one","state":"confirmed","after_ms":3,"heard_at":"2026-11-20T10:39:29Z"},
+        {"replica":"stuck","state":"unconfirmed","after_ms":null,"heard_at":"2026-11-20T10:39:29Z"},
+        {"replica":"gone","state":"silent","after_ms":null,"heard_at":"2026-11-20T10:02:29Z"}]}"#;
+    let (admin, proxy) = answers_once(body);
+    let env = [
+        ("WRITEGATE_ADMIN", admin.as_str()),
+        ("WRITEGATE_TOKEN", "x"),
+    ];
+    let ran = verb(&["kill", "sdr-agent"], &env);
+    proxy.join().unwrap();
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(
+        ran.out,
+        "sdr-agent is stopped
+confirmed by 1 of 2 replicas · 3 writes already sent · 4 holds kept
+  one: confirmed in 3 ms
+  stuck: not confirmed in 2 s; it refuses every write until it is
+  gone: not heard of since 2026-11-20 10:02 UTC; its view of the switches is too old, so it refuses every \
+         write by itself
+"
+    );
 }
 
 #[test]

@@ -80,6 +80,11 @@ impl Wire {
         self.cut();
     }
 
+    /// Leads nowhere from now on; what is connected stays.
+    pub(crate) fn strand(&self) {
+        self.inner.to.store(1, Ordering::SeqCst);
+    }
+
     /// Cuts all connections.
     pub(crate) fn cut(&self) {
         for stream in self.inner.open.lock().drain(..) {

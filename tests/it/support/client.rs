@@ -43,12 +43,11 @@ impl Reply {
 
     /// The message of a refusal, in either CRM's shape.
     pub(crate) fn message(&self) -> String {
+        if let Some(message) = self.element("exceptionMessage") {
+            return message;
+        }
         let json = self.json();
-        let message = json
-            .get(0)
-            .unwrap_or(&json)
-            .get("message")
-            .and_then(Value::as_str);
+        let message = first(&json).get("message").and_then(Value::as_str);
         message
             .unwrap_or_else(|| panic!("no message in {json}"))
             .to_owned()
@@ -56,17 +55,35 @@ impl Reply {
 
     /// The code of a refusal, in either CRM's shape.
     pub(crate) fn code(&self) -> String {
+        if let Some(code) = self.element("exceptionCode") {
+            return code;
+        }
         let json = self.json();
-        let first = json.get(0).unwrap_or(&json);
+        let first = first(&json);
         let code = first.get("errorCode").or_else(|| first.get("category"));
+        let code = code.or_else(|| first.get("extensions")?.get("ErrorType"));
+        let code = code.or_else(|| first.get("exceptionCode"));
         code.and_then(Value::as_str)
             .unwrap_or_else(|| panic!("no code in {json}"))
             .to_owned()
     }
 
+    /// The text of an element of an error in XML.
+    fn element(&self, name: &str) -> Option<String> {
+        let text = self.text();
+        let (_, rest) = text.split_once(&format!("{name}>"))?;
+        Some(rest.split_once('<')?.0.to_owned())
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
+}
+
+/// The error of an answer: of a list of them the first, GraphQL's too.
+fn first(json: &Value) -> &Value {
+    let list = json.get("errors").unwrap_or(json);
+    list.get(0).unwrap_or(json)
 }
 
 impl Client {

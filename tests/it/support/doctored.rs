@@ -1,5 +1,5 @@
-//! Control state that a test can look into: who waits for a lock, and a view of the switches of the
-//! test's own.
+//! Control state that a test can look into: who waits for a lock, and with a view of the switches
+//! and replicas of the test's own.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -23,6 +23,7 @@ use writegate::mutation::{Charge, Limit};
 pub(crate) struct Doctored {
     inner: MemoryControl,
     view: Mutex<Option<Switches>>,
+    replicas: Mutex<Option<Vec<Replica>>>,
     waiting: watch::Sender<usize>,
 }
 
@@ -31,6 +32,7 @@ impl Doctored {
         Arc::new(Self {
             inner: MemoryControl::new(),
             view: Mutex::new(None),
+            replicas: Mutex::new(None),
             waiting: watch::Sender::new(0),
         })
     }
@@ -38,6 +40,11 @@ impl Doctored {
     /// The view of the switches from now on, in place of the true one.
     pub(crate) fn show(&self, view: Switches) {
         *self.view.lock() = Some(view);
+    }
+
+    /// Who shares the switches from now on.
+    pub(crate) fn shared_by(&self, replicas: Vec<Replica>) {
+        *self.replicas.lock() = Some(replicas);
     }
 
     /// Returns once so many asks had to wait for a lock.
@@ -107,6 +114,10 @@ impl ControlState for Doctored {
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        self.inner.replicas().await
+        let told = self.replicas.lock().clone();
+        match told {
+            Some(replicas) => Ok(replicas),
+            None => self.inner.replicas().await,
+        }
     }
 }

@@ -16,6 +16,7 @@ use writegate::ledger::{Cursor, Head, Ledger, NewRow, Row, RowFilter, RowKind, V
 pub(crate) struct FaultyLedger {
     inner: Arc<dyn Ledger>,
     broken: AtomicBool,
+    deaf: AtomicBool,
     bursts: AtomicBool,
     waits: Mutex<Option<(RowKind, Arc<Wait>)>>,
     dam: Mutex<Option<(RowKind, Dam)>>,
@@ -66,6 +67,7 @@ impl FaultyLedger {
         Self {
             inner,
             broken: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
             bursts: AtomicBool::new(false),
             waits: Mutex::new(None),
             dam: Mutex::new(None),
@@ -79,6 +81,11 @@ impl FaultyLedger {
 
     pub(crate) fn repair(&self) {
         self.broken.store(false, Ordering::SeqCst);
+    }
+
+    /// From now on nothing, or again everything, is heard of what others write.
+    pub(crate) fn hears(&self, hears: bool) {
+        self.deaf.store(!hears, Ordering::SeqCst);
     }
 
     /// The next read panics.
@@ -158,11 +165,18 @@ impl Ledger for FaultyLedger {
         self.inner.writer()
     }
 
+    fn shared(&self) -> bool {
+        self.inner.shared()
+    }
+
     async fn alive(&self, writer: &str) -> Result<bool, StoreError> {
         self.inner.alive(writer).await
     }
 
     async fn others(&self, after: &Cursor) -> Result<(Vec<Row>, Cursor), StoreError> {
+        if self.deaf.load(Ordering::SeqCst) {
+            return Err(StoreError::new("ledger", "made deaf by a test", true));
+        }
         self.inner.others(after).await
     }
 

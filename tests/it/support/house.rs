@@ -70,6 +70,7 @@ pub(crate) struct Builder {
     rules: Vec<(String, String)>,
     clock: Arc<dyn Clock>,
     control: Arc<dyn ControlState>,
+    ledger: Option<Arc<dyn Ledger>>,
     folder: Option<Arc<TempDir>>,
     unknown_callers: UnknownCallers,
     upstream: Option<Uri>,
@@ -102,6 +103,12 @@ impl Builder {
     /// Control state that a test can look into and tamper with.
     pub(crate) fn control(mut self, control: Arc<dyn ControlState>) -> Self {
         self.control = control;
+        self
+    }
+
+    /// A ledger that others write, too; what they do is followed.
+    pub(crate) fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.ledger = Some(ledger);
         self
     }
 
@@ -200,10 +207,12 @@ impl Builder {
         }
         let rules = RuleSet::compile(&self.rules).unwrap_or_else(|errors| panic!("{errors}"));
         let entropy = Arc::new(SystemEntropy::default());
-        let file = folder.path().join("ledger.db");
-        unlocked(&folder);
-        let sqlite = SqliteLedger::open(&file, self.clock.now(), entropy.clone()).unwrap();
-        let ledger = Arc::new(FaultyLedger::new(Arc::new(sqlite)));
+        let inner = self.ledger.unwrap_or_else(|| {
+            let file = folder.path().join("ledger.db");
+            unlocked(&folder);
+            Arc::new(SqliteLedger::open(&file, self.clock.now(), entropy.clone()).unwrap())
+        });
+        let ledger = Arc::new(FaultyLedger::new(inner));
         let parts = Parts {
             config,
             rules,
@@ -214,6 +223,7 @@ impl Builder {
         };
         let app = Arc::new(App::open(parts).await.unwrap());
         let (addresses, trigger, server) = serve(&app, self.settings);
+        let following = tokio::spawn(writegate::follow::run(Arc::clone(&app)));
         House {
             sandbox,
             app,
@@ -223,7 +233,7 @@ impl Builder {
             folder,
             trigger,
             server: Some(server),
-            serving: Mutex::default(),
+            serving: Mutex::new(vec![following]),
         }
     }
 }
@@ -370,6 +380,7 @@ impl House {
             ],
             clock: Arc::new(SystemClock),
             control: Arc::new(MemoryControl::new()),
+            ledger: None,
             folder: None,
             unknown_callers: UnknownCallers::Deny,
             upstream: None,
@@ -509,5 +520,8 @@ fn was_sent(state: EntryState) -> bool {
 impl Drop for House {
     fn drop(&mut self) {
         self.trigger.pull();
+        for serving in self.serving.lock().drain(..) {
+            serving.abort();
+        }
     }
 }

@@ -73,7 +73,8 @@ fn shape(
 
 /// Every kind, of both CRMs.
 pub(crate) fn all() -> Vec<Shape> {
-    [rows(), external_ids(), collections(), hubspot(), batches()].concat()
+    let salesforce = [rows(), external_ids(), collections(), nested(), envelopes()];
+    [salesforce.concat(), hubspot(), batches()].concat()
 }
 
 fn salesforce(name: &'static str, line: &str, body: impl Into<Option<Value>>) -> Shape {
@@ -200,6 +201,136 @@ fn collections() -> Vec<Shape> {
                 seed::LEAD_ADA
             ),
             None,
+        ),
+    ]
+}
+
+/// A sub-request of a composite.
+fn part(reference: &str, line: &str, body: Value) -> Value {
+    let (method, url) = line.split_once(' ').unwrap();
+    let url = url.replace('~', "/services/data/v60.0");
+    let mut part = json!({ "method": method, "url": url, "referenceId": reference });
+    if !body.is_null() {
+        part["body"] = body;
+    }
+    part
+}
+
+fn nested() -> Vec<Shape> {
+    let acme = seed::ACME;
+    let update = |reference| {
+        let line = format!("PATCH ~/sobjects/Account/{acme}");
+        part(reference, &line, json!({ "Industry": "Software" }))
+    };
+    let create = || {
+        part(
+            "new",
+            "POST ~/sobjects/Account",
+            json!({ "Name": "New Company" }),
+        )
+    };
+    let child = || {
+        let fields = json!({ "LastName": "Two", "AccountId": "@{new.id}" });
+        part("child", "POST ~/sobjects/Contact", fields)
+    };
+    let delete = || {
+        let line = format!("DELETE ~/sobjects/Lead/{}", seed::LEAD_ADA);
+        part("gone", &line, Value::Null)
+    };
+    let rows = json!({ "records": [
+        { "attributes": { "type": "Contact" }, "id": seed::WILE, "Title": "Chief" },
+        { "attributes": { "type": "Account" }, "id": seed::GLOBEX, "Phone": "+1 555 0199" } ] });
+    let upsert = json!({ "Phone": "+1 555 0198" });
+    vec![
+        salesforce(
+            "composite",
+            "POST ~/composite",
+            json!({ "allOrNone": true, "compositeRequest": [
+                part("look", "GET ~/query?q=SELECT+Id+FROM+Account", Value::Null),
+                update("change"), create(), child(), delete(),
+                part("rows", "PATCH ~/composite/sobjects", rows),
+                part("key", "PATCH ~/sobjects/Account/Ext_Id__c/A-1004", upsert),
+            ] }),
+        ),
+        salesforce(
+            "batch",
+            "POST ~/composite/batch",
+            json!({ "batchRequests": [
+                { "method": "PATCH", "url": format!("v60.0/sobjects/Account/{acme}"),
+                  "richInput": { "Industry": "Software" } },
+                { "method": "GET", "url": format!("v60.0/sobjects/Contact/{}", seed::WILE) },
+                { "method": "POST", "url": "v60.0/sobjects/Account",
+                  "richInput": { "Name": "New Company" } },
+                { "method": "DELETE", "url": format!("v60.0/sobjects/Lead/{}", seed::LEAD_ADA) },
+            ] }),
+        ),
+        salesforce(
+            "graph",
+            "POST ~/composite/graph",
+            json!({ "graphs": [
+                { "graphId": "a", "compositeRequest": [create(), child()] },
+                { "graphId": "b", "compositeRequest": [update("new")] },
+            ] }),
+        ),
+        salesforce(
+            "tree",
+            "POST ~/composite/tree/Account",
+            json!({ "records": [
+                { "attributes": { "type": "Account", "referenceId": "a" }, "Name": "One",
+                  "Contacts": { "records": [
+                    { "attributes": { "type": "Contact", "referenceId": "c" }, "LastName": "Two" },
+                  ] } },
+                { "attributes": { "type": "Account", "referenceId": "b" }, "Name": "Three" },
+            ] }),
+        ),
+    ]
+}
+
+fn envelopes() -> Vec<Shape> {
+    let acme = seed::ACME;
+    let create = || json!({ "apiName": "Account", "fields": { "Name": "New Company" } });
+    let query = "mutation M($fields: AccountInput!) { uiapi { \
+        one: AccountCreate(input: { Account: $fields }) { Record { Id } } \
+        two: AccountUpdate(input: { Id: \"ACME\", Account: { Industry: \"Software\" } }) \
+        { success } three: LeadDelete(input: { Id: \"ADA\" }) { Id } } }";
+    let query = query.replace("ACME", acme).replace("ADA", seed::LEAD_ADA);
+    vec![
+        salesforce("UI API create", "POST ~/ui-api/records", create()),
+        salesforce(
+            "UI API update",
+            &format!("PATCH ~/ui-api/records/{acme}"),
+            json!({ "fields": { "Industry": "Software" }, "allowSaveOnDuplicate": true }),
+        ),
+        salesforce(
+            "UI API delete",
+            &format!("DELETE ~/ui-api/records/{}", seed::VANDELAY),
+            None,
+        ),
+        salesforce(
+            "UI API batch",
+            "POST ~/ui-api/records/batch",
+            json!({ "allOrNone": true, "operations": [
+                { "type": "Create", "records": [create()] },
+                { "type": "Update", "records": [
+                    { "apiName": "Account", "fields": { "Id": acme, "Industry": "Software" } }] },
+                { "type": "Delete", "records": [
+                    { "apiName": "Lead", "fields": { "Id": seed::LEAD_ADA } }] },
+            ] }),
+        ),
+        salesforce(
+            "GraphQL",
+            "POST ~/graphql",
+            json!({ "query": query, "variables": { "fields": { "Name": "New Company" } } }),
+        ),
+        salesforce(
+            "relationship path",
+            &format!("PATCH ~/sobjects/Contact/{}/Account", seed::WILE),
+            json!({ "Industry": "Software" }),
+        ),
+        salesforce(
+            "lookup by external id",
+            &format!("PATCH ~/sobjects/Contact/{}", seed::WILE),
+            json!({ "Account": { "Ext_Id__c": "A-1002" } }),
         ),
     ]
 }

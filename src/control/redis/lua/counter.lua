@@ -87,10 +87,11 @@ local function load(d)
   d.there = d.id ~= nil
   d.fresh = not d.there or f[2] ~= d.kind or d.id <= d.emptied
   d.total, d.gone, d.tat, d.last, d.seen = 0, -1, 0, -1, d.number
+  d.was_size, d.was_most = tonumber(f[8]), tonumber(f[9])
   if not d.fresh then
     d.total, d.gone, d.tat = tonumber(f[3]), tonumber(f[4]), tonumber(f[5])
     d.last, d.seen = tonumber(f[6]), tonumber(f[7])
-    d.as_stored = d.seen == d.number and tonumber(f[8]) == d.size and tonumber(f[9]) == d.most
+    d.as_stored = d.seen == d.number and d.was_size == d.size and d.was_most == d.most
     for i = 2, #(d.told or {}), 2 do
       if d.told[i] > d.seen then
         d.cut = math.max(d.cut, d.told[i + 1])
@@ -111,12 +112,35 @@ local function missing(d, now)
   return math.max(d.tat - now, 0)
 end
 
+-- The bucket at this rate. What was charged at another one counts as so many units of this one, each at its
+-- time; past the burst they only empty the bucket.
+local function restate(d, now)
+  if d.fresh or d.tat <= now or (d.was_size == d.size and d.was_most == d.most) then
+    return
+  end
+  local events, total, tat = read_events(d.key .. ':e'), 0, 0
+  d.events = {}
+  for i = 1, #events, 2 do
+    local at, rest = events[i], events[i + 1] % d.was_size
+    local units = (events[i + 1] - rest) / d.was_size + (rest > 0 and 1 or 0)
+    local amount = cost(d, units)
+    tat = math.max(tat, at) + math.min(amount, math.max(cost(d, d.most) - math.max(tat - at, 0), 0))
+    amount = math.min(amount, MOST - total)
+    if amount > 0 then
+      d.events[#d.events + 1], d.events[#d.events + 2] = at, amount
+    end
+    total = total + amount
+  end
+  d.total, d.tat, d.last = total, tat, last_of(d.events) or -1
+end
+
 local function rate_used(d, now)
   return math.ceil(missing(d, now) / d.size)
 end
 
 local function fit_rate(d, now, wanted)
   redis.call('LLEN', d.key .. ':e')
+  restate(d, now)
   local fits = math.floor(math.max(cost(d, d.most) - missing(d, now), 0) / d.size)
   local fit = { used = rate_used(d, now), fits = fits, over = fits < wanted, alone = d.amount > d.most }
   if not fit.alone then
@@ -270,6 +294,9 @@ end
 
 local function take_rate(d, now, wanted)
   local list = d.key .. ':e'
+  if d.events then
+    write_events(list, d.events)
+  end
   if d.tat <= now and d.last >= 0 then
     d.total, d.gone, d.last = 0, d.last, -1
     redis.call('DEL', list)
@@ -379,6 +406,11 @@ local function take(d, now, wanted)
     state.made = state.made + 1
     d.id = state.made
     redis.call('HSET', d.key, 'id', text(d.id), 'kind', d.kind, 'mark', d.mark)
+  elseif d.events then
+    -- what was taken at another rate is not this counter's to give back
+    state.made = state.made + 1
+    d.id = state.made
+    redis.call('HSET', d.key, 'id', text(d.id))
   end
   local taken = TAKE[d.kind](d, now, wanted)
   save(d)

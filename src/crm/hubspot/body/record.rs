@@ -11,25 +11,30 @@ use crate::mutation::{Mutation, Operation, RecordKey, Undo};
 const MAX_KEY: usize = 1_000;
 
 /// An object of the body and where it stands.
-pub(super) struct Part<'a> {
+pub(in crate::crm::hubspot) struct Part<'a> {
     members: &'a Map<String, Value>,
     /// `the body`, `inputs[3]`; for messages.
-    pub(super) at: String,
+    pub(in crate::crm::hubspot) at: String,
     in_batch: bool,
 }
 
 impl<'a> Part<'a> {
     /// The whole body.
-    pub(super) fn root(document: &'a Value) -> Result<Self, Stop> {
+    pub(in crate::crm::hubspot) fn root(document: &'a Value) -> Result<Self, Stop> {
         Self::of(document, "the body".to_owned(), false)
     }
 
     /// One input of a batch.
-    pub(super) fn input(value: &'a Value, place: usize) -> Result<Self, Stop> {
+    pub(in crate::crm::hubspot) fn input(value: &'a Value, place: usize) -> Result<Self, Stop> {
         Self::of(value, format!("inputs[{place}]"), true)
     }
 
-    fn of(value: &'a Value, at: String, in_batch: bool) -> Result<Self, Stop> {
+    /// A part at some place of the body.
+    pub(in crate::crm::hubspot) fn of(
+        value: &'a Value,
+        at: String,
+        in_batch: bool,
+    ) -> Result<Self, Stop> {
         let Value::Object(members) = value else {
             return malformed(format!("{at} is not a JSON object"));
         };
@@ -41,12 +46,12 @@ impl<'a> Part<'a> {
     }
 
     /// Where it stands in a batch.
-    pub(super) fn row(&self) -> Option<String> {
+    pub(in crate::crm::hubspot) fn row(&self) -> Option<String> {
         self.in_batch.then(|| self.at.clone())
     }
 
     /// A member's place, for messages.
-    pub(super) fn place(&self, member: &str) -> String {
+    pub(in crate::crm::hubspot) fn place(&self, member: &str) -> String {
         if self.in_batch {
             format!("{}.{member}", self.at)
         } else {
@@ -55,7 +60,7 @@ impl<'a> Part<'a> {
     }
 
     /// Refuses members that are not described.
-    pub(super) fn only(&self, names: &[&str]) -> Result<(), Stop> {
+    pub(in crate::crm::hubspot) fn only(&self, names: &[&str]) -> Result<(), Stop> {
         match self
             .members
             .keys()
@@ -78,12 +83,12 @@ impl<'a> Part<'a> {
     }
 
     /// A member; null counts as absent.
-    fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(in crate::crm::hubspot) fn get(&self, name: &str) -> Option<&'a Value> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
     /// A member that must be there.
-    pub(super) fn required(&self, name: &str) -> Result<&'a Value, Stop> {
+    pub(in crate::crm::hubspot) fn required(&self, name: &str) -> Result<&'a Value, Stop> {
         match self.get(name) {
             Some(value) => Ok(value),
             None => malformed(format!("{} is missing", self.place(name))),
@@ -91,7 +96,7 @@ impl<'a> Part<'a> {
     }
 
     /// A member that must be an array.
-    pub(super) fn array(&self, name: &str) -> Result<&'a [Value], Stop> {
+    pub(in crate::crm::hubspot) fn array(&self, name: &str) -> Result<&'a [Value], Stop> {
         let Value::Array(elements) = self.required(name)? else {
             return malformed(format!("{} is not an array", self.place(name)));
         };
@@ -99,7 +104,11 @@ impl<'a> Part<'a> {
     }
 
     /// The record that `id_member` and `idProperty` name.
-    pub(super) fn key(&self, id_member: &str, must_be_external: bool) -> Result<RecordKey, Stop> {
+    pub(in crate::crm::hubspot) fn key(
+        &self,
+        id_member: &str,
+        must_be_external: bool,
+    ) -> Result<RecordKey, Stop> {
         let value = self.required(id_member)?;
         let place = self.place(id_member);
         match (self.get("idProperty"), value) {
@@ -118,7 +127,7 @@ impl<'a> Part<'a> {
     }
 
     /// `properties`: names in lower case, values as they are.
-    pub(super) fn properties(&self) -> Result<Map<String, Value>, Stop> {
+    pub(in crate::crm::hubspot) fn properties(&self) -> Result<Map<String, Value>, Stop> {
         let place = self.place("properties");
         let Value::Object(members) = self.required("properties")? else {
             return malformed(format!("{place} is not a JSON object"));
@@ -137,8 +146,34 @@ impl<'a> Part<'a> {
         Ok(fields)
     }
 
+    /// `properties` as a list of names and values, as the APIs before version 3 have it.
+    pub(in crate::crm::hubspot) fn property_list(
+        &self,
+        name_member: &str,
+    ) -> Result<Map<String, Value>, Stop> {
+        property_list(
+            self.array("properties")?,
+            name_member,
+            &self.place("properties"),
+        )
+    }
+
+    /// A member that must be a string, where it is there.
+    pub(in crate::crm::hubspot) fn text(&self, name: &str) -> Result<Option<&'a str>, Stop> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => malformed(format!("{} is not a string", self.place(name))),
+        }
+    }
+
+    /// All members but nulls.
+    pub(in crate::crm::hubspot) fn members(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        self.members.iter().filter(|(_, value)| !value.is_null())
+    }
+
     /// `associations`: two mutations for each link, one for each end.
-    pub(super) fn links(&self, object: &'static ObjectType) -> Result<Vec<Mutation>, Stop> {
+    pub(in crate::crm::hubspot) fn links(&self, object: &str) -> Result<Vec<Mutation>, Stop> {
         if self.get("associations").is_none() {
             return Ok(Vec::new());
         }
@@ -151,8 +186,8 @@ impl<'a> Part<'a> {
             to.only(&["id"])?;
             let far = RecordKey::id(id(to.required("id")?, &to.place("id"))?);
             let far_object = far_object(object, &link)?;
-            let end = |object: &ObjectType, record, others| Mutation {
-                object: object.name.to_owned(),
+            let end = |object: &str, record, others| Mutation {
+                object: object.to_owned(),
                 operation: Operation::Associate,
                 record,
                 fields: Map::new(),
@@ -161,14 +196,41 @@ impl<'a> Part<'a> {
                 others,
             };
             mutations.push(end(object, None, vec![far.clone()]));
-            mutations.push(end(far_object, Some(far), Vec::new()));
+            mutations.push(end(far_object.name, Some(far), Vec::new()));
         }
         Ok(mutations)
     }
 }
 
+/// A list of names and values; a name stands in it once.
+pub(in crate::crm::hubspot) fn property_list(
+    list: &[Value],
+    name_member: &str,
+    place: &str,
+) -> Result<Map<String, Value>, Stop> {
+    let mut fields = Map::new();
+    for (at, one) in list.iter().enumerate() {
+        let part = Part::of(one, format!("{place}[{at}]"), true)?;
+        part.only(&[name_member, "value"])?;
+        let name = part.text(name_member)?.unwrap_or_default();
+        if !is_property(name) {
+            return malformed(format!(
+                "{} is not a property's name",
+                part.place(name_member)
+            ));
+        }
+        let name = name.to_ascii_lowercase();
+        let value = part.members.get("value").unwrap_or(&Value::Null);
+        check_value(&name, value, place)?;
+        if fields.insert(name, value.clone()).is_some() {
+            return malformed(format!("{} names a property twice", part.at));
+        }
+    }
+    Ok(fields)
+}
+
 /// The association types of all links in one part of a body that was taken apart, by their place.
-pub(super) fn link_types(part: &Value, at: &str) -> Vec<(String, String)> {
+pub(in crate::crm::hubspot) fn link_types(part: &Value, at: &str) -> Vec<(String, String)> {
     let links = part.get("associations").and_then(Value::as_array);
     let links = links.into_iter().flatten().enumerate();
     links
@@ -186,7 +248,7 @@ pub(super) fn link_types(part: &Value, at: &str) -> Vec<(String, String)> {
 }
 
 /// The type of the record at the far end of a link, by its association types, which must agree.
-fn far_object(object: &ObjectType, link: &Part<'_>) -> Result<&'static ObjectType, Stop> {
+fn far_object(object: &str, link: &Part<'_>) -> Result<&'static ObjectType, Stop> {
     let mut far: Option<&'static ObjectType> = None;
     for (place, kind) in link.array("types")?.iter().enumerate() {
         let kind = Part::of(kind, format!("{}[{place}]", link.place("types")), true)?;
@@ -206,7 +268,7 @@ fn far_object(object: &ObjectType, link: &Part<'_>) -> Result<&'static ObjectTyp
             return Err(Stop::Opaque(format!(
                 "{} does not tell what kind of record {} is linked to; use an association type that \
                  HubSpot defines for {}",
-                kind.at, link.at, object.name
+                kind.at, link.at, object
             )));
         };
         if far.is_some_and(|far| far != end) {
@@ -237,7 +299,7 @@ fn check_value(name: &str, value: &Value, place: &str) -> Result<(), Stop> {
 }
 
 /// A record id that stands in the body: a string of digits, or a whole number.
-pub(super) fn id(value: &Value, place: &str) -> Result<String, Stop> {
+pub(in crate::crm::hubspot) fn id(value: &Value, place: &str) -> Result<String, Stop> {
     if let Value::String(text) = value {
         return id_text(text, place);
     }
@@ -248,7 +310,7 @@ pub(super) fn id(value: &Value, place: &str) -> Result<String, Stop> {
 }
 
 /// A record id: decimal digits that begin with no zero, so that one record has one spelling.
-pub(super) fn id_text(text: &str, place: &str) -> Result<String, Stop> {
+pub(in crate::crm::hubspot) fn id_text(text: &str, place: &str) -> Result<String, Stop> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     if digits && (1..=20).contains(&text.len()) && !text.starts_with('0') {
         return Ok(text.to_owned());
@@ -259,7 +321,11 @@ pub(super) fn id_text(text: &str, place: &str) -> Result<String, Stop> {
 }
 
 /// A record by a unique property. `hs_object_id` is the id itself.
-pub(super) fn external(property: &str, value: &str, place: &str) -> Result<RecordKey, Stop> {
+pub(in crate::crm::hubspot) fn external(
+    property: &str,
+    value: &str,
+    place: &str,
+) -> Result<RecordKey, Stop> {
     if !is_property(property) {
         return malformed(format!(
             "the `idProperty` of {place} is not a property's name"
@@ -286,7 +352,7 @@ pub(super) fn external(property: &str, value: &str, place: &str) -> Result<Recor
 }
 
 /// A key as HubSpot compares it: without case.
-pub(super) fn folded(key: &RecordKey) -> (String, String) {
+pub(in crate::crm::hubspot) fn folded(key: &RecordKey) -> (String, String) {
     match key {
         RecordKey::Id { id } => (String::new(), id.clone()),
         RecordKey::External { key, value } => (key.clone(), value.to_lowercase()),

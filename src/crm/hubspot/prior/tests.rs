@@ -1,5 +1,7 @@
 //! Which reads are planned, and what their answers mean.
 
+mod links;
+
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! What HubSpot's answers mean, and the refusals we answer with.
 
+mod others;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 

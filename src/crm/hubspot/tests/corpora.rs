@@ -36,8 +36,8 @@ fn paths() {
         let expected = match id.trim_start_matches("path/hs-") {
             "dotdot" => "refused",
             "search" | "batch-read" => "read",
-            // a fully qualified name, a legacy batch, a file of rows, no record id: not taken apart
-            "type-fqn" | "v1-batch" | "imports" | "id-named-batch" => "opaque",
+            // no record id
+            "id-named-batch" => "opaque",
             _ => "write",
         };
         assert_eq!(outcome, expected, "{id}");

@@ -1,8 +1,10 @@
 //! Requests one by one.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Request;
+use crate::crm::catalog::Catalog;
 use crate::crm::{Class, Crm, Shape};
 use crate::mutation::{ChangeSet, CrmKind, Mutation, Opaque, Operation, RecordKey, Undo};
 
@@ -80,11 +82,8 @@ fn rows_may_open_only_what_fits_no_shape() {
         opaque.openable
     };
     for (method, path) in [
-        ("POST", "/contacts/v1/contact"),
-        ("PATCH", "/crm/v3/objects/2-1442021/1"),
-        ("POST", "/crm/v3/objects/p_cars/batch/update"),
+        ("POST", "/cms/v3/blogs/posts"),
         ("PUT", "/crm/v3/objects/contacts/1"),
-        ("DELETE", "/oauth/v1/refresh-tokens/x"),
         ("GET", "/crm/v3/unheard-of"),
     ] {
         assert!(openable(method, path), "{method} {path}");
@@ -95,6 +94,10 @@ fn rows_may_open_only_what_fits_no_shape() {
         ("PATCH", "/crm/objects/contacts/1"),
         ("POST", "/crm/v3/objects/v3/contacts/batch/update"),
         ("POST", "/crm/v3/objects/contacts/Merge"),
+        ("POST", "/contacts/contact"),
+        ("POST", "/Contacts/v1/Contact"),
+        ("POST", "/CRM/v3/exports/export/async"),
+        ("DELETE", "/oauth/refresh-tokens/x"),
     ] {
         assert!(!openable(method, path), "{method} {path}");
     }
@@ -115,10 +118,9 @@ fn logins_are_only_the_token_endpoints() {
         ("POST", "/oauth/v2/private-apps/get/access-token-info"),
         ("PUT", "/oauth/v1/token"),
     ] {
-        assert!(
-            opaque(Request::new(method, path, "").class()).contains("credentials"),
-            "{path}"
-        );
+        let made = mutations(&Request::new(method, path, ""));
+        assert_eq!(made[0].operation, Operation::Credential, "{path}");
+        assert!(made[0].fields.is_empty());
     }
 }
 
@@ -130,9 +132,6 @@ fn unknown_versions_types_and_methods_are_opaque() {
         ("PATCH", "/crm/objects/contacts/1"),
         ("PATCH", "/crm/objects/contacts/v3/1"),
         ("PATCH", "/v3/crm/objects/contacts/1"),
-        ("PATCH", "/crm/v3/objects/2-123/1"),
-        ("PATCH", "/crm/v3/objects/p_thing/1"),
-        ("PATCH", "/crm/v3/objects/contacts%2F1/1"),
         ("PUT", "/crm/v3/objects/contacts/1"),
         ("OPTIONS", "/crm/v3/objects/contacts/1"),
         ("POST", "/crm/v3/objects/contacts/1"),
@@ -145,6 +144,46 @@ fn unknown_versions_types_and_methods_are_opaque() {
     ] {
         opaque(Request::new(method, path, "").class());
     }
+}
+
+#[test]
+fn a_type_that_nobody_knows_is_opaque_until_the_schemas_tell_it() {
+    let catalog = Catalog::builtin(CrmKind::HubSpot);
+    let now = Timestamp::UNIX_EPOCH;
+    let crm = Crm(CrmKind::HubSpot);
+    let body = json!({"properties": {"a": 1}}).to_string();
+    let parse = |name: &str| {
+        let target = format!("/crm/v3/objects/{name}/1");
+        let request = Request::new("PATCH", &target, body.clone());
+        let shape = request.shape();
+        let changes = crm.parse(&shape, &request.head(), &request.body, &catalog);
+        (crm.missing(&shape, &catalog, now), changes.unwrap())
+    };
+    for name in ["2-123", "p_thing", "p42_thing", "contacts%2F1"] {
+        let (missing, changes) = parse(name);
+        assert_eq!(missing.unwrap().target, "/crm/v3/schemas", "{name}");
+        assert!(matches!(
+            changes,
+            ChangeSet::Opaque(Opaque { openable: true, .. })
+        ));
+    }
+    let (missing, _) = parse("contact");
+    assert_eq!(missing, None);
+    let call = parse("2-123").0.unwrap();
+    let schemas = json!({"results": [
+        {"name": "thing", "objectTypeId": "2-123", "fullyQualifiedName": "p42_thing"},
+    ]});
+    let status = http::StatusCode::OK;
+    crm.learn(&call, status, schemas.to_string().as_bytes(), &catalog, now)
+        .unwrap();
+    for name in ["2-123", "p_thing", "p42_thing", "P42_Thing", "thing"] {
+        let (missing, changes) = parse(name);
+        assert_eq!(missing, None);
+        assert_eq!(changes.mutations()[0].object, "p_thing", "{name}");
+    }
+    // looked for and not there: no read for ten minutes, whatever is asked
+    let (missing, changes) = parse("2-999");
+    assert_eq!((missing, changes.mutations().len()), (None, 0));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::crm::salesforce::body::{self, Refused, shown};
 use crate::crm::salesforce::id;
 use crate::crm::salesforce::record;
 use crate::crm::salesforce::types::{self, Type};
-use crate::mutation::{Mutation, Operation, RecordKey, Undo, same_name};
+use crate::mutation::{Mutation, Operation, RecordKey, Undo, same_name, unknown_value};
 
 /// What stands for null in a cell.
 const NULL: &str = "#N/A";
@@ -162,14 +162,11 @@ impl Columns {
                 }
                 Column::Lookup { field, by } => {
                     let leads = format!("the record whose {by} is {cell}");
-                    fields.insert(field.clone(), Value::from(leads));
+                    fields.insert(field.clone(), unknown_value(&leads));
                 }
             }
         }
-        let mut written = record::Record {
-            fields,
-            ..record::Record::default()
-        };
+        let mut written = record::Record::of(fields);
         written
             .assign(&self.spec.acting(), self.known)
             .map_err(|why| fault(said(why)))?;

@@ -124,9 +124,9 @@ fn cells_become_values_and_lookups_their_fields() {
         Value::Object(rows[0].fields.clone()),
         json!({
             "Title": null,
-            "AccountId": "the record whose Ext__c is a-1",
+            "AccountId": { "@{}": "the record whose Ext__c is a-1" },
             "Mentor__c": null,
-            "OwnerId": "the record whose Code__c is u-1",
+            "OwnerId": { "@{}": "the record whose Code__c is u-1" },
         })
     );
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::STAMP;
-use crate::crm::salesforce::id;
+use crate::crm::salesforce::{id, relation};
 use crate::crm::{PriorFailure, ReadCall, json};
 use crate::mutation::{Mutation, Operation, Prior, RecordKey, field, same_name};
 
@@ -234,8 +234,20 @@ fn row(
         Some(RecordKey::Id { id }) if record_id(record).as_ref() != Some(id) => Err(
             PriorFailure::Failed("a row read brought another record".into()),
         ),
+        Some(key) if relation::path(key).is_some() && !is_of(record, &mutation.object) => Err(
+            PriorFailure::Failed("a relationship led to a record of another object".into()),
+        ),
         _ => Ok(vec![(*place, one(record)?)]),
     }
+}
+
+/// Whether a record says that it is of this object.
+fn is_of(record: &Map<String, Value>, object: &str) -> bool {
+    record
+        .get("attributes")
+        .and_then(|attributes| attributes.get("type"))
+        .and_then(Value::as_str)
+        .is_some_and(|named| same_name(named, object))
 }
 
 fn prior(mutation: &Mutation, records: &[Map<String, Value>]) -> Result<Prior, PriorFailure> {
@@ -250,6 +262,18 @@ fn prior(mutation: &Mutation, records: &[Map<String, Value>]) -> Result<Prior, P
     match matching.as_slice() {
         [] => Ok(Prior::Absent),
         [record] => one(record),
+        // one record that was read by several keys
+        [first, rest @ ..]
+            if rest
+                .iter()
+                .all(|other| record_id(other) == record_id(first)) =>
+        {
+            let mut all = (*first).clone();
+            for other in rest {
+                all.extend((*other).clone());
+            }
+            one(&all)
+        }
         _ => Ok(Prior::Unknown),
     }
 }
@@ -261,13 +285,7 @@ fn by_key<'a>(
     key: &str,
     value: &str,
 ) -> Vec<&'a Map<String, Value>> {
-    let of_object = |record: &&Map<String, Value>| {
-        record
-            .get("attributes")
-            .and_then(|attributes| attributes.get("type"))
-            .and_then(Value::as_str)
-            .is_some_and(|object| same_name(object, &mutation.object))
-    };
+    let of_object = |record: &&Map<String, Value>| is_of(record, &mutation.object);
     let with = |fits: &dyn Fn(&Value) -> bool| -> Vec<&'a Map<String, Value>> {
         records
             .iter()

@@ -6,7 +6,7 @@ use super::pack::{MAX_TARGET, Part, calls};
 use super::{STAMP, soql};
 use crate::crm::catalog::Catalog;
 use crate::crm::path;
-use crate::crm::salesforce::{route, types};
+use crate::crm::salesforce::{relation, route, types};
 use crate::crm::{Head, PriorPlan, Wanted};
 use crate::mutation::{Mutation, Operation, RecordKey, same_name};
 
@@ -133,15 +133,20 @@ fn parts(group: &Group<'_>, version: u32) -> Vec<Part> {
 }
 
 /// `GET /sobjects/{type}/{id}` or `/{field}/{value}`; all fields where none are named.
-fn row(group: &Group<'_>, key: &RecordKey, place: usize, version: u32) -> Part {
+fn row(group: &Group<'_>, named: &RecordKey, place: usize, version: u32) -> Part {
     let mut target = format!("/services/data/v{version}.0/sobjects/{}/", group.object);
-    match key {
+    match named {
         RecordKey::Id { id } => path::encode(id, &mut target),
-        RecordKey::External { key, value } => {
-            path::encode(key, &mut target);
-            target.push('/');
-            path::encode(value, &mut target);
-        }
+        RecordKey::External { key, value } => match relation::path(named) {
+            Some(through) => {
+                target = format!("/services/data/v{version}.0/sobjects/{through}");
+            }
+            None => {
+                path::encode(key, &mut target);
+                target.push('/');
+                path::encode(value, &mut target);
+            }
+        },
     }
     if group.how != How::All {
         target.push_str("?fields=");

@@ -50,6 +50,7 @@ pub(super) static FAMILIES: &[(&str, &[&str])] = &[
             "custom/*/*",
         ],
     ),
+    ("consent", &["action/*", "multiaction"]),
     ("process", &["approvals", "rules", "rules/*", "rules/*/*"]),
     ("knowledgeManagement", &["settings"]),
     (
@@ -246,4 +247,27 @@ pub(super) static FAMILIES: &[(&str, &[&str])] = &[
             "composite/sobjects/*",
         ],
     ),
+];
+
+/// Reads by POST, in the same way: the question stands in the body.
+pub(super) static BY_POST: &[&str] = &[
+    "ui-api/actions/record/*/related-list/*",
+    "ui-api/related-list-records/*/*",
+    "ui-api/list-records/*/*",
+    "ui-api/lookups/*/*",
+    "ui-api/duplicates/*",
+    "scheduling/getAppointmentSlots",
+    "scheduling/getAppointmentCandidates",
+    "async/specifications/oas3",
+    "connect/business-rules/decision-matrices/*",
+    "connect/business-rules/decision-table/lookup/*",
+    "connect/business-rules/expressionset/*",
+    "connect/loyalty/programs/*/transaction-history",
+    "commerce/webstores/*/search/product-search",
+    "commerce/catalog-products/actions/get-products",
+    "commerce/pricing/salestransaction/actions/calculate-price",
+    "global-promotions-management/eligible-promotions",
+    "smartdatadiscovery/predict",
+    "wave/query",
+    "ssot/query",
 ];

@@ -132,3 +132,136 @@ fn a_refusal_is_a_list_of_one_error() {
         r#"[{"message":"Not written yet.","errorCode":"WRITEGATE_HELD"}]"#
     );
 }
+
+/// A mutation that stands at this place.
+fn at(row: &str, operation: Operation, id: Option<&str>) -> Mutation {
+    Mutation {
+        row: Some(row.into()),
+        ..mutation(operation, id)
+    }
+}
+
+fn states(shape: &Shape, all: &[Mutation], status: u16, body: &str) -> Vec<Outcome> {
+    let status = StatusCode::from_u16(status).unwrap();
+    outcome(shape, all, status, body.as_bytes())
+}
+
+fn not_done(code: &str) -> Outcome {
+    failed(Some(code.into()))
+}
+
+const ID: Option<&str> = Some("001000000000001AAA");
+const NEW: &str = "001000000000009AAA";
+
+#[test]
+fn parts_are_found_by_their_names() {
+    let all = [
+        at("compositeRequest[0]:a", Operation::Update, ID),
+        at("compositeRequest[1]:b", Operation::Create, None),
+        at("compositeRequest[2]:c.records[0]", Operation::Update, ID),
+        at("compositeRequest[2]:c.records[1]", Operation::Create, None),
+        at("compositeRequest[3]:d", Operation::Delete, ID),
+    ];
+    let shape = Shape::Nest(crate::crm::salesforce::Nest::Composite);
+    let body = r#"{"compositeResponse":[
+        {"referenceId":"c","httpStatusCode":200,"body":[
+            {"success":false,"errors":[{"statusCode":"REQUIRED"}]},
+            {"success":true,"id":"001000000000009","errors":[]}]},
+        {"referenceId":"b","httpStatusCode":201,"body":{"success":true,"id":"001000000000009"}},
+        {"referenceId":"a","httpStatusCode":400,"body":[{"errorCode":"PROCESSING_HALTED"}]}]}"#;
+    assert_eq!(
+        states(&shape, &all, 200, body),
+        [
+            not_done("PROCESSING_HALTED"),
+            done(Some(NEW)),
+            not_done("REQUIRED"),
+            done(Some(NEW)),
+            UNKNOWN,
+        ]
+    );
+    let none = r#"[{"errorCode":"INVALID_INPUT","message":"x"}]"#;
+    let refused = states(&shape, &all, 400, none);
+    assert_eq!(refused, vec![not_done("INVALID_INPUT"); 5]);
+    assert_eq!(states(&shape, &all, 502, "{}"), vec![UNKNOWN; 5]);
+    assert_eq!(states(&shape, &all, 200, "{}"), vec![UNKNOWN; 5]);
+}
+
+#[test]
+fn batches_and_graphs_are_told_by_place() {
+    let all = [
+        at("batchRequests[0]", Operation::Update, ID),
+        at("batchRequests[2]", Operation::Delete, ID),
+    ];
+    let batch = Shape::Nest(crate::crm::salesforce::Nest::Batch);
+    let body = r#"{"hasErrors":true,"results":[{"statusCode":204,"result":null},
+        {"statusCode":200,"result":{}},
+        {"statusCode":412,"result":[{"errorCode":"BATCH_PROCESSING_HALTED"}]}]}"#;
+    let told = states(&batch, &all, 200, body);
+    assert_eq!(told, [done(None), not_done("BATCH_PROCESSING_HALTED")]);
+    let all = [
+        at("graphs[0].compositeRequest[0]:r", Operation::Create, None),
+        at("graphs[1].compositeRequest[0]:r", Operation::Update, ID),
+    ];
+    let graph = Shape::Nest(crate::crm::salesforce::Nest::Graph);
+    let body = r#"{"graphs":[
+        {"graphId":"a","graphResponse":{"compositeResponse":[{"referenceId":"r",
+            "httpStatusCode":201,"body":{"success":true,"id":"001000000000009"}}]}},
+        {"graphId":"b","graphResponse":{"compositeResponse":[{"referenceId":"r",
+            "httpStatusCode":404,"body":[{"errorCode":"NOT_FOUND"}]}]}}]}"#;
+    let told = states(&graph, &all, 200, body);
+    assert_eq!(told, [done(Some(NEW)), not_done("NOT_FOUND")]);
+}
+
+#[test]
+fn trees_and_envelopes() {
+    let tree = Shape::Tree("Account".into());
+    let all = [at("records[0]:a", Operation::Create, None)];
+    let made = r#"{"hasErrors":false,"results":[{"referenceId":"a","id":"001000000000009"}]}"#;
+    assert_eq!(states(&tree, &all, 201, made), [done(Some(NEW))]);
+    let other = made.replace("\"a\"", "\"b\"");
+    assert_eq!(states(&tree, &all, 201, &other), [UNKNOWN]);
+    let refused = r#"{"hasErrors":true,"results":[{"referenceId":"a",
+        "errors":[{"statusCode":"INVALID_EMAIL"}]}]}"#;
+    let told = states(&tree, &all, 400, refused);
+    assert_eq!(told, [not_done("INVALID_EMAIL")]);
+    let ui = Shape::Ui(Ui::Create);
+    let all = [at("", Operation::Create, None)];
+    let told = states(&ui, &all, 201, r#"{"id":"001000000000009","fields":{}}"#);
+    assert_eq!(told, [done(Some(NEW))]);
+    assert_eq!(states(&ui, &all, 201, "{}"), [UNKNOWN]);
+}
+
+#[test]
+fn graphql_and_actions() {
+    let all = [
+        at("uiapi.a", Operation::Create, None),
+        at("uiapi.b", Operation::Update, ID),
+    ];
+    let body = r#"{"data":{"uiapi":{"a":{"Record":{"Id":"001000000000009"}},"b":null}},
+        "errors":[{"message":"x","extensions":{"ErrorType":"DML"}}]}"#;
+    let told = states(&Shape::GraphQl, &all, 200, body);
+    assert_eq!(told, [done(Some(NEW)), not_done("DML")]);
+    let silent = states(&Shape::GraphQl, &all, 200, r#"{"data":{"uiapi":{}}}"#);
+    assert_eq!(silent, [UNKNOWN, UNKNOWN]);
+    let whole = Shape::Whole(crate::crm::salesforce::Whole {
+        operation: Operation::Send,
+        object: "emailSimple".into(),
+    });
+    let all = [
+        at("inputs[0]", Operation::Send, None),
+        at("inputs[1]", Operation::Send, None),
+    ];
+    let some = r#"[{"isSuccess":true,"errors":null},
+        {"isSuccess":false,"errors":[{"statusCode":"NO_MAIL"}]}]"#;
+    for status in [200, 400] {
+        let told = states(&whole, &all, status, some);
+        assert_eq!(told, [done(None), not_done("NO_MAIL")]);
+    }
+    assert_eq!(states(&whole, &all, 200, ""), [done(None), done(None)]);
+    let refused = r#"[{"errorCode":"NOT_FOUND","message":"x"}]"#;
+    assert_eq!(
+        states(&whole, &all, 404, refused),
+        vec![not_done("NOT_FOUND"); 2]
+    );
+    assert_eq!(states(&whole, &all, 503, ""), [UNKNOWN, UNKNOWN]);
+}

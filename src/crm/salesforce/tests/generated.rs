@@ -9,27 +9,27 @@ use crate::mutation::{RecordKey, Undo};
 
 /// One intended write: object, record, fields.
 #[derive(Clone, Debug)]
-struct Intended {
-    object: &'static str,
-    operation: Operation,
-    key: Option<RecordKey>,
-    fields: Map<String, Value>,
+pub(super) struct Intended {
+    pub(super) object: &'static str,
+    pub(super) operation: Operation,
+    pub(super) key: Option<RecordKey>,
+    pub(super) fields: Map<String, Value>,
 }
 
 /// How the intention is spelled.
 #[derive(Clone, Debug)]
-struct Spelling {
-    short_ids: bool,
-    upper_object: bool,
-    reversed: bool,
-    escaped: bool,
-    upper_id_name: bool,
-    with_attributes: bool,
-    doubled_slash: bool,
-    overridden: bool,
+pub(super) struct Spelling {
+    pub(super) short_ids: bool,
+    pub(super) upper_object: bool,
+    pub(super) reversed: bool,
+    pub(super) escaped: bool,
+    pub(super) upper_id_name: bool,
+    pub(super) with_attributes: bool,
+    pub(super) doubled_slash: bool,
+    pub(super) overridden: bool,
 }
 
-fn spelling() -> impl Strategy<Value = Spelling> {
+pub(super) fn spelling() -> impl Strategy<Value = Spelling> {
     proptest::collection::vec(any::<bool>(), 8).prop_map(|bits| Spelling {
         short_ids: bits[0],
         upper_object: bits[1],
@@ -83,7 +83,7 @@ fn fields() -> impl Strategy<Value = Map<String, Value>> {
     })
 }
 
-fn intended() -> impl Strategy<Value = Intended> {
+pub(super) fn intended() -> impl Strategy<Value = Intended> {
     let key = prop_oneof![
         "[0-9A-Za-z]{12}".prop_map(Ok),
         "[!-~]{1,8}".prop_map(Err),
@@ -117,7 +117,7 @@ fn intended() -> impl Strategy<Value = Intended> {
     })
 }
 
-fn text(value: &str, spelling: &Spelling) -> String {
+pub(super) fn text(value: &str, spelling: &Spelling) -> String {
     if !spelling.escaped {
         return Value::from(value).to_string();
     }
@@ -128,7 +128,7 @@ fn text(value: &str, spelling: &Spelling) -> String {
     format!("\"{units}\"")
 }
 
-fn spelled_object(object: &str, spelling: &Spelling) -> String {
+pub(super) fn spelled_object(object: &str, spelling: &Spelling) -> String {
     if spelling.upper_object {
         object.to_ascii_uppercase()
     } else {
@@ -136,7 +136,7 @@ fn spelled_object(object: &str, spelling: &Spelling) -> String {
     }
 }
 
-fn spelled_id<'a>(id: &'a str, spelling: &Spelling) -> &'a str {
+pub(super) fn spelled_id<'a>(id: &'a str, spelling: &Spelling) -> &'a str {
     if spelling.short_ids {
         id.split_at(15).0
     } else {
@@ -145,7 +145,11 @@ fn spelled_id<'a>(id: &'a str, spelling: &Spelling) -> &'a str {
 }
 
 /// A JSON object with the fields and the further members, in the chosen order.
-fn members(intended: &Intended, further: Vec<(String, String)>, spelling: &Spelling) -> String {
+pub(super) fn members(
+    intended: &Intended,
+    further: Vec<(String, String)>,
+    spelling: &Spelling,
+) -> String {
     let mut all: Vec<(String, String)> = intended
         .fields
         .iter()
@@ -172,7 +176,7 @@ fn escaped(segment: &str) -> String {
 }
 
 /// The intention as a request of its own.
-fn row(intended: &Intended, spelling: &Spelling) -> (&'static str, String, String) {
+pub(super) fn row(intended: &Intended, spelling: &Spelling) -> (&'static str, String, String) {
     let slash = if spelling.doubled_slash { "/" } else { "" };
     let object = spelled_object(intended.object, spelling);
     let mut target = format!("{slash}/services/data/v61.0/sobjects/{object}");
@@ -253,7 +257,7 @@ fn collection(all: &[Intended], spelling: &Spelling) -> (&'static str, String, S
 }
 
 /// What the intention must be read as; fields in any order.
-fn agree(read: &Mutation, meant: &Intended, row: Option<&str>) {
+pub(super) fn agree(read: &Mutation, meant: &Intended, row: Option<&str>) {
     assert_eq!(read.object, meant.object);
     assert_eq!(read.operation, meant.operation);
     assert_eq!(read.record, meant.key);

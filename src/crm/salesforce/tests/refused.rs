@@ -72,21 +72,21 @@ DELETE v66.0/composite/sobjects?ids=001000000000001 {}
 
 /// The same.
 const OPAQUE: &str = r#"
-PATCH v66.0/sobjects/Account/001000000000001AAA {"Owner":{"Ext__c":"x"}}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"Owner":{"A__c":"x","B__c":"y"}}
+PATCH v66.0/sobjects/Account/001000000000001AAA {"Owner":{"A__c":null}}
 PATCH v66.0/sobjects/Account/001000000000001AAA {"Contacts":{"records":[]}}
 PATCH v66.0/sobjects/Account/001000000000001AAA {"Tags":[]}
 POST v66.0/sobjects/Invoice__c {}
-POST v66.0/sobjects/My_Event__e {}
+PATCH v66.0/sobjects/My_Event__e/e00000000000001 {}
 POST v66.0/sobjects/Nothing {}
 POST v66.0/sobjects/ApexClass {}
 POST v66.0/sobjects {}
 POST v66.0/sobjects/Attachment {"Name":"a","Body":"eA=="}
 PATCH v66.0/sobjects/ContentVersion/068000000000001 {"versiondata":"eA=="}
-PATCH v66.0/sobjects/Contact/003000000000001/Account {}
-DELETE v66.0/sobjects/Contact/003000000000001/Account/Owner
+PATCH v66.0/sobjects/Case/500000000000001/Owner {}
+PATCH v66.0/sobjects/Contact/003000000000001/Cases {}
 DELETE v66.0/sobjects/Event/00U000000000001/fromThisEventOnwards
-POST v66.0/sobjects/User/005000000000001/password {}
-DELETE v66.0/sobjects/User/005000000000001/password
+DELETE v66.0/sobjects/Event/00U000000000001/FromThisEventOnwards
 POST v66.0/sobjects/Account/Ext__c/7 {}
 PUT v66.0/sobjects/Account/001000000000001AAA {}
 OPTIONS v66.0/sobjects/Account/001000000000001AAA
@@ -98,7 +98,7 @@ PATCH v66.0/SObjects/Account/001000000000001AAA {}
 PATCH /Services/data/v66.0/sobjects/Account/001000000000001AAA {}
 PATCH v066.0/sobjects/Account/001000000000001AAA {}
 PATCH v66/sobjects/Account/001000000000001AAA {}
-PATCH v71.0/sobjects/Account/001000000000001AAA {}
+PATCH v200.0/sobjects/Account/001000000000001AAA {}
 PATCH v19.0/sobjects/Account/001000000000001AAA {}
 PATCH v66.5/sobjects/Account/001000000000001AAA {}
 PATCH v66.0/composite/sobjects/Account {}
@@ -106,11 +106,18 @@ DELETE v66.0/composite/sobjects/Account
 PUT v66.0/composite/sobjects {}
 DELETE v66.0/composite/sobjects?ids=a00000000000001
 DELETE v66.0/composite/sobjects?ids=00a000000000001
-POST /services/oauth2/revoke
-GET /services/oauth2/revoke?token=x
-GET /services/oauth2/token
+POST v66.0/Composite {}
+POST v66.0/composite/Tree/Account {}
+POST v66.0/composite/tree/Invoice__c {}
+GET v66.0/tooling/ExecuteAnonymous?anonymousBody=x
+POST v66.0/Actions/standard/emailSimple {}
+GET /services/OAuth2/revoke?token=x
+PUT v66.0/jobs/ingest/750000000000001/batches
+PATCH v66.0/jobs/ingest/750000000000001 {"state":"UploadComplete"}
+POST v66.0/connect/unheard-of {}
 GET v66.0/query?q=SELECT+Id+FROM+Account+FOR+VIEW
-GET v66.0/tooling/executeAnonymous?anonymousBody=x
+POST v66.0/parameterizedSearch {"q":"x","updateTracking":true}
+POST v66.0/parameterizedSearch {"q":"x","UPDATEVIEWSTAT":"false"}
 HEAD /services/apexrest/x
 GET /services/apexrest/x
 GET v66.0/unheard-of
@@ -132,7 +139,7 @@ null
 const OPAQUE_ROWS: &str = r#"
 {"attributes":{"type":"Custom__c"},"id":"a00000000000002"}
 {"attributes":{"type":"Account","binaryPartName":"x"},"id":"001000000000002"}
-{"attributes":{"type":"Account"},"id":"001000000000002","Owner":{"X__c":"1"}}
+{"attributes":{"type":"Account"},"id":"001000000000002","Owner":{"X__c":"1","Y__c":"2"}}
 "#;
 
 fn each(requests: &str, mut check: impl FnMut(&str, Judged)) {
@@ -179,7 +186,7 @@ fn rows_may_open_only_what_fits_no_shape() {
     for line in [
         "PATCH /services/data/v66.0/sobjects/Custom__c/a00000000000001",
         "POST /services/apexrest/x",
-        "POST /services/data/v66.0/composite/tree/Account",
+        "POST /services/data/v66.0/connect/unheard-of",
         "PUT /services/data/v66.0/sobjects/Account/001000000000001",
         "GET /services/data/v66.0/unheard-of",
     ] {
@@ -187,7 +194,9 @@ fn rows_may_open_only_what_fits_no_shape() {
         assert!(openable(judge(method, target, "{}"), line), "{line}");
     }
     for line in [
-        "PATCH /services/data/v99.0/sobjects/Account/001000000000001",
+        "PATCH /services/data/v200.0/sobjects/Account/001000000000001",
+        "POST /services/data/v66.0/Composite",
+        "GET /services/data/v66.0/tooling/ExecuteAnonymous",
         "PATCH /services/DATA/v66.0/SObjects/Account/001000000000001",
         "DELETE /services/data/v66.0/Composite/sobjects",
         "GET /services/data/v66.0/query?q=SELECT+Id+FROM+Account+FOR+VIEW",
@@ -206,7 +215,7 @@ fn rows_may_open_only_what_fits_no_shape() {
         assert!(!openable(judged, header.0), "{header:?}");
     }
     for body in [
-        r#"{"Owner":{"Name":"x"}}"#,
+        r#"{"Owner":{"Name":"x","Id":"y"}}"#,
         r#"{"attributes":{"type":"Account","binaryPartName":"x"}}"#,
     ] {
         assert!(!openable(judge("PATCH", row, body), body), "{body}");

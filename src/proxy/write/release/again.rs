@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::app::Worker;
+use crate::clock::EntryId;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Class, Shape};
 use crate::hold::{Contents, Hold, Shown};
@@ -29,7 +30,7 @@ impl Again {
     ///
     /// # Errors
     /// Why it is not what was approved any more; for people.
-    pub(super) fn of(
+    pub(super) async fn of(
         worker: &Arc<Worker>,
         hold: &Hold,
         contents: Contents,
@@ -45,7 +46,7 @@ impl Again {
                 (None, ChangeSet::Opaque(Opaque::unknown(reason.clone())))
             }
             None => {
-                let (shape, mut changes) = taken_apart(&write, &bytes)?;
+                let (shape, mut changes) = taken_apart(&write, &bytes).await?;
                 if job::commits(&shape, "", &[]).is_some() {
                     // told by the job's record, which is looked up before it is judged
                     changes = ChangeSet::Mutations(contents.mutations.clone());
@@ -54,6 +55,10 @@ impl Again {
                 (Some(shape), changes)
             }
         };
+        if let Some(writer) = worker.app.journal.ledger().writer() {
+            // Of two replicas that try at once, none lets go of the other's locks.
+            write.reservation = EntryId::from_text(&format!("{} released by {writer}", hold.entry));
+        }
         write.digest = write.digest_of(&changes, &bytes);
         let same = write
             .same(shape.is_none(), &bytes, &changes)
@@ -100,17 +105,18 @@ fn shown(hold: &Hold, contents: &Contents, bytes: &[u8]) -> String {
     shown.digest()
 }
 
-fn taken_apart(write: &Write, bytes: &[u8]) -> Result<(Shape, ChangeSet), String> {
+async fn taken_apart(write: &Write, bytes: &[u8]) -> Result<(Shape, ChangeSet), String> {
     let state = write.state().map_err(|refusal| refusal.message)?;
     let Class::Write(shape) = state.crm.classify(&write.head()) else {
         return Err("this version of Writegate does not read the request as a write".into());
     };
-    let parsed = state
-        .crm
-        .parse(&shape, &write.head(), bytes, &state.catalog);
-    parsed
-        .map(|changes| (shape, changes))
-        .map_err(|malformed| malformed.to_string())
+    match write.parsed(&shape, bytes).await {
+        Ok(changes) if changes.is_read() => {
+            Err("this version of Writegate does not read the request as a write".into())
+        }
+        Ok(changes) => Ok((shape, changes)),
+        Err(refusal) => Err(refusal.message),
+    }
 }
 
 /// The write, under the hold's entry and with a credential for it.

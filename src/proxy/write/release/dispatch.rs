@@ -8,10 +8,11 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{Release, Stop};
+use crate::error::Conflict;
 use crate::gate::Permit;
 use crate::hold::contents::{Answer, Answered};
 use crate::hold::{Hold, MOVED, REFUSED, STOPPED, UNREACHED};
-use crate::journal::{Closing, Journaled};
+use crate::journal::{Closing, Journaled, Subject};
 use crate::mutation::{Outcome, OutcomeState, Snapshot, Verdict};
 use crate::proxy::write::through::{self, Sending};
 use crate::upstream::SendError;
@@ -41,11 +42,7 @@ impl Release<'_> {
         };
         let journaled = self.open(permit, verdict, snapshot).await?;
         let _sent = app.inflight.sending(&write.actor.service_account);
-        let last_look = |journaled: &Journaled| {
-            let switches = app.control.switches();
-            journaled.permit().still_good(&switches, app.clock.now())
-        };
-        let sent = upstream.send(&journaled, request, last_look);
+        let sent = upstream.send(&journaled, request, &**app);
         let sent = write.watch.wait_for(pin!(sent)).await;
         let (closing, kept) = match &sent {
             Ok(answer) => {
@@ -74,11 +71,14 @@ impl Release<'_> {
         let (write, app) = (self.write(), self.app());
         let turn = self.slot.turn().await;
         let still = |hold: &Arc<Hold>| hold.end.is_none() && !hold.opened;
-        if !turn.hold().as_ref().is_some_and(still) {
+        let Some(hold) = turn.hold().filter(still) else {
             write.refund().await;
             return Err(Stop::Recorded);
-        }
-        let subject = write.subject(Some(&self.again.changes), Some(verdict));
+        };
+        let subject = Subject {
+            nth: Some(hold.rows),
+            ..write.subject(Some(&self.again.changes), Some(verdict))
+        };
         let reverts = self.hold.takes_back.as_ref().map(|back| &*back.entries);
         let opened = match reverts {
             Some(entries) => {
@@ -90,13 +90,17 @@ impl Release<'_> {
         };
         match opened {
             Ok(journaled) => {
-                turn.note(|hold| hold.opened = true);
+                turn.opened();
                 let mutations = self.again.changes.mutations();
                 app.doubts.sends(write.route(), mutations, snapshot);
                 Ok(journaled)
             }
             Err((_permit, error)) => {
                 write.refund().await;
+                if error.conflict == Some(Conflict::Moved) {
+                    // Another process releases it, or something else became of it there.
+                    self.slot.refresh(&**app.journal.ledger()).await?;
+                }
                 Err(error.into())
             }
         }
@@ -168,16 +172,9 @@ impl Release<'_> {
     ) {
         let (write, app) = (self.write(), self.app());
         let values = answer.clone().map(|answer| json!(Answered { answer }));
-        let now = app.clock.now();
-        through::tell_doubt(write, sending, closing, now);
-        let ((row, durable), freed) = tokio::join!(
-            biased;
-            app.journal.close_with(journaled, closing, values, now),
-            app.control.settle(&write.entry),
-        );
-        if let Err(error) = freed {
-            tracing::error!(%error, entry = %write.entry, "a reservation is not settled");
-        }
+        through::tell_doubt(write, sending, closing, app.clock.now());
+        let closed = app.close(journaled, (closing, values), &write.reservation);
+        let (row, durable) = closed.await;
         let turn = self.slot.turn().await;
         turn.said(&row);
         if !durable {

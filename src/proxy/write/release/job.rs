@@ -60,6 +60,7 @@ impl Release<'_> {
         self.still_as_shown(&verdict, &snapshot, Vec::new()).await?;
         let judged = Judged {
             entry: &write.entry,
+            reservation: &write.reservation,
             service_account: account,
             verdict: &verdict,
             approved: true,

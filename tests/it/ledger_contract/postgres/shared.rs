@@ -403,6 +403,7 @@ async fn a_clock_behind_what_another_wrote_is_noticed() {
     let now = SystemClock.now();
     let one = Arc::new(one);
     let journal = Journal::new(one.clone());
+    journal.view().caught_up(now);
     journal.writable(now).unwrap();
     let ahead = NewRow {
         at: now + SignedDuration::from_secs(6),

@@ -1,0 +1,169 @@
+//! Control state from what the ledger knows: at the start, and whenever it is lost. Where replicas share
+//! it, one of them builds it and the others join; who joins fences out nobody's permits.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep};
+
+use super::App;
+use crate::control::Rebuild;
+use crate::error::{Conflict, StoreError};
+use crate::hold;
+use crate::journal::Journal;
+use crate::mutation::Charge;
+use crate::policy::RuleSet;
+
+/// Another replica that has raised the epoch has so long to build the state …
+const BUILT_WITHIN: Duration = Duration::from_secs(2);
+/// … and is looked at this often.
+const LOOK_EACH: Duration = Duration::from_millis(50);
+
+/// At the start.
+pub(super) async fn begin(app: &App) -> Result<(), StoreError> {
+    let mut raised = None;
+    build(app, None, &mut raised).await
+}
+
+/// Builds what was lost, or joins what another replica has built by now. `raised` is the epoch that this
+/// process raised for this loss already: nothing was granted under one that never came into force.
+///
+/// # Errors
+/// The stores'.
+pub(crate) async fn build(
+    app: &App,
+    why: Option<&str>,
+    raised: &mut Option<u64>,
+) -> Result<(), StoreError> {
+    let ledger = app.journal.ledger();
+    let lost = app.control.epoch();
+    let mut waited: Option<(u64, Instant)> = None;
+    loop {
+        let epoch = ledger.epoch().await?;
+        if app.control.join(epoch).await? {
+            *raised = None;
+            return Ok(());
+        }
+        if *raised != Some(epoch) {
+            if epoch > lost && still_building(app, epoch, &mut waited).await? {
+                sleep(LOOK_EACH).await;
+                continue;
+            }
+            match raise(app, epoch, why).await {
+                Ok(epoch) => *raised = Some(epoch),
+                // Another replica was first.
+                Err(error) if error.conflict == Some(Conflict::Epoch) => continue,
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(epoch) = *raised {
+            rebuild(app, epoch).await?;
+        }
+        *raised = None;
+        return Ok(());
+    }
+}
+
+/// Whether another replica may be about to build the state of this epoch.
+async fn still_building(
+    app: &App,
+    epoch: u64,
+    waited: &mut Option<(u64, Instant)>,
+) -> Result<bool, StoreError> {
+    if !app.others_live().await? {
+        return Ok(false);
+    }
+    match waited {
+        Some((same, until)) if *same == epoch => Ok(Instant::now() < *until),
+        Some(_) | None => {
+            *waited = Some((epoch, Instant::now() + BUILT_WITHIN));
+            Ok(true)
+        }
+    }
+}
+
+async fn raise(app: &App, from: u64, why: Option<&str>) -> Result<u64, StoreError> {
+    let Some(why) = why else {
+        return app.journal.ledger().raise_epoch(from).await;
+    };
+    let now = app.clock.now();
+    let id = app.entry_id(now);
+    app.journal.raise_epoch(from, (&id, why), now).await
+}
+
+/// Builds control state anew from the ledger. Nobody throws or resumes a switch here meanwhile.
+async fn rebuild(app: &App, epoch: u64) -> Result<(), StoreError> {
+    app.catch_up().await?;
+    let _one_at_a_time = app.switching.lock().await;
+    let now = app.clock.now();
+    let rules = app.rules.load();
+    let mut rebuild = known(&app.journal, &rules, &app.holds, (epoch, now)).await?;
+    // a limit may have thrown one whose row is still on its way
+    let here = app.control.switches();
+    let unrecorded = app.journal.unrecorded(&here.thrown).await?;
+    rebuild.thrown.extend(unrecorded);
+    let waiting = rebuild.waiting.clone();
+    app.control.rebuild(rebuild).await?;
+    // What has ended meanwhile gave its gauges back to the state before.
+    app.catch_up().await?;
+    let still = app.holds.waiting();
+    for (reservation, _) in waiting {
+        if !still.iter().any(|(waits, _)| *waits == reservation) {
+            app.control.settle(&reservation).await?;
+        }
+    }
+    Ok(())
+}
+
+impl App {
+    /// Whether another replica that shares the ledger lives.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn others_live(&self) -> Result<bool, StoreError> {
+        let ledger = self.journal.ledger();
+        if !ledger.shared() {
+            return Ok(false);
+        }
+        for head in ledger.heads().await? {
+            let other = ledger.writer() != Some(head.writer.as_str());
+            if other && ledger.alive(&head.writer).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What the ledger knows that control state has to know.
+async fn known(
+    journal: &Journal,
+    rules: &RuleSet,
+    holds: &hold::Book,
+    (epoch, now): (u64, Timestamp),
+) -> Result<Rebuild, StoreError> {
+    let mut known = journal.rebuild(epoch, now, longest_window(rules)).await?;
+    known.charges = restated(rules, known.charges);
+    known.waiting = holds.waiting();
+    Ok(known)
+}
+
+/// Charges count by the limits in force now: a window that became longer while nothing was served
+/// remembers for as long. Where a limit's name stands for something else by now, it begins empty.
+fn restated(rules: &RuleSet, mut charges: Vec<(Timestamp, Charge)>) -> Vec<(Timestamp, Charge)> {
+    charges.retain_mut(|(_, charge)| match rules.limit(&charge.limit.name) {
+        Some(limit) if limit.counts_like(&charge.limit) => {
+            charge.limit.clone_from(limit);
+            true
+        }
+        Some(_) => false,
+        None => true,
+    });
+    charges
+}
+
+/// The longest window of any limit: older charges count nowhere.
+fn longest_window(rules: &RuleSet) -> SignedDuration {
+    let longest = rules.longest_window_ms();
+    SignedDuration::from_millis(i64::try_from(longest).unwrap_or(i64::MAX / 1000))
+}

@@ -1,0 +1,154 @@
+//! HubSpot's families beyond records: what is judged as one operation with a name. A row speaks for
+//! every path of its shape, whatever stands in for the version.
+
+mod table;
+
+use http::Method;
+use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value};
+
+use super::reads::fits;
+use super::{DECOMPOSED, graphql, unparsed};
+use crate::crm::family::{Family, Treatment};
+use crate::crm::{Head, Malformed, json};
+use crate::mutation::{ChangeSet, Mutation, Operation, Undo};
+use table::ROWS;
+
+/// Which methods a row speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// Every method: what leaves or mints by GET does no less.
+    Any,
+    /// What changes something.
+    Write,
+    /// POST and PUT.
+    Put,
+    Post,
+    Delete,
+    /// POST and PUT whose last word says that something takes effect.
+    Act,
+}
+
+/// Words that make something take effect.
+const ACTS: [&str; 15] = [
+    "publish",
+    "unpublish",
+    "publish-action",
+    "push-live",
+    "push-buffer-live",
+    "schedule",
+    "cancel",
+    "complete",
+    "accept",
+    "terminate",
+    "activate",
+    "deactivate",
+    "end",
+    "rerun",
+    "resume",
+];
+
+/// One family that is judged as a whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// The object that rules name.
+    pub(super) name: &'static str,
+    pub(super) operation: Operation,
+    by: By,
+    /// As in [`super::reads`]: `*` one segment, `**` the rest.
+    shapes: &'static str,
+    note: &'static str,
+}
+
+impl By {
+    fn is(self, method: &Method, words: &[&str]) -> bool {
+        let read = method == Method::GET || method == Method::HEAD;
+        let post = method == Method::POST;
+        let put = post || method == Method::PUT;
+        let delete = method == Method::DELETE;
+        let write = put || delete || method == Method::PATCH;
+        match self {
+            Self::Any => read || write,
+            Self::Write => write,
+            Self::Put => put,
+            Self::Post => post,
+            Self::Delete => delete,
+            Self::Act => put && words.last().is_some_and(|word| ACTS.contains(word)),
+        }
+    }
+}
+
+/// The family that speaks for a request to these words (a path without its version).
+pub(super) fn of(method: &Method, words: &[&str]) -> Option<&'static Row> {
+    let speaks = |row: &&Row| {
+        let mut shapes = row.shapes.split_whitespace();
+        row.by.is(method, words) && shapes.any(|shape| fits(shape, words))
+    };
+    ROWS.iter().find(speaks)
+}
+
+/// The one mutation that a request to a family is. What its JSON body says stands in its fields, so that
+/// people see it and rules can look at it; of what makes credentials nothing is kept.
+pub(super) fn parse(row: &Row, head: &Head<'_>, body: &[u8]) -> Result<ChangeSet, Malformed> {
+    let files = [Operation::Import, Operation::Create].contains(&row.operation);
+    let fields = match () {
+        () if row.operation == Operation::Credential || body.is_empty() => Map::new(),
+        () if is_json(head) => shown(json::parse(body)?),
+        () if files => Map::new(),
+        () => {
+            let what = "the Content-Type is not application/json; send the body as JSON";
+            return Err(Malformed(what.to_owned()));
+        }
+    };
+    if row.name == "graphql"
+        && let Err(opaque) = graphql::queries_only(&fields)
+    {
+        return Ok(ChangeSet::Opaque(opaque));
+    }
+    Ok(ChangeSet::Mutations(vec![Mutation {
+        object: row.name.to_owned(),
+        operation: row.operation,
+        record: None,
+        fields,
+        row: None,
+        undo: Undo::None,
+        others: Vec::new(),
+    }]))
+}
+
+fn is_json(head: &Head<'_>) -> bool {
+    let kind = head.headers.get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let (kind, _) = kind.split_once(';').unwrap_or((kind, ""));
+    kind.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn shown(document: Value) -> Map<String, Value> {
+    if let Value::Object(members) = document {
+        return members;
+    }
+    Map::from_iter([("body".to_owned(), document)])
+}
+
+/// All families: the ones that are taken apart, the ones above, and what is refused and why.
+pub(super) fn families() -> Vec<Family> {
+    let decomposed = DECOMPOSED.iter().map(|(name, note)| Family {
+        name,
+        treatment: Treatment::Decomposed,
+        operation: None,
+        note,
+    });
+    let whole = ROWS.iter().map(|row| Family {
+        name: row.name,
+        treatment: Treatment::Whole,
+        operation: Some(row.operation),
+        note: row.note,
+    });
+    let refused = unparsed::FAMILIES.iter().map(|(name, note)| Family {
+        name,
+        treatment: Treatment::Refused,
+        operation: None,
+        note,
+    });
+    decomposed.chain(whole).chain(refused).collect()
+}

@@ -1,0 +1,247 @@
+//! Records with their children through `/composite/tree/{type}` (REST API Developer Guide, sObject
+//! Tree): all are made, or none.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::body::{self, Content, Refused, malformed};
+use super::record;
+use super::types::{self, Type};
+use crate::crm::{Head, Malformed};
+use crate::mutation::{ChangeSet, Mutation, Operation, field, unknown_value};
+
+/// Records of one request, and levels below each other.
+const MOST: usize = 200;
+const MOST_LEVELS: usize = 5;
+
+/// By which field the children of a relationship name their parent (Object Reference). Others are not
+/// guessed.
+const CHILDREN: &[(&str, &str, &str)] = &[
+    ("Account", "Contacts", "AccountId"),
+    ("Account", "Opportunities", "AccountId"),
+    ("Account", "Cases", "AccountId"),
+    ("Account", "Contracts", "AccountId"),
+    ("Account", "Orders", "AccountId"),
+    ("Account", "Assets", "AccountId"),
+    ("Account", "ChildAccounts", "ParentId"),
+    ("Account", "AccountTeamMembers", "AccountId"),
+    ("Account", "Tasks", "WhatId"),
+    ("Account", "Events", "WhatId"),
+    ("Contact", "Cases", "ContactId"),
+    ("Contact", "Tasks", "WhoId"),
+    ("Contact", "Events", "WhoId"),
+    ("Lead", "Tasks", "WhoId"),
+    ("Lead", "Events", "WhoId"),
+    ("Opportunity", "OpportunityLineItems", "OpportunityId"),
+    ("Opportunity", "OpportunityContactRoles", "OpportunityId"),
+    ("Opportunity", "OpportunityTeamMembers", "OpportunityId"),
+    ("Opportunity", "Quotes", "OpportunityId"),
+    ("Opportunity", "Tasks", "WhatId"),
+    ("Opportunity", "Events", "WhatId"),
+    ("Case", "CaseComments", "ParentId"),
+    ("Case", "Tasks", "WhatId"),
+    ("Case", "Events", "WhatId"),
+    ("Order", "OrderItems", "OrderId"),
+    ("Quote", "QuoteLineItems", "QuoteId"),
+    ("Campaign", "CampaignMembers", "CampaignId"),
+    ("Campaign", "ChildCampaigns", "ParentId"),
+];
+
+/// Takes a tree apart; `object` is the roots' type.
+///
+/// # Errors
+/// [`Malformed`] when it has more than one reading.
+pub(super) fn parse(
+    object: &str,
+    head: &Head<'_>,
+    content: &Content<'_>,
+) -> Result<ChangeSet, Malformed> {
+    body::change_set(read(object, head, content))
+}
+
+fn read(object: &str, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused> {
+    body::parameters(head, &[])?;
+    let known = types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
+    let mut members = body::object(head, content)?;
+    let records = members.shift_remove("records");
+    if let Some(name) = members.keys().next() {
+        return Err(malformed(format!(
+            "the body has the member {}; only records is understood",
+            body::shown(name)
+        )));
+    }
+    let mut tree = Tree {
+        head,
+        references: HashSet::new(),
+        made: Vec::new(),
+    };
+    let Some(Value::Array(records)) = records else {
+        return Err(malformed("the body has no records"));
+    };
+    tree.level(
+        records,
+        "records",
+        &Root {
+            known,
+            parent: None,
+        },
+        1,
+    )?;
+    Ok(tree.made)
+}
+
+/// What the records of one list are, and by what they name their parent.
+struct Root {
+    known: &'static Type,
+    parent: Option<(&'static str, String)>,
+}
+
+struct Tree<'h> {
+    head: &'h Head<'h>,
+    references: HashSet<String>,
+    made: Vec<Mutation>,
+}
+
+impl Tree<'_> {
+    fn level(
+        &mut self,
+        records: Vec<Value>,
+        list: &str,
+        root: &Root,
+        depth: usize,
+    ) -> Result<(), Refused> {
+        if records.is_empty() || depth > MOST_LEVELS {
+            return Err(malformed(format!(
+                "{list} is empty, or deeper than {MOST_LEVELS} levels"
+            )));
+        }
+        for (at, record) in records.into_iter().enumerate() {
+            let Value::Object(members) = record else {
+                return Err(malformed(format!("{list}[{at}] is not an object")));
+            };
+            self.record(members, &format!("{list}[{at}]"), root, depth)?;
+        }
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        mut members: Map<String, Value>,
+        place: &str,
+        root: &Root,
+        depth: usize,
+    ) -> Result<(), Refused> {
+        let reference = self.reference(&mut members, place)?;
+        let children = children(&mut members);
+        let row = format!("{place}:{reference}");
+        let mut record = record::read(members, &row)?;
+        match &record.object {
+            Some(_) => record.agree(root.known, &row)?,
+            None => return Err(malformed(format!("{row}: attributes.type is missing"))),
+        }
+        record.names_only(None, &row)?;
+        if let Some((lookup, parent)) = &root.parent {
+            if field(&record.fields, lookup).is_some() {
+                return Err(malformed(format!(
+                    "{row}: {lookup} is given, and its place in the tree gives it too"
+                )));
+            }
+            record
+                .fields
+                .insert((*lookup).to_owned(), unknown_value(parent));
+        }
+        record.assign(&body::acting(self.head)?, root.known)?;
+        let mutation = record.mutation(root.known, Operation::Create, None, Some(row.clone()));
+        self.made.push(mutation);
+        if self.made.len() > MOST {
+            return Err(malformed(format!("the tree has more than {MOST} records")));
+        }
+        for (relationship, list) in children {
+            let (known, lookup) = self.child(root.known, &relationship, &list, &row)?;
+            let below = Root {
+                known,
+                parent: Some((lookup, format!("the new {} {reference}", root.known.name))),
+            };
+            self.level(
+                list,
+                &format!("{place}.{relationship}.records"),
+                &below,
+                depth + 1,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Takes the name of a record in this request out of its attributes; each has one of its own.
+    fn reference(
+        &mut self,
+        members: &mut Map<String, Value>,
+        place: &str,
+    ) -> Result<String, Refused> {
+        let attributes = members.get_mut("attributes").and_then(Value::as_object_mut);
+        let reference = attributes.and_then(|attributes| attributes.shift_remove("referenceId"));
+        match reference {
+            Some(Value::String(name))
+                if !name.is_empty()
+                    && name
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                    && self.references.insert(name.to_ascii_lowercase()) =>
+            {
+                Ok(name)
+            }
+            _ => Err(malformed(format!(
+                "{place}: attributes.referenceId is missing, no plain name, or given twice"
+            ))),
+        }
+    }
+
+    fn child(
+        &self,
+        parent: &Type,
+        relationship: &str,
+        list: &[Value],
+        row: &str,
+    ) -> Result<(&'static Type, &'static str), Refused> {
+        let lookup = CHILDREN
+            .iter()
+            .find(|(of, name, _)| *of == parent.name && name.eq_ignore_ascii_case(relationship));
+        let Some((_, _, lookup)) = lookup else {
+            return Err(Refused::Opaque(format!(
+                "{row}: which field {} sets is not known: make the children in a request of their own",
+                body::shown(relationship)
+            )));
+        };
+        let named = list
+            .first()
+            .and_then(|first| first.get("attributes")?.get("type")?.as_str())
+            .ok_or_else(|| {
+                malformed(format!("{row}.{relationship}: attributes.type is missing"))
+            })?;
+        let known = types::by_name(named).ok_or_else(|| Refused::Opaque(types::unknown(named)))?;
+        Ok((known, lookup))
+    }
+}
+
+/// Takes the lists of children out of a record: `{"Contacts": {"records": […]}}`.
+fn children(members: &mut Map<String, Value>) -> Vec<(String, Vec<Value>)> {
+    let names: Vec<String> = members
+        .iter()
+        .filter(|(_, value)| {
+            value.as_object().is_some_and(|inner| {
+                inner.len() == 1 && inner.get("records").is_some_and(Value::is_array)
+            })
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut children = Vec::new();
+    for name in names {
+        if let Some(Value::Object(mut inner)) = members.shift_remove(&name)
+            && let Some(Value::Array(list)) = inner.shift_remove("records")
+        {
+            children.push((name, list));
+        }
+    }
+    children
+}
