@@ -51,6 +51,8 @@ pub(super) enum How {
     Whole(Operation, Naming),
     /// An invocable action: its name says what it does.
     Action,
+    /// A step of a bulk job, which is told before paths are looked at (`bulk`).
+    Job,
     /// Refused.
     Refused,
 }
@@ -214,6 +216,7 @@ mod tests {
                     | How::UiRecord
                     | How::UiBatch
                     | How::GraphQl
+                    | How::Job
                     | How::Search => Treatment::Decomposed,
                 };
                 assert_eq!(done, treatment, "{name}: {}", path.pattern);

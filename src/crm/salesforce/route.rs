@@ -214,7 +214,7 @@ fn taken(head: &Head<'_>, verb: Verb, path: &[&str], how: How) -> Class {
             let object = whole::named(naming, path);
             write(head, Ok(Shape::Whole(Whole { operation, object })))
         }
-        How::Refused => Class::Opaque(Opaque::unknown(match path {
+        How::Job | How::Refused => Class::Opaque(Opaque::unknown(match path {
             ["services" | "servlet" | "sfc" | "secur", ..] => outside(path),
             _ => advice(path),
         })),

@@ -179,9 +179,19 @@ pub(super) static ENTRIES: &[Entry] = &[
             ),
         ],
     ),
-    refused(
+    decomposed(
         "bulk jobs",
-        "jobs/ingest, jobs/query, services/async: not taken apart; up to 200 rows go to \
+        "jobs/ingest: judged at the commit, by the rows that were uploaded here; their number and \
+         each row's fields",
+        &[
+            path("P", "jobs/ingest", How::Job),
+            path("U", "jobs/ingest/*/batches", How::Job),
+            path("AD", "jobs/ingest/*", How::Job),
+        ],
+    ),
+    refused(
+        "other bulk jobs",
+        "the rest of jobs, services/async: not taken apart; use jobs/ingest, or for up to 200 rows \
          composite/sobjects",
         &[
             path("PUAD", "jobs/**", How::Refused),
