@@ -290,9 +290,9 @@ async fn one_that_is_cut_off_from_the_ledger_reads_and_does_not_write() {
     wire.strand();
     wire.cut();
     let ready = Client::new(two.admin, "");
-    // from here on it does not ask a ledger whose answer it would wait for
-    let old = "what other replicas did since";
-    soon(async { while !ready.get("/readyz").await.text().contains(old) {} }).await;
+    // before it knows, a write would wait for the ledger's answer
+    soon(two.logged("the ledger cannot write; writes are refused")).await;
+    soon(async { while ready.get("/readyz").await.status != 503 {} }).await;
     let refused = until_code("WRITEGATE_UNAVAILABLE", async || create(&other).await).await;
     assert_eq!(refused.status, 503);
     assert_eq!(other.get(&acme()).await.status, 200);
