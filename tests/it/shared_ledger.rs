@@ -19,6 +19,9 @@ const CUT: &str = "ALTER TABLE ledger_rows DISABLE TRIGGER ALL;
     INSERT INTO ledger_unclosed SELECT entry, writer, seq FROM ledger_rows r WHERE kind = 'opened'
     AND NOT EXISTS (SELECT FROM ledger_rows c WHERE c.entry = r.entry AND c.kind = 'closed')";
 
+/// What is logged when the ledger goes away.
+const CANNOT: &str = "the ledger cannot write; writes are refused";
+
 async fn sandbox() -> Running {
     let options = Options::with_token(TOKEN);
     Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
@@ -154,10 +157,13 @@ async fn a_server_that_goes_away_stops_writes_and_nothing_else() {
     assert_eq!(ready.get("/readyz").await.status, 200);
     for _ in 0..2 {
         let before = sandbox.writes().len();
+        let told = program
+            .log()
+            .iter()
+            .filter(|line| line.contains(CANNOT))
+            .count();
         server.kill();
-        program
-            .logged("the ledger cannot write; writes are refused")
-            .await;
+        program.logged_times(CANNOT, told + 1).await;
         let refused = agent.post(ACCOUNTS, &json!({ "Name": "x" })).await;
         assert_eq!(
             (refused.status.as_u16(), refused.code().as_str()),

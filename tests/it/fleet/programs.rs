@@ -290,6 +290,8 @@ async fn one_that_is_cut_off_from_the_ledger_reads_and_does_not_write() {
     wire.strand();
     wire.cut();
     let ready = Client::new(two.admin, "");
+    // before it knows, a write would wait for the ledger's answer
+    soon(two.logged("the ledger cannot write; writes are refused")).await;
     soon(async { while ready.get("/readyz").await.status != 503 {} }).await;
     let refused = until_code("WRITEGATE_UNAVAILABLE", async || create(&other).await).await;
     assert_eq!(refused.status, 503);
