@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use writegate::ledger::{Row, RowKind};
 
-use super::scene::{Asked, Errand, Life, PATIENCE, Release, World, being_sent};
+use super::scene::{Asked, Errand, Life, PATIENCE, World, being_sent};
 use super::truth::{entries, has, joined, may_be, open, rows, told_as_it_was, truth, was_done};
 use crate::support::client::Reply;
 use crate::support::program::{Program, verb};
@@ -299,10 +299,9 @@ async fn read_back(life: &Life) {
         doubts.retain(|(_, done)| *done);
         doubts
     };
-    let by_the_clockwork =
-        async { while life.world.release == Release::Credential && !done().await.is_empty() {} };
-    // it looks at once
-    drop(timeout(PATIENCE, by_the_clockwork).await);
+    // it is looked at once, beside what was asked
+    let looked = async { while !done().await.is_empty() {} };
+    drop(timeout(PATIENCE, looked).await);
     for (entry, _) in done().await {
         life.world
             .fault(format!("{entry} is done, and not read back"));
