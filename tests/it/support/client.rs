@@ -47,8 +47,12 @@ impl Reply {
             return message;
         }
         let json = self.json();
-        let message = first(&json).get("message").and_then(Value::as_str);
+        let first = first(&json);
+        let message = first
+            .get("message")
+            .or_else(|| first.get("exceptionMessage"));
         message
+            .and_then(Value::as_str)
             .unwrap_or_else(|| panic!("no message in {json}"))
             .to_owned()
     }

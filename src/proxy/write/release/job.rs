@@ -43,7 +43,13 @@ impl Release<'_> {
         let control = &*self.app().control;
         write.asks();
         let account = &write.actor.service_account;
-        let locking = gate::lock(control, &write.entry, account, locks.clone(), self.now());
+        let locking = gate::lock(
+            control,
+            &write.reservation,
+            account,
+            locks.clone(),
+            self.now(),
+        );
         if let Err(cause) = write.watch.wait_for(pin!(locking)).await {
             let verdict = Verdict::allow();
             return Err(words::caused(&cause, &write.about(changes, &verdict)).into());
