@@ -265,8 +265,11 @@ impl Journal {
     }
 
     async fn append_in_the_end(&self, row: NewRow) -> bool {
-        let Err(error) = self.ledger.append(vec![row.clone()]).await else {
-            return true;
+        let error = match self.ledger.append(vec![row.clone()]).await {
+            Ok(()) => return true,
+            // somebody else was first, for good
+            Err(error) if error.conflict == Some(Conflict::Moved) => return true,
+            Err(error) => error,
         };
         tracing::error!(%error, entry = %row.entry, kind = row.kind.word(), "not recorded yet");
         let ledger = Arc::clone(&self.ledger);
@@ -482,6 +485,7 @@ async fn append_again(ledger: &dyn Ledger, row: NewRow) {
         tokio::time::sleep(pause).await;
         match ledger.append(vec![row.clone()]).await {
             Ok(()) => return,
+            Err(error) if error.conflict == Some(Conflict::Moved) => return,
             Err(error) => {
                 tracing::error!(%error, entry = %row.entry, "still not recorded");
             }

@@ -2,6 +2,7 @@
 //! the live replicas have confirmed it (P5), and says which have.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -9,14 +10,16 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::api::{Answer, known, to_its_end, unavailable, unprocessable};
 use super::operators::authorised;
 use super::wish::{reason, text, wish};
 use super::{answer, failure};
 use crate::app::App;
+use crate::clock::EntryId;
 use crate::config::{Operator, Role};
 use crate::control::confirm::{Confirmations, Took, TwoSeconds, confirmed};
 use crate::control::{Switch, SwitchChange, SwitchScope};
@@ -24,6 +27,10 @@ use crate::journal::read;
 
 /// A replica that was not heard of for so long is not told of any more.
 const GONE: SignedDuration = SignedDuration::from_hours(24);
+/// A kill waits so long for another change of the switches to be over …
+const PATIENCE: Duration = Duration::from_millis(250);
+/// … and so long for its own row.
+const RECORDED_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new().route("/switches", get(list)).route(
@@ -73,7 +80,8 @@ async fn kill(
 async fn throw(app: Arc<App>, service_account: String, operator: Operator, body: Bytes) -> Answer {
     known(&app, &service_account)?;
     let (scope, reason) = thrown(&body)?;
-    let one_at_a_time = app.switching.lock().await;
+    // what is recorded or rebuilt meanwhile may take long: a kill does not wait for it
+    let one_at_a_time = timeout(PATIENCE, app.switching.lock()).await.ok();
     let now = app.clock.now();
     let switches = app.control.switches();
     let stands = |switch: &&Switch| switch.service_account == service_account;
@@ -88,21 +96,44 @@ async fn throw(app: Arc<App>, service_account: String, operator: Operator, body:
         limit: None,
     };
     let change = SwitchChange::Throw(switch);
-    let mut waits = TwoSeconds::begin();
     let view = app.control.set_switch(change.clone()).await;
     let version = view.map_err(unavailable)?.version;
+    let mut waits = TwoSeconds::begin();
     let id = app.entry_id(now);
     let recording = async {
-        let by = (operator.name.as_str(), reason.as_str());
-        let recorded = app.journal.switch_in_the_end(&id, &change, by, now).await;
+        let recorded = record(&app, (&id, &change), (&operator.name, &reason), now).await;
         // the next change does not wait until this one is confirmed
         drop(one_at_a_time);
         recorded
     };
     let confirming = confirmed(&*app.control, version, app.confirm(), &mut waits);
-    let (recorded, confirmations) = tokio::join!(recording, confirming);
+    let (recorded, mut confirmations) = tokio::join!(recording, confirming);
+    let stands = |switch: &Switch| switch.service_account == service_account;
+    if !app.control.switches().thrown.iter().any(stands) {
+        // the state was rebuilt by one that had not read of it yet
+        let view = app.control.set_switch(change).await;
+        let version = view.map_err(unavailable)?.version;
+        let mut waits = TwoSeconds::begin();
+        confirmations = confirmed(&*app.control, version, app.confirm(), &mut waits).await;
+    }
     let more = json!({ "scope": scope, "entry": id, "recorded": recorded });
     Ok(told(&app, &service_account, confirmations, more).await)
+}
+
+/// Writes it down, and says whether that is done within two seconds: else it goes on beside the answer.
+async fn record(
+    app: &App,
+    (id, change): (&EntryId, &SwitchChange),
+    (by, reason): (&str, &str),
+    now: Timestamp,
+) -> bool {
+    let (journal, id, change) = (app.journal.clone(), id.clone(), change.clone());
+    let (by, reason) = (by.to_owned(), reason.to_owned());
+    let recording = tokio::spawn(async move {
+        let by = (by.as_str(), reason.as_str());
+        journal.switch_in_the_end(&id, &change, by, now).await
+    });
+    matches!(timeout(RECORDED_WITHIN, recording).await, Ok(Ok(true)))
 }
 
 async fn resume(

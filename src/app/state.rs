@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
 use super::App;
+use crate::clock::EntryId;
 use crate::control::Rebuild;
 use crate::error::{Conflict, StoreError};
 use crate::hold;
@@ -45,6 +46,7 @@ pub(crate) async fn build(
             return Ok(());
         }
         if *raised != Some(epoch) {
+            fit(app).await?;
             if epoch > lost && still_building(app, epoch, &mut waited).await? {
                 sleep(LOOK_EACH).await;
                 continue;
@@ -56,11 +58,21 @@ pub(crate) async fn build(
                 Err(error) => return Err(error),
             }
         }
-        if let Some(epoch) = *raised {
-            rebuild(app, epoch).await?;
+        if let Some(epoch) = raised.take() {
+            rebuild(app, epoch, raised).await?;
         }
-        *raised = None;
         return Ok(());
+    }
+}
+
+/// Charges are read back by the rules in force: one that cannot load them leaves it to the others.
+async fn fit(app: &App) -> Result<(), StoreError> {
+    match app.journal.barred() {
+        Err(barred) if app.others_live().await? => {
+            let what = format!("another replica has to rebuild control state: {barred}");
+            Err(StoreError::new("control", what, true))
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -91,10 +103,12 @@ async fn raise(app: &App, from: u64, why: Option<&str>) -> Result<u64, StoreErro
     app.journal.raise_epoch(from, (&id, why), now).await
 }
 
-/// Builds control state anew from the ledger. Nobody throws or resumes a switch here meanwhile.
-async fn rebuild(app: &App, epoch: u64) -> Result<(), StoreError> {
+/// Builds control state anew from the ledger. Nobody throws or resumes a switch here meanwhile. An
+/// attempt that fails before anything can be in force leaves the epoch in `unused`, for the next one.
+async fn rebuild(app: &App, epoch: u64, unused: &mut Option<u64>) -> Result<(), StoreError> {
+    *unused = Some(epoch);
     app.catch_up().await?;
-    let _one_at_a_time = app.switching.lock().await;
+    let one_at_a_time = app.switching.lock().await;
     let now = app.clock.now();
     let rules = app.rules.load();
     let mut rebuild = known(&app.journal, &rules, &app.holds, (epoch, now)).await?;
@@ -103,8 +117,18 @@ async fn rebuild(app: &App, epoch: u64) -> Result<(), StoreError> {
     let unrecorded = app.journal.unrecorded(&here.thrown).await?;
     rebuild.thrown.extend(unrecorded);
     let waiting = rebuild.waiting.clone();
+    // From here on it may be in force, and others may grant under it, whatever we are told.
+    *unused = None;
     app.control.rebuild(rebuild).await?;
-    // What has ended meanwhile gave its gauges back to the state before.
+    drop(one_at_a_time);
+    if let Err(error) = give_back(app, waiting).await {
+        tracing::warn!(%error, "holds that ended meanwhile count until the next rebuild");
+    }
+    Ok(())
+}
+
+/// What has ended meanwhile gave its gauges back to the state before.
+async fn give_back(app: &App, waiting: Vec<(EntryId, Charge)>) -> Result<(), StoreError> {
     app.catch_up().await?;
     let still = app.holds.waiting();
     for (reservation, _) in waiting {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Journal, rows};
 use crate::clock::EntryId;
-use crate::control::Switch;
+use crate::control::{Switch, SwitchChange};
 use crate::error::StoreError;
 use crate::ledger::{RowFilter, RowKind};
 
@@ -34,6 +34,17 @@ impl Journal {
     pub async fn next_epoch(&self) -> Result<u64, StoreError> {
         let from = self.ledger.epoch().await?;
         self.ledger.raise_epoch(from).await
+    }
+
+    /// Writes down that a limit threw a switch: once, by whichever replica sees it first, and tried again
+    /// in the background until it is durable.
+    pub async fn trip(&self, switch: &Switch, now: Timestamp) {
+        let entry = format!("trip-{}-{}", switch.service_account, switch.at);
+        let change = SwitchChange::Throw(switch.clone());
+        let entry = EntryId::from_text(&entry);
+        let mut row = rows::switch(&entry, &change, &switch.by, &switch.reason, now);
+        row.nth = Some(0);
+        self.append_in_the_end(row).await;
     }
 
     /// Those of these switches whose throwing no row tells of yet.

@@ -76,15 +76,26 @@ pub(super) fn confirm(app: &Arc<App>) {
         let confirmed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
             if let Some(app) = app {
                 app.confirm().await;
-                tell(&app.control.switches().thrown, &mut told.lock());
+                let new = tell(&app.control.switches().thrown, &mut told.lock());
+                // the replica whose write threw it may have ended before it wrote that down
+                for switch in new.into_iter().filter(|switch| switch.limit.is_some()) {
+                    let (journal, now) = (app.journal.clone(), app.clock.now());
+                    tokio::spawn(async move { journal.trip(&switch, now).await });
+                }
             }
         });
         confirmed
     }));
 }
 
-fn tell(thrown: &[Switch], told: &mut Vec<Switch>) {
-    for switch in thrown.iter().filter(|switch| !told.contains(switch)) {
+/// Tells of those that were not told of before; returns them.
+fn tell(thrown: &[Switch], told: &mut Vec<Switch>) -> Vec<Switch> {
+    let new: Vec<Switch> = thrown
+        .iter()
+        .filter(|switch| !told.contains(switch))
+        .cloned()
+        .collect();
+    for switch in &new {
         let Switch {
             service_account,
             by,
@@ -94,6 +105,7 @@ fn tell(thrown: &[Switch], told: &mut Vec<Switch>) {
         tracing::warn!(%service_account, %by, %reason, "a kill switch stands");
     }
     *told = thrown.to_vec();
+    new
 }
 
 /// Builds it anew whenever it is lost, until it is dropped.

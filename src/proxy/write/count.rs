@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 
 use super::Write;
-use crate::control::{Ask, Switch, SwitchChange};
+use crate::control::{Ask, Switch};
 use crate::error::{Refusal, RefusalKind, Side};
 use crate::gate;
 use crate::metrics::Tally;
@@ -108,11 +108,6 @@ impl Write {
         tracing::warn!(service_account = %switch.service_account, by = %switch.by, "kill switch tripped");
         let app = &self.worker.app;
         app.metrics.tripped(&switch.service_account, &switch.by);
-        let change = SwitchChange::Throw(switch.clone());
-        let by = (switch.by.as_str(), switch.reason.as_str());
-        let entry = app.entry_id(self.now);
-        app.journal
-            .switch_in_the_end(&entry, &change, by, app.clock.now())
-            .await;
+        app.journal.trip(switch, app.clock.now()).await;
     }
 }

@@ -11,7 +11,7 @@ use super::{Release, Stop};
 use crate::error::Conflict;
 use crate::gate::Permit;
 use crate::hold::contents::{Answer, Answered};
-use crate::hold::{Hold, MOVED, REFUSED, STOPPED, UNREACHED};
+use crate::hold::{Hold, MOVED, REFUSED, STOPPED, UNREACHED, people};
 use crate::journal::{Closing, Journaled, Subject};
 use crate::mutation::{Outcome, OutcomeState, Snapshot, Verdict};
 use crate::proxy::write::through::{self, Sending};
@@ -70,7 +70,13 @@ impl Release<'_> {
     ) -> Result<Journaled, Stop> {
         let (write, app) = (self.write(), self.app());
         let turn = self.slot.turn().await;
-        let still = |hold: &Arc<Hold>| hold.end.is_none() && !hold.opened;
+        // what was judged is what people agreed to, and they still do
+        let still = |hold: &Arc<Hold>| {
+            hold.end.is_none()
+                && !hold.opened
+                && hold.terms == self.hold.terms
+                && people::met(&app.config, hold, &hold.terms.requirements)
+        };
         let Some(hold) = turn.hold().filter(still) else {
             write.refund().await;
             return Err(Stop::Recorded);
