@@ -49,6 +49,7 @@ fn one_write(stopwatch: &Stopwatch, rules: &RuleSet, name: &str, write: &Write) 
     };
     let acting = Acting::new();
     let question = |snapshot| Question {
+        total: None,
         crm: write.crm.0,
         route: "bench",
         actor: &actor,

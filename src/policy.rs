@@ -54,6 +54,8 @@ pub struct Question<'a> {
     pub acting: &'a Acting,
     /// What would change.
     pub changes: &'a ChangeSet,
+    /// How many mutations there are in all, where `changes` are some of a bulk job's.
+    pub total: Option<u64>,
     /// The prior values, once they were read.
     pub snapshot: Option<&'a Snapshot>,
     /// The request's time.

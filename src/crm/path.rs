@@ -104,7 +104,8 @@ impl CanonicalPath {
             }
             if !version {
                 words_left = match segment.as_str() {
-                    "oauth" | "oauth2" | "sobjects" => words_left.min(1),
+                    "sobjects" => words_left.min(1),
+                    word if opens(word) => words_left.min(1),
                     _ => words_left.saturating_sub(1),
                 };
             }
@@ -115,11 +116,11 @@ impl CanonicalPath {
         text
     }
 
-    /// Whether a secret can stand in the path, as below `oauth`.
+    /// Whether a secret can stand in the path, as below `oauth`: a key that starts a workflow, a link
+    /// that opens a file.
     #[must_use]
     pub fn may_hold_secret(&self) -> bool {
-        let is_login = |segment: &String| segment == "oauth" || segment == "oauth2";
-        self.segments.iter().any(is_login)
+        self.segments.iter().any(|segment| opens(segment))
     }
 
     /// Whether the request's path ended in a slash; reads are sent as they came in this.
@@ -127,6 +128,20 @@ impl CanonicalPath {
     pub fn trailing_slash(&self) -> bool {
         self.trailing_slash
     }
+}
+
+/// Whether what follows this word in a path can be all that somebody needs.
+fn opens(word: &str) -> bool {
+    [
+        "oauth",
+        "oauth2",
+        "webhook-triggers",
+        "channel-account-staging-tokens",
+        "signed-url-redirect",
+        "sfc",
+        "servlet",
+    ]
+    .contains(&word)
 }
 
 /// The names of a query's parameters, for a request whose values may be secrets; what is not written

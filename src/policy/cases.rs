@@ -146,6 +146,7 @@ impl Case {
             },
         };
         let evaluation = set.evaluate(&Question {
+            total: None,
             crm,
             route: self.route.as_deref().unwrap_or(route),
             actor: &self.actor,

@@ -177,7 +177,8 @@ impl<'a> Scene<'a> {
             Source::Route => text(question.route),
             Source::Crm => text(question.crm.name()),
             Source::Mutations => {
-                let count = question.changes.mutations().len();
+                let count = question.changes.mutations().len() as u64;
+                let count = question.total.unwrap_or(count);
                 Seen::Value(Some(Cow::Owned(Value::from(count))))
             }
             Source::Headers => Seen::Value(Some(Cow::Owned(headers(question)))),

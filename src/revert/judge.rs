@@ -163,6 +163,7 @@ impl Reverting {
         snapshot: Option<&'a Snapshot>,
     ) -> Question<'a> {
         Question {
+            total: None,
             crm: way.state.route.crm,
             route: &way.state.route.name,
             actor: &self.actor,

@@ -156,6 +156,7 @@ fn effect(set: &RuleSet, (crm, mutation, prior): &(CrmKind, Mutation, Prior)) ->
     let changes = ChangeSet::Mutations(vec![mutation.clone()]);
     let snapshot = Snapshot::of(vec![prior.clone()]);
     let evaluation = set.evaluate(&Question {
+        total: None,
         crm: *crm,
         route: crm.name(),
         actor: &actor,

@@ -68,6 +68,7 @@ impl Judge<'_> {
             claims: request.claims()?,
         };
         let evaluation = self.rules.evaluate(&Question {
+            total: None,
             crm: self.route.crm,
             route: &self.route.name,
             actor: &actor,

@@ -15,7 +15,8 @@ const WRITES: [&str; 2] = ["updateTracking", "updateViewStat"];
 /// # Errors
 /// [`Malformed`] when it has more than one reading.
 pub(super) fn parse(head: &Head<'_>, content: &Content<'_>) -> Result<ChangeSet, Malformed> {
-    body::change_set(body::object(head, content).and_then(|members| read(&members)))
+    let members = body::parameters(head, &[]).and_then(|_none| body::object(head, content));
+    body::change_set(members.and_then(|members| read(&members)))
 }
 
 fn read(members: &Map<String, Value>) -> Result<Vec<Mutation>, Refused> {

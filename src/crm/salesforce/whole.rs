@@ -10,7 +10,7 @@ use super::families::Naming;
 use super::query::Query;
 use crate::crm::Head;
 use crate::crm::Malformed;
-use crate::mutation::{ChangeSet, Mutation, Operation, Undo};
+use crate::mutation::{ChangeSet, Mutation, Operation, Undo, field};
 
 /// The lists of which each element is run by itself (Actions Developer Guide; REST API Developer Guide,
 /// Process Approvals).
@@ -92,6 +92,7 @@ fn read(whole: &Whole, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mut
         return Ok(vec![one(None, Map::new())]);
     }
     let mut members = members(whole, head, content)?;
+    not_twice(&query, &members, "the body")?;
     let list = LISTS
         .iter()
         .find(|list| members.get(**list).is_some_and(Value::is_array));
@@ -116,11 +117,26 @@ fn read(whole: &Whole, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mut
             let Value::Object(input) = input else {
                 return Err(malformed(format!("{row} is not an object")));
             };
+            not_twice(&shared, &input, &row)?;
             let mut fields = shared.clone();
             fields.extend(input);
             Ok(one(Some(row), fields))
         })
         .collect()
+}
+
+/// What is said twice has two readings: which of both counts is the CRM's to know.
+fn not_twice(
+    one: &Map<String, Value>,
+    other: &Map<String, Value>,
+    place: &str,
+) -> Result<(), Refused> {
+    match one.keys().find(|name| field(other, name).is_some()) {
+        None => Ok(()),
+        Some(name) => Err(malformed(format!(
+            "{place}: {name} stands in another place of the request, too"
+        ))),
+    }
 }
 
 /// The query's parameters: Connect takes texts and people from it as from a body.

@@ -51,6 +51,7 @@ fn charges(changes: &ChangeSet, priors: Option<Vec<Prior>>, at: i64) -> Vec<Char
     };
     let snapshot = priors.map(Snapshot::of);
     set().charges(&Question {
+        total: None,
         crm: CrmKind::HubSpot,
         route: "hs",
         actor: &actor,

@@ -47,6 +47,7 @@ fn range(when: &str, fields: Value, before: Before<'_>) -> Range {
         },
     };
     let question = Question {
+        total: None,
         crm: CrmKind::Salesforce,
         route: "emea",
         actor: &actor,

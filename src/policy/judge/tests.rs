@@ -103,6 +103,7 @@ impl Ask {
         };
         let snapshot = self.priors.clone().map(Snapshot::of);
         set.evaluate(&Question {
+            total: None,
             crm: self.crm,
             route: self.route,
             actor: &actor,

@@ -5,6 +5,7 @@
 mod commit;
 mod feed;
 mod judge;
+mod own;
 mod results;
 mod words;
 
@@ -234,7 +235,10 @@ impl Write {
     }
 
     /// The job as its record has it; `None`: it is not known.
-    pub(super) async fn job_of_record(&self, id: &str) -> Result<Option<Job>, StoreError> {
+    pub(in crate::proxy::write) async fn job_of_record(
+        &self,
+        id: &str,
+    ) -> Result<Option<Job>, StoreError> {
         let steps = self.worker.app.journal.job_steps(&self.name(id)).await?;
         Ok(Job::of(id, steps).filter(|job| !job.over))
     }

@@ -39,6 +39,7 @@ impl Write {
         snapshot: Option<&'a Snapshot>,
     ) -> Result<Question<'a>, Refusal> {
         Ok(Question {
+            total: self.committing().map(|(_, fed)| fed.rows),
             crm: self.state()?.route.crm,
             route: self.route(),
             actor: &self.actor,
@@ -229,7 +230,7 @@ impl Write {
         self.learn_missing(shape).await;
         let state = self.state()?;
         let parsed = state.crm.parse(shape, &self.head(), bytes, &state.catalog);
-        parsed.map_err(Refusal::malformed)
+        self.told_apart(parsed.map_err(Refusal::malformed)?).await
     }
 
     /// Reads with the write's own credential what it names and the catalog lacks; what cannot be read

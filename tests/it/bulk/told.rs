@@ -41,6 +41,29 @@ async fn an_entry_tells_the_results_once_the_agent_asks_for_the_job() {
     house.finish().await;
 }
 
+/// What an agent fed itself is its own; all other jobs hold other people's data.
+#[tokio::test]
+async fn the_results_of_others_are_another_thing_than_ones_own() {
+    let rules = "
+crm: salesforce
+default: allow
+objects:
+  jobs/ingest: { export: { agents: allow } }
+  jobs/ingest/others: { export: deny }
+";
+    let house = House::builder().rules(rules).build().await;
+    let csv = format!("Id,Industry\n{},A\n", seed::ACME);
+    let (job, _) = ran(&house.agent(), &updates("Account"), &csv).await;
+    for results in ["successfulResults", "failedResults", "unprocessedrecords"] {
+        let target = format!("{JOBS}/{job}/{results}");
+        assert_eq!(house.agent().get(&target).await.status, StatusCode::OK);
+        let other = house.other_agent().get(&target).await;
+        assert_eq!(other.code(), "WRITEGATE_DENIED", "{}", other.text());
+        let unknown = format!("{JOBS}/750Wg0000000099IAA/{results}");
+        assert_eq!(house.agent().get(&unknown).await.code(), "WRITEGATE_DENIED");
+    }
+}
+
 #[tokio::test]
 async fn a_commit_that_the_crm_refuses_is_failed() {
     let house = House::builder().build().await;

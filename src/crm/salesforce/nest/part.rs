@@ -159,6 +159,12 @@ fn target<'v>(
     };
     let path = CanonicalPath::parse(&whole)
         .map_err(|Malformed(what)| malformed(format!("{place}: {what}")))?;
+    // it is sent as it stands, inside the body, where a plus can be read as a blank
+    if whole.contains('+') {
+        return Err(malformed(format!(
+            "{place}: the url holds a `+`, which has two readings: write %2B or %20"
+        )));
+    }
     // nobody knows whether a reference is looked for before or after the url is decoded
     let decoded = |text: &str| {
         text.replace("%40", "@")

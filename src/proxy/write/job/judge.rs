@@ -66,7 +66,7 @@ pub(in crate::proxy::write) enum Look {
 
 impl Write {
     /// The job that this write commits, and its upload.
-    pub(super) fn committing(&self) -> Option<(&Job, &Fed)> {
+    pub(in crate::proxy::write) fn committing(&self) -> Option<(&Job, &Fed)> {
         let job = self.job.as_deref()?;
         Some((job, job.fed.as_ref()?))
     }
