@@ -79,7 +79,7 @@ impl Member {
             }
             Arc::new(Switches {
                 version,
-                confirmed_at: Some(at),
+                confirmed_at: view.confirmed_at.max(Some(at)),
                 thrown: thrown.unwrap_or(&view.thrown).to_vec(),
             })
         });
