@@ -24,7 +24,8 @@ const ACCOUNTS: &str = "/services/data/v60.0/sobjects/Account";
 
 /// A clock that tests move. It begins an hour ago: what Redis confirmed is never old by it.
 fn clock() -> Arc<ManualClock> {
-    let ago = SystemClock.now() - jiff::SignedDuration::from_hours(1);
+    // long enough for what the longest test lets pass
+    let ago = SystemClock.now() - jiff::SignedDuration::from_hours(2);
     Arc::new(ManualClock::new(ago))
 }
 
