@@ -215,3 +215,17 @@ fn of_a_query_only_names_are_told() {
     assert_eq!(query_names("SECRET&jane@example.com=1&&a=b"), "*&*&a");
     assert_eq!(query_names(""), "");
 }
+
+#[test]
+fn a_key_or_a_link_in_a_path_is_a_secret() {
+    for (path, secret) in [
+        ("/automation/v4/webhook-triggers/1/KEY", true),
+        ("/services/oauth2/token", true),
+        ("/sfc/servlet.shepherd/version/download/068", true),
+        ("/crm/v3/objects/contacts/1", false),
+    ] {
+        let parsed = CanonicalPath::parse(path).unwrap();
+        assert_eq!(parsed.may_hold_secret(), secret, "{path}");
+        assert!(!parsed.outline().contains("KEY"), "{path}");
+    }
+}

@@ -170,6 +170,11 @@ fn what_stands_in_no_composite_is_refused() {
         one(patch(), "url", json!("/services/apexrest/x")),
         one(patch(), "url", json!("/services/data/v66.0/../apexrest/x")),
         one(patch(), "url", json!(format!("{DATA}/{id}#x"))),
+        one(
+            patch(),
+            "url",
+            json!(format!("{DATA}/sobjects/Account/Ext__c/a+b")),
+        ),
         one(patch(), "method", json!("patch")),
         one(patch(), "method", json!("OPTIONS")),
         one(patch(), "referenceId", json!("a.b")),

@@ -43,6 +43,10 @@ POST v66.0/sobjects/Custom__c/a00000000000001?_HttpMethod=PATCH {}
 POST /services/apexrest/x?_HttpMethod=PATCH {}
 POST /services/oauth2/token?_HttpMethod=PATCH {}
 PATCH v66.0/composite/sobjects?allOrNone=true {"records":[{"attributes":{"type":"Lead"},"id":"00Q000000000001"}]}
+POST v66.0/chatter/users/me/messages?text=a {"text":"b"}
+POST v66.0/chatter/users/me/messages?Text=a {"text":"b"}
+POST v66.0/actions/standard/emailSimple {"emailBody":"a","inputs":[{"emailbody":"b"}]}
+POST v66.0/parameterizedSearch?updateTracking=true {"q":"x"}
 PATCH v66.0/composite/sobjects {}
 PATCH v66.0/composite/sobjects {"records":[]}
 PATCH v66.0/composite/sobjects {"records":{}}
