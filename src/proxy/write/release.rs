@@ -254,22 +254,29 @@ impl Release<'_> {
         }
         let verdict = self.verdict(&snapshot)?;
         self.still_as_shown(&verdict, &snapshot, looked).await?;
+        let permit = self.permit(&verdict, locks).await?;
+        Ok((permit, verdict, snapshot))
+    }
+
+    /// Step 6: the gate, for what people agreed to.
+    async fn permit(&self, verdict: &Verdict, locks: Vec<String>) -> Result<Permit, Stop> {
+        let (write, changes) = (self.write(), &self.again.changes);
         let judged = Judged {
             entry: &write.entry,
             reservation: &write.reservation,
-            service_account: account,
-            verdict: &verdict,
+            service_account: &write.actor.service_account,
+            verdict,
             approved: true,
             charges: Vec::new(),
             observing: &[],
             locks,
             now: self.now(),
         };
-        match gate::decide(control, judged).await {
-            Decision::Permit(permit) => Ok((permit, verdict, snapshot)),
+        match gate::decide(&*self.app().control, judged).await {
+            Decision::Permit(permit) => Ok(permit),
             Decision::Hold { .. } => Err(Stop::NotNow("the gate asks people again".into())),
             Decision::Refuse(cause) => {
-                Err(words::caused(&cause, &write.about(changes, &verdict)).into())
+                Err(words::caused(&cause, &write.about(changes, verdict)).into())
             }
         }
     }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use super::{Release, Stop, record};
-use crate::gate::{self, Decision, Judged, Permit};
+use crate::gate::{self, Permit};
 use crate::hold::rows::refused;
 use crate::mutation::{Prior, Snapshot, Verdict};
 use crate::proxy::words::{self, holds};
@@ -54,6 +54,7 @@ impl Release<'_> {
             let verdict = Verdict::allow();
             return Err(words::caused(&cause, &write.about(changes, &verdict)).into());
         }
+        write.knows_others()?;
         if let Some(blocked) = write.blocked(changes, None) {
             return Err(Stop::InDoubt(blocked.entry));
         }
@@ -64,24 +65,8 @@ impl Release<'_> {
         let snapshot = Snapshot::of(vec![Prior::Absent]);
         // rows were compared one by one; what people are asked may be another thing today
         self.still_as_shown(&verdict, &snapshot, Vec::new()).await?;
-        let judged = Judged {
-            entry: &write.entry,
-            reservation: &write.reservation,
-            service_account: account,
-            verdict: &verdict,
-            approved: true,
-            charges: Vec::new(),
-            observing: &[],
-            locks,
-            now: self.now(),
-        };
-        match gate::decide(control, judged).await {
-            Decision::Permit(permit) => Ok((permit, verdict, snapshot)),
-            Decision::Hold { .. } => Err(Stop::NotNow("the gate asks people again".into())),
-            Decision::Refuse(cause) => {
-                Err(words::caused(&cause, &write.about(changes, &verdict)).into())
-            }
-        }
+        let permit = self.permit(&verdict, locks).await?;
+        Ok((permit, verdict, snapshot))
     }
 
     /// Rows that are denied today, or that moved, end the hold: sent again, it is asked anew.
