@@ -12,6 +12,7 @@ mod overrides;
 pub mod path;
 pub mod quota;
 pub mod salesforce;
+pub mod xml;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
