@@ -3,6 +3,7 @@
 
 mod dialects;
 mod parts;
+mod soap;
 mod whole;
 
 use bytes::Bytes;
@@ -27,6 +28,7 @@ pub(in crate::crm) fn outcome(
     let unknown = || all(Outcome::of(OutcomeState::Unknown));
     let (bytes, body) = (body, || parsed(body));
     match (shape, status.as_u16()) {
+        (Shape::Soap(_), _) => soap::outcomes(mutations, status, bytes),
         // the CRM, or something before it, gave up waiting: it may have been done
         (_, 408) => unknown(),
         // what ran before may be done
