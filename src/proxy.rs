@@ -8,6 +8,7 @@ mod early;
 pub mod headers;
 pub mod releases;
 mod reserve;
+mod signed;
 mod told;
 pub mod words;
 mod write;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
@@ -146,6 +147,14 @@ async fn run(
     };
     let class = call.state.crm.classify(&head);
     seen.class(counted(&class));
+    let class = match signed::kind(class) {
+        Ok(kind) if in_body(call, &parts, &path) => {
+            return signed::run(call, seen, (parts, path, caller), kind, incoming).await;
+        }
+        Ok(Ok(shape)) => Class::Write(shape),
+        Ok(Err(opaque)) => Class::Opaque(opaque),
+        Err(class) => class,
+    };
     let account = caller.service_account.as_deref();
     let kind = match class {
         Class::Read => return read(call, parts, &path, &caller, incoming).await,
@@ -162,6 +171,11 @@ async fn run(
         Ok(shape) => write.govern(shape, incoming).await,
         Err(opaque) => write.opaque(opaque, incoming).await,
     }
+}
+
+/// Whether the body of this request says who sends it.
+fn in_body(call: Call<'_>, parts: &Parts, path: &CanonicalPath) -> bool {
+    parts.method == Method::POST && call.state.crm.signs_in_body(path)
 }
 
 fn counted(class: &Class) -> metrics::Class {
