@@ -314,7 +314,7 @@ fn answer(
     // The CRM's own answer to a prior read is no verdict of ours.
     let governed = entry.is_some() && instead.is_none();
     let mut response = match instead {
-        Some(instead) => *instead,
+        Some(instead) => retold(state, dialect, *instead),
         None => refusal_response(worker, state, &refusal, entry.as_ref(), dialect),
     };
     let headers = response.headers_mut();
@@ -327,6 +327,23 @@ fn answer(
             HeaderValue::from_static(verdict_word(refusal.kind)),
         );
     }
+    response
+}
+
+/// The CRM's own answer in place of one of ours, in the error shape that the caller reads.
+fn retold(state: &RouteState, dialect: Dialect, instead: Response<Body>) -> Response<Body> {
+    let shaped = match instead.body() {
+        Body::Full(body) => state.crm.retold(dialect, instead.status(), body),
+        Body::Empty => state.crm.retold(dialect, instead.status(), b""),
+        Body::Streamed(_) | Body::Leased(..) | Body::Piped(..) => None,
+    };
+    let Some(shaped) = shaped else {
+        return instead;
+    };
+    let mut response = Response::new(Body::full(shaped.body));
+    *response.status_mut() = shaped.status;
+    let kind = HeaderValue::from_static(shaped.content_type);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 

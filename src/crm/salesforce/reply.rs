@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-pub(in crate::crm) use dialects::{dialect, refuse_in};
+pub(in crate::crm) use dialects::{dialect, refuse_in, retold};
 
 use super::{Shape, Ui, bulk, id};
 use crate::crm::{RefusalAnswer, error_code, json};

@@ -57,8 +57,14 @@ pub(super) fn answer(org: &mut Org, request: &Request, bearer: &Bearer, now: Tim
     };
     let Bearer::Known(token) = bearer else {
         return match operation.name.as_str() {
-            "login" => fault("INVALID_LOGIN", "Invalid username, password, security token"),
-            _ => fault("INVALID_SESSION_ID", "Invalid Session ID found in SessionHeader"),
+            "login" => fault(
+                "INVALID_LOGIN",
+                "Invalid username, password, security token",
+            ),
+            _ => fault(
+                "INVALID_SESSION_ID",
+                "Invalid Session ID found in SessionHeader",
+            ),
         };
     };
     org.calls += 1;
@@ -147,12 +153,7 @@ impl Session<'_> {
     }
 
     /// The answer to a REST request of the same session.
-    fn by_rest(
-        &mut self,
-        method: Method,
-        below: &str,
-        body: &Value,
-    ) -> Result<Value, Error> {
+    fn by_rest(&mut self, method: Method, below: &str, body: &Value) -> Result<Value, Error> {
         let target = format!("/services/data/{}/{below}", self.version);
         let bytes = if body.is_null() {
             Bytes::new()
@@ -193,7 +194,11 @@ impl Session<'_> {
     }
 
     fn soap_retrieve(&mut self, operation: &Element) -> Result<String, Error> {
-        let fields: Vec<&str> = operation.said("fieldList").split(',').map(str::trim).collect();
+        let fields: Vec<&str> = operation
+            .said("fieldList")
+            .split(',')
+            .map(str::trim)
+            .collect();
         let below = format!("composite/sobjects/{}", operation.said("sObjectType"));
         let body = json!({ "ids": operation.all("ids"), "fields": fields });
         let rows = self.by_rest(Method::POST, &below, &body)?;

@@ -109,7 +109,10 @@ pub(super) fn xml(name: &str, value: &Value) -> String {
         Value::Null => format!("<{name} xsi:nil=\"true\"/>"),
         Value::Array(list) => list.iter().map(|value| xml(name, value)).collect(),
         Value::Object(fields) => {
-            let inner: String = fields.iter().map(|(name, value)| xml(name, value)).collect();
+            let inner: String = fields
+                .iter()
+                .map(|(name, value)| xml(name, value))
+                .collect();
             format!("<{name}>{inner}</{name}>")
         }
         Value::String(text) => format!("<{name}>{}</{name}>", escaped(text)),

@@ -17,7 +17,10 @@ impl Session<'_> {
         all_or_none: bool,
         operation: &Element,
     ) -> Result<Value, Error> {
-        let rows = operation.parts.iter().filter(|part| part.name == "sObjects");
+        let rows = operation
+            .parts
+            .iter()
+            .filter(|part| part.name == "sObjects");
         let rows: Vec<Value> = rows.map(Element::row).collect();
         let key = operation.said("externalIDFieldName").to_owned();
         let answer = self.each(all_or_none, &rows, |session, row| {
@@ -145,7 +148,10 @@ impl Session<'_> {
         };
         let account = match named("accountId") {
             Some(id) => id,
-            None => make("Account", Map::from_iter([("Name".into(), of_lead("Company"))]))?,
+            None => make(
+                "Account",
+                Map::from_iter([("Name".into(), of_lead("Company"))]),
+            )?,
         };
         let contact = match named("contactId") {
             Some(id) => id,
