@@ -17,6 +17,7 @@ pub use self::strangers::Strangers;
 use crate::clock::{self, Clock, Entropy, EntryId};
 use crate::config::{Config, Route};
 use crate::control::{ControlState, Health};
+use crate::credential::Keyring;
 use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
 use crate::crm::quota::Quota;
@@ -57,6 +58,8 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     /// Who is who.
     pub callers: Callers,
+    /// The CRM credentials that the proxy holds itself.
+    pub keyring: Arc<Keyring>,
     /// The routes, in the order of the configuration.
     pub routes: Vec<RouteState>,
     /// What waits for people.
@@ -170,8 +173,11 @@ impl App {
         let doubts = Book::load(&journal, now).await?;
         let holds = hold::Book::restore(&**journal.ledger(), now).await?;
         let limits = LiveLimits::of_rows(&journal.settings().await?);
+        let host = |route: &Route| server::proxied::login(route);
+        let keyring = Arc::new(Keyring::new(&config, host, &clock));
         let app = Self {
-            callers: Callers::new(&config),
+            callers: Callers::new(&config, &keyring),
+            keyring,
             rules: ArcSwap::from_pointee(rules),
             standing: ArcSwap::from_pointee(standing),
             control,
@@ -253,7 +259,15 @@ impl App {
     /// What does not keep writes from passing, but is not as it should be.
     #[must_use]
     pub fn degraded(&self) -> Vec<String> {
-        self.reloads.degraded().into_iter().collect()
+        let reloads = self.reloads.degraded().into_iter();
+        reloads.chain(self.keyring.trouble()).collect()
+    }
+
+    /// The same for whoever asks, without a token.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let reloads = self.reloads.notice().into_iter();
+        reloads.chain(self.keyring.trouble()).collect()
     }
 
     /// How many entries are in doubt.
@@ -322,7 +336,7 @@ impl Worker {
         }
         let ways = app.routes.iter().zip(destinations);
         let upstreams: Vec<Upstream> = ways
-            .map(|(state, way)| Upstream::to(way, state.listener(&app.clock)))
+            .map(|(state, way)| Upstream::to(way, state.listener(&app.clock), &app.keyring))
             .collect();
         let places = upstreams.iter().enumerate();
         let tallies = places
