@@ -37,6 +37,7 @@ use crate::push::{self, Standing};
 use crate::quota::Told;
 use crate::reload::Reloads;
 use crate::server::{self, InflightGuard};
+use crate::tls::Live;
 use crate::upstream::{Destination, Heard, Upstream};
 
 /// What was opened for this process.
@@ -82,6 +83,8 @@ pub struct App {
     pub strangers: Strangers,
     /// Throwing, resuming and their rows, one at a time.
     pub switching: tokio::sync::Mutex<()>,
+    /// What shakes hands on each route's listener, for reloads.
+    certificates: RwLock<Vec<Option<Live>>>,
     /// The runtimes that send, for [`App::confirm`].
     runtimes: RwLock<Vec<Handle>>,
     /// The workers that serve, for what no request carries. They know the app, so it must not keep
@@ -195,6 +198,7 @@ impl App {
             found_open,
             strangers: Strangers::default(),
             switching: tokio::sync::Mutex::default(),
+            certificates: RwLock::default(),
             runtimes: RwLock::default(),
             workers: RwLock::default(),
             config,
@@ -277,6 +281,16 @@ impl App {
     pub async fn in_doubt(&self) -> Result<usize, StoreError> {
         let doubted = crate::journal::read::doubted(&**self.journal.ledger()).await?;
         Ok(doubted.len())
+    }
+
+    /// Makes known what shakes hands on each route's listener, in their order.
+    pub fn shows(&self, certificates: Vec<Option<Live>>) {
+        *self.certificates.write() = certificates;
+    }
+
+    /// The same, for those that are put in their place.
+    pub(crate) fn certificates(&self) -> Vec<Option<Live>> {
+        self.certificates.read().clone()
     }
 
     /// Makes a worker known, on its own runtime; true for the first one.

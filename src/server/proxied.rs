@@ -14,7 +14,7 @@ use crate::credential::LoginHost;
 use crate::mutation::CrmKind;
 use crate::proxy;
 use crate::proxy::releases;
-use crate::tls::{self, Pem, TlsError};
+use crate::tls::{self, Live, Pem, TlsError};
 use crate::upstream::{Body, Destination, Login};
 
 /// The proxy on one worker. Endpoints and routes have the same places.
@@ -60,7 +60,7 @@ pub fn endpoints(routes: &[Route]) -> Result<Vec<Endpoint>, TlsError> {
         .map(|route| {
             Ok(Endpoint {
                 listen: route.listen,
-                tls: route.tls.as_ref().map(tls::listener).transpose()?,
+                tls: route.tls.as_ref().map(Live::of).transpose()?,
                 hosts: HostRule::new([route.public_url.clone()]),
             })
         })
