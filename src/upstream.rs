@@ -3,7 +3,9 @@
 
 mod body;
 mod heard;
+mod login;
 mod pool;
+mod spare;
 mod traffic;
 
 use std::sync::Arc;
@@ -12,18 +14,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 
 pub use body::{Body, BodyError, Piece};
 pub use heard::Heard;
+pub use login::Login;
 pub use pool::Lease;
 pub use traffic::{CLASSES, Traffic, Way};
 
+use crate::credential::{Keyring, Source, Token, Unavailable};
 use crate::journal::Journaled;
 use pool::{Place, Pool, PoolError, Sent};
+use spare::Spare;
 
 /// How long the CRM may take to begin its answer to a read; its own limit is ten minutes.
 const READ_FOR: Duration = Duration::from_secs(600);
@@ -44,6 +49,9 @@ pub enum ReadError {
     /// The CRM did not answer in time.
     #[error("no answer in time")]
     Timeout,
+    /// There is no credential of our own to ask with; nothing was sent, or the CRM did not take it.
+    #[error("{0}")]
+    NoCredential(#[from] Unavailable),
 }
 
 /// Why a write brought no answer.
@@ -61,6 +69,10 @@ pub enum SendError {
     /// Sent; no answer in time.
     #[error("sent, no answer in time")]
     Timeout,
+    /// There is no credential of our own to send it with. Nothing was written: no byte was sent, or the
+    /// CRM answered 401.
+    #[error("{0}")]
+    NoCredential(#[from] Unavailable),
 }
 
 /// The last look before a write's first byte.
@@ -79,6 +91,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body, as it came.
     pub body: Bytes,
+    /// Whether the CRM answered 401 before, and this is to a second sending with another token.
+    pub renewed: bool,
 }
 
 /// Where a route leads: checked once, used by every runtime.
@@ -113,17 +127,20 @@ pub struct Upstream {
     host: HeaderValue,
     traffic: Arc<Traffic>,
     heard: Heard,
+    keyring: Arc<Keyring>,
 }
 
 impl Upstream {
-    /// A way of its own for the runtime that calls this; `heard` is told the headers of every answer.
+    /// A way of its own for the runtime that calls this; `heard` is told the headers of every answer,
+    /// `keyring` has the tokens that handles stand for.
     #[must_use]
-    pub fn to(destination: &Destination, heard: Heard) -> Self {
+    pub fn to(destination: &Destination, heard: Heard, keyring: &Arc<Keyring>) -> Self {
         Self {
             pool: Arc::new(Pool::new(destination.place.clone())),
             host: destination.host.clone(),
             traffic: Arc::default(),
             heard,
+            keyring: Arc::clone(keyring),
         }
     }
 
@@ -188,9 +205,60 @@ impl Upstream {
     /// Sends a write: one dispatch at most. `last_look` is asked right before the request is handed to
     /// a connection; after a no, nothing is sent.
     ///
+    /// One answer tells that the CRM did not carry it out and what to do about it: 401 to a credential of
+    /// our own that can be renewed (RFC 9110 15.5.2: "the request has not been applied"). Then it is sent
+    /// once more with another token, under the same entry and after another last look.
+    ///
     /// # Errors
     /// [`SendError`] tells what was sent from what was not.
     pub async fn send(
+        &self,
+        journaled: &Journaled,
+        request: Request<Body>,
+        last_look: &dyn LastLook,
+    ) -> Result<Answer, SendError> {
+        let answer = self.send_renewed(journaled, request, last_look).await;
+        match &answer {
+            Ok(answer) => self.traffic.count(Way::Write, Some(answer.status)),
+            // Nobody was asked.
+            Err(SendError::Stopped) => {}
+            Err(
+                SendError::NotSent(_)
+                | SendError::Lost(_)
+                | SendError::Timeout
+                | SendError::NoCredential(_),
+            ) => {
+                self.traffic.count(Way::Write, None);
+            }
+        }
+        answer
+    }
+
+    async fn send_renewed(
+        &self,
+        journaled: &Journaled,
+        mut request: Request<Body>,
+        last_look: &dyn LastLook,
+    ) -> Result<Answer, SendError> {
+        let worn = self.dress(&mut request).await?;
+        let spare = worn.as_ref().and_then(|_| Spare::of(&request));
+        let answer = self.dispatch(journaled, request, last_look).await?;
+        let (Some(worn), Some(spare)) = (worn, spare) else {
+            return Ok(answer);
+        };
+        if answer.status != StatusCode::UNAUTHORIZED || !worn.source.refused(&worn.token) {
+            return Ok(answer);
+        }
+        tracing::info!(entry = %journaled.entry(), "not taken by the CRM (401): sent once more with another token");
+        let mut request = spare.request();
+        worn.source.token().await?.put(request.headers_mut());
+        let mut answer = self.dispatch(journaled, request, last_look).await?;
+        answer.renewed = true;
+        Ok(answer)
+    }
+
+    /// Hands a write to one connection.
+    async fn dispatch(
         &self,
         journaled: &Journaled,
         mut request: Request<Body>,
@@ -219,28 +287,66 @@ impl Upstream {
                 }
             }
         };
-        let answer = match tokio::time::timeout(WRITE_FOR, dispatch).await {
+        match tokio::time::timeout(WRITE_FOR, dispatch).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(SendError::Timeout),
-        };
-        match &answer {
-            Ok(answer) => self.traffic.count(Way::Write, Some(answer.status)),
-            // Nobody was asked.
-            Err(SendError::Stopped) => {}
-            Err(SendError::NotSent(_) | SendError::Lost(_) | SendError::Timeout) => {
-                self.traffic.count(Way::Write, None);
-            }
         }
-        answer
     }
 
+    /// Puts a token in place of a handle. One in a body is renewed ahead of its end alone: what is
+    /// answered there is no 401 (SOAP faults are 500).
+    async fn dress(&self, request: &mut Request<Body>) -> Result<Option<Worn>, Unavailable> {
+        let Some((source, place)) = self.keyring.take(request.headers_mut()) else {
+            return Ok(None);
+        };
+        let token = source.token().await?;
+        let Some(place) = place else {
+            token.put(request.headers_mut());
+            let source = Arc::clone(source);
+            return Ok(Some(Worn { source, token }));
+        };
+        if let Body::Full(bytes) = request.body() {
+            let whole = token.put_in(bytes, &place)?;
+            *request.body_mut() = Body::Full(whole);
+        }
+        Ok(None)
+    }
+
+    /// Asks, and where a token of our own is refused, once more with another one.
     async fn ask(
         &self,
         mut request: Request<Body>,
         within: Duration,
     ) -> Result<(Response<Incoming>, Lease), ReadError> {
+        let Some(worn) = self.dress(&mut request).await? else {
+            return self.ask_once(request, within).await;
+        };
+        let spare = Spare::of(&request);
+        let (answer, lease) = self.ask_once(request, within).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED || !worn.source.refused(&worn.token) {
+            return Ok((answer, lease));
+        }
+        // The first answer is of no use; its connection closes.
+        drop((answer, lease));
+        let token = worn.source.token().await?;
+        let Some(spare) = spare else {
+            return Err(ReadError::NoCredential(Unavailable {
+                why: "the CRM ended the session while a body was streamed".into(),
+                retry_after: 1,
+            }));
+        };
+        let mut request = spare.request();
+        token.put(request.headers_mut());
+        self.ask_once(request, within).await
+    }
+
+    async fn ask_once(
+        &self,
+        mut request: Request<Body>,
+        within: Duration,
+    ) -> Result<(Response<Incoming>, Lease), ReadError> {
         request.headers_mut().insert(HOST, self.host.clone());
-        let again = Again::of(&request);
+        let again = Spare::of_bodyless_read(&request);
         let exchange = async {
             loop {
                 let (lease, reused) = self.pool.lease().await?;
@@ -250,10 +356,10 @@ impl Upstream {
                         return Ok((answer, lease));
                     }
                     Sent::Unsent(unsent) => request = *unsent,
-                    Sent::Broken(error) => match again.request() {
+                    Sent::Broken(error) => match &again {
                         // An idle connection that the CRM closed just now: a read without a body can
                         // be asked again.
-                        Some(same) if reused => request = same,
+                        Some(same) if reused => request = same.request(),
                         _ => return Err(PoolError::Broken(error)),
                     },
                 }
@@ -266,30 +372,10 @@ impl Upstream {
     }
 }
 
-/// What it takes to ask a read without a body again.
-struct Again(Option<(Method, Uri, HeaderMap)>);
-
-impl Again {
-    fn of(request: &Request<Body>) -> Self {
-        let repeatable = matches!(request.body(), Body::Empty)
-            && (request.method() == Method::GET || request.method() == Method::HEAD);
-        Self(repeatable.then(|| {
-            (
-                request.method().clone(),
-                request.uri().clone(),
-                request.headers().clone(),
-            )
-        }))
-    }
-
-    fn request(&self) -> Option<Request<Body>> {
-        let (method, uri, headers) = self.0.as_ref()?;
-        let mut request = Request::new(Body::Empty);
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = uri.clone();
-        *request.headers_mut() = headers.clone();
-        Some(request)
-    }
+/// A token on a request, and where it is from.
+struct Worn {
+    source: Arc<Source>,
+    token: Token,
 }
 
 /// Reads an answer whole; the connection goes back to the pool.
@@ -307,5 +393,6 @@ async fn collect(answer: Response<Incoming>, lease: Lease) -> Result<Answer, Str
         status: parts.status,
         headers: parts.headers,
         body,
+        renewed: false,
     })
 }

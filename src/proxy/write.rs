@@ -375,7 +375,7 @@ impl Write {
     /// The headers that go upstream with the write.
     fn upstream_headers(&self) -> Result<HeaderMap, Refusal> {
         let mut passed = headers::of_write(&self.parts.headers, self.state()?.crm);
-        self.caller.credential.put(&mut passed)?;
+        self.caller.credential.put(&mut passed);
         Ok(passed)
     }
 

@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod broker;
 mod budgets;
 mod bulk;
 mod chain;
@@ -35,6 +36,7 @@ mod kill_switch;
 mod ledger_contract;
 mod limits_at_run_time;
 mod metrics;
+mod mtls;
 mod named_operations;
 mod nested_writes;
 mod observe;

@@ -5,6 +5,8 @@ use std::pin::pin;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use http::StatusCode;
+
 use super::{Write, passes};
 use crate::clock::EntryId;
 use crate::crm::{Shape, Wanted};
@@ -242,9 +244,7 @@ impl Write {
             return;
         };
         let mut headers = http::HeaderMap::new();
-        if self.caller.credential.put(&mut headers).is_err() {
-            return;
-        }
+        self.caller.credential.put(&mut headers);
         let taking = Taking {
             crm: state.crm,
             catalog: &state.catalog,
@@ -278,7 +278,7 @@ impl Write {
             .get(self.place)
             .ok_or_else(|| failed(super::super::no_upstream()))?;
         let mut headers = http::HeaderMap::new();
-        self.caller.credential.put(&mut headers).map_err(failed)?;
+        self.caller.credential.put(&mut headers);
         let taking = Taking {
             crm: state.crm,
             catalog: &state.catalog,
@@ -306,6 +306,17 @@ impl Write {
         verdict: &Verdict,
     ) -> Box<Refused> {
         match failure {
+            Failure::PassOn(answer)
+                if answer.status == StatusCode::UNAUTHORIZED
+                    && self.caller.credential.is_ours() =>
+            {
+                let refusal = words::credential_refused();
+                self.give_back(refusal, changes, verdict).await
+            }
+            Failure::NoCredential(error) => {
+                let refusal = words::no_credential(&error);
+                self.give_back(refusal, changes, verdict).await
+            }
             Failure::PassOn(answer) => {
                 let note = format!("the CRM answered the prior read with {}", answer.status);
                 let refusal = Refusal::new(crate::error::RefusalKind::Upstream, note);

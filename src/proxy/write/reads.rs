@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 
 use super::Write;
 use crate::error::Refusal;
@@ -55,7 +55,10 @@ impl Write {
         let mut answer = upstream
             .stream(request)
             .await
-            .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
+            .map_err(|error| words::no_answer(&error))?;
+        if self.caller.credential.is_ours() && answer.status() == StatusCode::UNAUTHORIZED {
+            return Err(words::credential_refused().into());
+        }
         headers::to_answer(answer.headers_mut());
         Ok(answer)
     }

@@ -20,6 +20,10 @@ use crate::proxy::{
 };
 use crate::upstream::{Answer, Body, SendError};
 
+/// The row of a write that was sent twice: the first time the CRM answered that it did not take it.
+const RENEWED: &str =
+    "the CRM answered 401 first, so nothing was written; sent once more with another token";
+
 /// What is sent, and what it rests on.
 #[derive(Debug)]
 pub(super) struct Sending {
@@ -180,7 +184,7 @@ async fn answered(
     conditional: bool,
 ) -> Result<Response<Body>, Box<Refused>> {
     let outcomes = outcomes(write, sending, &answer);
-    let refusal = unlike_success(write, &answer, &outcomes, conditional);
+    let refusal = not_theirs(write, &answer, &outcomes, conditional);
     let doubt = outcomes
         .iter()
         .any(|outcome| outcome.state == OutcomeState::Unknown);
@@ -188,7 +192,7 @@ async fn answered(
         status: Some(answer.status.as_u16()),
         sent: true,
         outcomes,
-        note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
+        note: noted(refusal.as_ref(), &answer),
     };
     close(write, sending, journaled, &closing).await;
     if let Some(refusal) = refusal {
@@ -216,15 +220,29 @@ async fn answered(
     Ok(response)
 }
 
-/// Why the CRM's answer is not the caller's: our own condition failed, of which the caller knows
-/// nothing; or it looks like success and says of no record what became of it, as the page of a
-/// middlebox does (INVARIANT: nobody gets a success-shaped answer for a write that did not happen).
-fn unlike_success(
+/// What the closing row says beside the outcomes.
+pub(super) fn noted(refusal: Option<&Refusal>, answer: &Answer) -> Option<String> {
+    let why = refusal.and_then(|refusal| refusal.detail.clone());
+    let renewed = answer.renewed.then(|| RENEWED.to_owned());
+    match (renewed, why) {
+        (Some(renewed), Some(why)) => Some(format!("{renewed}; {why}")),
+        (renewed, why) => renewed.or(why),
+    }
+}
+
+/// Why the CRM's answer is not the caller's: a credential of ours was refused or our own condition failed,
+/// of which the caller knows nothing; or it looks like success and says of no record what became of it, as
+/// the page of a middlebox does (INVARIANT: nobody gets a success-shaped answer for a write that did not
+/// happen).
+fn not_theirs(
     write: &Write,
     answer: &Answer,
     outcomes: &[Outcome],
     conditional: bool,
 ) -> Option<Refusal> {
+    if write.caller.credential.is_ours() && answer.status == StatusCode::UNAUTHORIZED {
+        return Some(words::credential_refused());
+    }
     if conditional && answer.status == StatusCode::PRECONDITION_FAILED {
         let detail = "the record moved between the look at it and the write";
         return Some(words::moved().detail(detail));
@@ -272,6 +290,7 @@ async fn unanswered(
     let (sent, refusal) = match error {
         SendError::NotSent(_) => (false, words::unreachable_upstream(&detail)),
         SendError::Stopped => (false, stopped(write)),
+        SendError::NoCredential(error) => (false, words::no_credential(error)),
         SendError::Lost(_) => (true, words::unknown_outcome(false, &entry, &detail)),
         SendError::Timeout => (true, words::unknown_outcome(true, &entry, &detail)),
     };

@@ -85,10 +85,7 @@ async fn told(
     }
     let call_for = bulk::look(head, name.job);
     let mut headers = HeaderMap::new();
-    caller
-        .credential
-        .put(&mut headers)
-        .map_err(|refusal| refusal.message)?;
+    caller.credential.put(&mut headers);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let mut request = Request::new(Body::Empty);
     *request.headers_mut() = headers;

@@ -143,13 +143,15 @@ impl Release<'_> {
             status: Some(answer.status.as_u16()),
             sent: true,
             outcomes: through::outcomes(self.write(), sending, answer),
-            note: note.map(str::to_owned),
+            note: note
+                .map(str::to_owned)
+                .or_else(|| through::noted(None, answer)),
         }
     }
 
     fn unanswered(&self, error: &SendError) -> Closing {
         let (sent, note) = match error {
-            SendError::NotSent(_) => (false, UNREACHED),
+            SendError::NotSent(_) | SendError::NoCredential(_) => (false, UNREACHED),
             SendError::Stopped => (false, STOPPED),
             SendError::Lost(_) | SendError::Timeout => (true, "the CRM did not answer"),
         };
