@@ -4,7 +4,11 @@ const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
 const { StdioClientTransport } = require("@modelcontextprotocol/sdk/client/stdio.js");
 
 // What the model reads when a tool did not do what it was asked.
-exports.Refused = class Refused extends Error {};
+exports.Refused = class Refused extends Error {
+  toString() {
+    return this.message;
+  }
+};
 
 // A running server of this package; `env` is what stands under "env" in the configuration of the MCP client.
 exports.start = async (name, file, env) => {

@@ -21,7 +21,7 @@ def sf(*words):
     """Its standard output."""
     done = subprocess.run(["bash", "-c", PROFILE + 'sf "$@"', "sf", *words], capture_output=True, text=True)
     if done.returncode:
-        raise Failed(done.stderr.strip())
+        raise Failed(done.stderr.strip() or done.stdout.strip())
     return done.stdout
 
 
@@ -33,13 +33,13 @@ def names(soql):
     return [record["Name"] for record in result("data", "query", "--query", soql)["records"]]
 
 
-def record(verb, object, id, *more):
-    sf("data", verb, "record", "--sobject", object, "--record-id", id, "--target-org", TOKEN, *more)
+def write(verb, object, *more):
+    sf("data", verb, "record", "--sobject", object, "--target-org", TOKEN, *more)
     return True
 
 
 def update(id, values):
-    return record("update", "Opportunity", id, "--values", values)
+    return write("update", "Opportunity", "--record-id", id, "--values", values)
 
 
 serve({
@@ -47,9 +47,9 @@ serve({
     "read": lambda id: result("data", "get", "record", "--sobject", "Account", "--record-id", id)["Name"],
     "query": lambda: names("SELECT Name FROM Account ORDER BY Name LIMIT 3"),
     "pages": lambda: names("SELECT Name FROM Account ORDER BY Name"),
-    "create": lambda text: result("data", "create", "record", "--sobject", "Task", "--values", f"Subject={text}")["id"],
+    "create": lambda text: write("create", "Task", "--values", f"Subject={text}"),
     "update": lambda deal, text: update(deal, f"NextStep={text}"),
-    "delete": lambda task: record("delete", "Task", task),
+    "delete": lambda task: write("delete", "Task", "--record-id", task),
     "denied": lambda deal: update(deal, "Amount=5"),
     "held": lambda deal, stage: update(deal, f"StageName={stage}"),
 }, Failed)

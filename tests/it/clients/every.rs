@@ -145,15 +145,13 @@ impl Client {
         }
     }
 
-    /// Its program, ready to start in an empty home. Whoever is not the proxy is asked by way of `others`.
+    /// Its program, ready to start in an empty home. Whatever it asks of anybody but the proxy goes to `others`.
     fn command(&self, home: &Path, ca: &Path, others: &str) -> Command {
         let installed = installed().unwrap();
         let modules = installed.join("node/node_modules");
         let script = scripts().join(self.script);
         let mut command = if self.script.ends_with(".py") {
-            let mut python = Command::new(installed.join("python/bin/python"));
-            python.arg("-B");
-            python
+            Command::new(installed.join("python/bin/python"))
         } else {
             Command::new(modules.join(".bin/node"))
         };
@@ -164,13 +162,19 @@ impl Client {
             .env_clear()
             .env("HOME", home)
             .env("PATH", format!("{}:{path}", modules.join(".bin").display()))
-            .env("NODE_PATH", modules)
-            .env("NODE_USE_ENV_PROXY", "1")
-            .env("NO_PROXY", "127.0.0.1")
+            .env("NODE_PATH", &modules)
+            .env("OTHERS", others)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .envs(self.env.iter().copied())
             .envs(self.trust.iter().map(|name| (name, ca)));
-        for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
-            command.env(name, others);
+        if self.trust == NODE {
+            let hook = scripts().join("only-here.cjs");
+            command.env("NODE_OPTIONS", format!("--require {}", hook.display()));
+        } else {
+            command.env("NO_PROXY", "127.0.0.1");
+            for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
+                command.env(name, others);
+            }
         }
         command
     }

@@ -99,10 +99,13 @@ impl Page {
             writeln!(text, "{line}").unwrap();
         }
         text.push_str("```\n\nWhat its user sees:\n\n```text\n");
+        let mut before = String::new();
         for refusal in &self.refusals {
             let shown = masked(&refusal.shown, base, client.crm);
-            writeln!(text, "--- {}", refusal.case).unwrap();
-            writeln!(text, "{shown}").unwrap();
+            if shown != before {
+                writeln!(text, "--- {}\n{shown}", refusal.case).unwrap();
+            }
+            before = shown;
         }
         text.push_str("```\n");
         text
