@@ -2,6 +2,7 @@
 
 pub(super) mod bulk;
 mod collections;
+mod columns;
 mod composite;
 mod conditions;
 mod describe;
