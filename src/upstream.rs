@@ -91,8 +91,6 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body, as it came.
     pub body: Bytes,
-    /// Whether the CRM answered 401 before, and this is to a second sending with another token.
-    pub renewed: bool,
 }
 
 /// Where a route leads: checked once, used by every runtime.
@@ -252,9 +250,8 @@ impl Upstream {
         tracing::info!(entry = %journaled.entry(), "not taken by the CRM (401): sent once more with another token");
         let mut request = spare.request();
         worn.source.token().await?.put(request.headers_mut());
-        let mut answer = self.dispatch(journaled, request, last_look).await?;
-        answer.renewed = true;
-        Ok(answer)
+        journaled.sent_again();
+        self.dispatch(journaled, request, last_look).await
     }
 
     /// Hands a write to one connection.
@@ -393,6 +390,5 @@ async fn collect(answer: Response<Incoming>, lease: Lease) -> Result<Answer, Str
         status: parts.status,
         headers: parts.headers,
         body,
-        renewed: false,
     })
 }

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use writegate::clock::ManualClock;
 use writegate::config::{Config, Secret, SigningKey, Source};
-use writegate::ledger::{Ledger, RowFilter, RowKind};
+use writegate::ledger::{Ledger, Row, RowFilter, RowKind};
 use writegate::mutation::CrmKind;
 use writegate::sandbox::{OAuthApp, seed};
 
@@ -122,14 +122,15 @@ fn statuses(house: &House) -> Vec<u16> {
     writes.iter().filter_map(|seen| seen.status).collect()
 }
 
-/// What the closing rows say beside the outcomes, in order.
-async fn notes(house: &House) -> Vec<Value> {
+/// Whether the closing rows say that it was sent twice, in order.
+async fn twice(house: &House) -> Vec<bool> {
     let filter = RowFilter {
         kinds: vec![RowKind::Closed],
         ..RowFilter::default()
     };
     let rows = house.ledger.rows(filter).await.unwrap();
-    rows.iter().map(|row| row.meta["note"].clone()).collect()
+    let said = |row: &Row| row.meta.get("sent_again") == Some(&Value::Bool(true));
+    rows.iter().map(said).collect()
 }
 
 /// Nothing that went to the CRM holds the key, and what the app's secret is went to its login alone.

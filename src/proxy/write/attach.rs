@@ -284,7 +284,6 @@ impl Write {
             status,
             headers,
             body,
-            renewed: false,
         });
         let headers = response.headers_mut();
         if let Ok(entry) = HeaderValue::from_str(hold.entry.as_str()) {

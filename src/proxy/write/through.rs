@@ -20,10 +20,6 @@ use crate::proxy::{
 };
 use crate::upstream::{Answer, Body, SendError};
 
-/// The row of a write that was sent twice: the first time the CRM answered that it did not take it.
-const RENEWED: &str =
-    "the CRM answered 401 first, so nothing was written; sent once more with another token";
-
 /// What is sent, and what it rests on.
 #[derive(Debug)]
 pub(super) struct Sending {
@@ -192,7 +188,7 @@ async fn answered(
         status: Some(answer.status.as_u16()),
         sent: true,
         outcomes,
-        note: noted(refusal.as_ref(), &answer),
+        note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
     };
     close(write, sending, journaled, &closing).await;
     if let Some(refusal) = refusal {
@@ -218,16 +214,6 @@ async fn answered(
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     Ok(response)
-}
-
-/// What the closing row says beside the outcomes.
-pub(super) fn noted(refusal: Option<&Refusal>, answer: &Answer) -> Option<String> {
-    let why = refusal.and_then(|refusal| refusal.detail.clone());
-    let renewed = answer.renewed.then(|| RENEWED.to_owned());
-    match (renewed, why) {
-        (Some(renewed), Some(why)) => Some(format!("{renewed}; {why}")),
-        (renewed, why) => renewed.or(why),
-    }
 }
 
 /// Why the CRM's answer is not the caller's: a credential of ours was refused or our own condition failed,

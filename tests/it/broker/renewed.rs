@@ -2,20 +2,17 @@
 //! writes, of releases; with one entry, and once for all who meet it at the same time.
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use writegate::journal::read::EntryState;
 use writegate::mutation::CrmKind;
 use writegate::sandbox::{Fault, Gate};
 
 use super::{
-    BOTH, agent, client_credentials, clock, create, house, keys_stayed, logins, notes, read, row,
-    statuses, update,
+    BOTH, agent, client_credentials, clock, create, house, keys_stayed, logins, read, row,
+    statuses, twice, update,
 };
 use crate::support::client::Client;
 use crate::support::house::{APPROVER, OPERATOR};
-
-const NOTE: &str =
-    "the CRM answered 401 first, so nothing was written; sent once more with another token";
 
 #[tokio::test]
 async fn of_reads_with_and_without_a_body() {
@@ -66,7 +63,7 @@ async fn of_the_look_before_a_write() {
         assert!(reply.status.is_success(), "{}", reply.text());
         // the look found out, so the write went once
         assert_eq!(statuses(&house).len(), 1);
-        assert_eq!(notes(&house).await, [Value::Null]);
+        assert_eq!(twice(&house).await, [false]);
         assert_eq!(logins(&house), 2);
         house.finish().await;
     }
@@ -93,7 +90,7 @@ async fn of_a_write_under_the_same_entry_which_says_so() {
         let entries = house.entries().await;
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].state, EntryState::Done);
-        assert_eq!(notes(&house).await, [json!(NOTE)]);
+        assert_eq!(twice(&house).await, [true]);
         // and the same bytes went both times
         let writes = house.sandbox.writes();
         assert_eq!(writes[0].body, writes[1].body);
@@ -205,7 +202,7 @@ async fn of_a_release_which_is_still_one_entry() {
     assert_eq!(approved.status, 200, "{}", approved.text());
     house.idle().await;
     assert_eq!(statuses(&house), [401, 201]);
-    assert_eq!(notes(&house).await, [json!(NOTE)]);
+    assert_eq!(twice(&house).await, [true]);
     let collected = agent.post(target, &body).await;
     assert_eq!(collected.status, 201, "{}", collected.text());
     assert_eq!(house.entries().await.len(), 1);

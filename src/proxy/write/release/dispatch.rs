@@ -143,9 +143,7 @@ impl Release<'_> {
             status: Some(answer.status.as_u16()),
             sent: true,
             outcomes: through::outcomes(self.write(), sending, answer),
-            note: note
-                .map(str::to_owned)
-                .or_else(|| through::noted(None, answer)),
+            note: note.map(str::to_owned),
         }
     }
 
