@@ -51,7 +51,7 @@ pub(super) use job::settle;
 use judge::Judgement;
 use line::Line;
 use park::Parking;
-use reads::understood;
+use reads::{Unread, understood};
 use through::Sending;
 
 /// One write on its way.
@@ -159,7 +159,7 @@ impl Write {
         // 3, 4 body and change set
         let (bytes, changes) = match self.read_changes(&shape, incoming).await {
             Ok(read) => read,
-            Err(refusal) => return Err(self.refuse(refusal, None, None).await),
+            Err(unread) => return Err(self.unread(*unread).await),
         };
         if changes.is_read() {
             return self.read(bytes).await;
@@ -318,7 +318,7 @@ impl Write {
         &self,
         shape: &Shape,
         incoming: Incoming,
-    ) -> Result<(Bytes, ChangeSet), Refusal> {
+    ) -> Result<(Bytes, ChangeSet), Box<Unread>> {
         let bytes = self.collect(incoming).await?;
         let changes = self.parsed(shape, &bytes).await?;
         Ok((bytes, changes))

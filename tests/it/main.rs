@@ -51,6 +51,8 @@ mod reload;
 mod restart;
 mod revert;
 mod rules_push;
+mod salesforce_forms;
+mod salesforce_types;
 mod sandbox;
 mod schema;
 mod secrets;

@@ -58,6 +58,18 @@ const OTHERWISE: &[(&str, &str)] = &[
     ),
     ("POST /services/Soap/", "SOAP is refused"),
     (
+        "POST ~/tooling/sobjects/NamedCredential",
+        "holds secrets: a credential",
+    ),
+    (
+        "PATCH ~/tooling/sobjects/NamedCredential",
+        "holds secrets: a credential",
+    ),
+    (
+        "DELETE ~/tooling/sobjects/NamedCredential",
+        "holds secrets: a credential",
+    ),
+    (
         "POST ~/actions/standard/",
         "an action that is called a read: judged as invoke, some call a model",
     ),
