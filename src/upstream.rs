@@ -1,6 +1,7 @@
 //! The only code that talks to a CRM: `stream` and `read` have no effects there, `send` needs a
 //! [`Journaled`]. One of these for each route and runtime.
 
+mod begun;
 mod body;
 mod heard;
 mod pool;
@@ -17,6 +18,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 
+pub use begun::{Begun, Exported};
 pub use body::{Body, BodyError, Piece};
 pub use heard::Heard;
 pub use pool::Lease;
@@ -193,45 +195,78 @@ impl Upstream {
     pub async fn send(
         &self,
         journaled: &Journaled,
-        mut request: Request<Body>,
+        request: Request<Body>,
         last_look: &dyn LastLook,
     ) -> Result<Answer, SendError> {
+        let all = async {
+            let (answer, lease) = self.dispatch(journaled, request, last_look).await?;
+            collect(answer, lease).await.map_err(SendError::Lost)
+        };
+        let answer = in_time(all).await;
+        self.count_sent(answer.as_ref().map(|answer| answer.status));
+        answer
+    }
+
+    /// The same for an export: of a large answer only the beginning is waited for.
+    ///
+    /// # Errors
+    /// [`SendError`] tells what was sent from what was not.
+    pub async fn export(
+        &self,
+        journaled: &Journaled,
+        request: Request<Body>,
+        last_look: &dyn LastLook,
+    ) -> Result<Exported, SendError> {
+        let beginning = async {
+            let (answer, lease) = self.dispatch(journaled, request, last_look).await?;
+            Exported::begin(answer, lease)
+                .await
+                .map_err(SendError::Lost)
+        };
+        let answer = in_time(beginning).await;
+        self.count_sent(answer.as_ref().map(Exported::status));
+        answer
+    }
+
+    /// One dispatch at most.
+    async fn dispatch(
+        &self,
+        journaled: &Journaled,
+        mut request: Request<Body>,
+        last_look: &dyn LastLook,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
         request.headers_mut().insert(HOST, self.host.clone());
-        let dispatch = async {
-            loop {
-                let (lease, _) = self
-                    .pool
-                    .lease()
-                    .await
-                    .map_err(|error| SendError::NotSent(error.to_string()))?;
-                if !last_look.passes(journaled).await {
-                    return Err(SendError::Stopped);
-                }
-                match pool::hand_over(lease, request).await {
-                    Sent::Answer(answer, lease) => {
-                        self.heard.tell(answer.headers());
-                        return collect(answer, lease).await.map_err(SendError::Lost);
-                    }
-                    // Handed back before a byte was written: the only case in which another
-                    // connection is tried.
-                    Sent::Unsent(unsent) => request = *unsent,
-                    Sent::Broken(error) => return Err(SendError::Lost(error.to_string())),
-                }
+        loop {
+            let (lease, _) = self
+                .pool
+                .lease()
+                .await
+                .map_err(|error| SendError::NotSent(error.to_string()))?;
+            if !last_look.passes(journaled).await {
+                return Err(SendError::Stopped);
             }
-        };
-        let answer = match tokio::time::timeout(WRITE_FOR, dispatch).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => Err(SendError::Timeout),
-        };
-        match &answer {
-            Ok(answer) => self.traffic.count(Way::Write, Some(answer.status)),
+            match pool::hand_over(lease, request).await {
+                Sent::Answer(answer, lease) => {
+                    self.heard.tell(answer.headers());
+                    return Ok((answer, lease));
+                }
+                // Handed back before a byte was written: the only case in which another
+                // connection is tried.
+                Sent::Unsent(unsent) => request = *unsent,
+                Sent::Broken(error) => return Err(SendError::Lost(error.to_string())),
+            }
+        }
+    }
+
+    fn count_sent(&self, answer: Result<StatusCode, &SendError>) {
+        match answer {
+            Ok(status) => self.traffic.count(Way::Write, Some(status)),
             // Nobody was asked.
             Err(SendError::Stopped) => {}
             Err(SendError::NotSent(_) | SendError::Lost(_) | SendError::Timeout) => {
                 self.traffic.count(Way::Write, None);
             }
         }
-        answer
     }
 
     async fn ask(
@@ -289,6 +324,14 @@ impl Again {
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = headers.clone();
         Some(request)
+    }
+}
+
+/// Waits for what was sent as long as a write may take.
+async fn in_time<T>(sent: impl Future<Output = Result<T, SendError>>) -> Result<T, SendError> {
+    match tokio::time::timeout(WRITE_FOR, sent).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => Err(SendError::Timeout),
     }
 }
 

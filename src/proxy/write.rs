@@ -4,6 +4,7 @@
 mod again;
 mod attach;
 mod count;
+mod export;
 mod fleet;
 mod job;
 mod judge;

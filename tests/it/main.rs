@@ -20,6 +20,7 @@ mod control_twin;
 mod corpora;
 mod crash;
 mod demo;
+mod exports;
 mod fleet;
 mod framing;
 mod hang_up;
