@@ -54,6 +54,7 @@ mod revert;
 mod rules_push;
 mod salesforce_forms;
 mod salesforce_types;
+mod salesforce_vectors;
 mod sandbox;
 mod schema;
 mod secrets;
