@@ -1,6 +1,7 @@
 //! The only code that talks to a CRM: `stream` and `read` have no effects there, `send` needs a
 //! [`Journaled`]. One of these for each route and runtime.
 
+mod begun;
 mod body;
 mod heard;
 mod login;
@@ -19,6 +20,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 
+pub use begun::{Begun, Exported};
 pub use body::{Body, BodyError, Piece};
 pub use heard::Heard;
 pub use login::Login;
@@ -215,20 +217,33 @@ impl Upstream {
         request: Request<Body>,
         last_look: &dyn LastLook,
     ) -> Result<Answer, SendError> {
-        let answer = self.send_renewed(journaled, request, last_look).await;
-        match &answer {
-            Ok(answer) => self.traffic.count(Way::Write, Some(answer.status)),
-            // Nobody was asked.
-            Err(SendError::Stopped) => {}
-            Err(
-                SendError::NotSent(_)
-                | SendError::Lost(_)
-                | SendError::Timeout
-                | SendError::NoCredential(_),
-            ) => {
-                self.traffic.count(Way::Write, None);
-            }
-        }
+        let all = async {
+            let (answer, lease) = self.send_renewed(journaled, request, last_look).await?;
+            collect(answer, lease).await.map_err(SendError::Lost)
+        };
+        let answer = in_time(all).await;
+        self.count_sent(answer.as_ref().map(|answer| answer.status));
+        answer
+    }
+
+    /// The same for an export: of a large answer only the beginning is waited for.
+    ///
+    /// # Errors
+    /// [`SendError`] tells what was sent from what was not.
+    pub async fn export(
+        &self,
+        journaled: &Journaled,
+        request: Request<Body>,
+        last_look: &dyn LastLook,
+    ) -> Result<Exported, SendError> {
+        let beginning = async {
+            let (answer, lease) = self.send_renewed(journaled, request, last_look).await?;
+            Exported::begin(answer, lease)
+                .await
+                .map_err(SendError::Lost)
+        };
+        let answer = in_time(beginning).await;
+        self.count_sent(answer.as_ref().map(Exported::status));
         answer
     }
 
@@ -237,16 +252,18 @@ impl Upstream {
         journaled: &Journaled,
         mut request: Request<Body>,
         last_look: &dyn LastLook,
-    ) -> Result<Answer, SendError> {
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
         let worn = self.dress(&mut request).await?;
         let spare = worn.as_ref().and_then(|_| Spare::of(&request));
-        let answer = self.dispatch(journaled, request, last_look).await?;
+        let (answer, lease) = self.dispatch(journaled, request, last_look).await?;
         let (Some(worn), Some(spare)) = (worn, spare) else {
-            return Ok(answer);
+            return Ok((answer, lease));
         };
-        if answer.status != StatusCode::UNAUTHORIZED || !worn.source.refused(&worn.token) {
-            return Ok(answer);
+        if answer.status() != StatusCode::UNAUTHORIZED || !worn.source.refused(&worn.token) {
+            return Ok((answer, lease));
         }
+        // The first answer is of no use; its connection closes.
+        drop((answer, lease));
         tracing::info!(entry = %journaled.entry(), "not taken by the CRM (401): sent once more with another token");
         let mut request = spare.request();
         worn.source.token().await?.put(request.headers_mut());
@@ -260,33 +277,43 @@ impl Upstream {
         journaled: &Journaled,
         mut request: Request<Body>,
         last_look: &dyn LastLook,
-    ) -> Result<Answer, SendError> {
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
         request.headers_mut().insert(HOST, self.host.clone());
-        let dispatch = async {
-            loop {
-                let (lease, _) = self
-                    .pool
-                    .lease()
-                    .await
-                    .map_err(|error| SendError::NotSent(error.to_string()))?;
-                if !last_look.passes(journaled).await {
-                    return Err(SendError::Stopped);
-                }
-                match pool::hand_over(lease, request).await {
-                    Sent::Answer(answer, lease) => {
-                        self.heard.tell(answer.headers());
-                        return collect(answer, lease).await.map_err(SendError::Lost);
-                    }
-                    // Handed back before a byte was written: the only case in which another
-                    // connection is tried.
-                    Sent::Unsent(unsent) => request = *unsent,
-                    Sent::Broken(error) => return Err(SendError::Lost(error.to_string())),
-                }
+        loop {
+            let (lease, _) = self
+                .pool
+                .lease()
+                .await
+                .map_err(|error| SendError::NotSent(error.to_string()))?;
+            if !last_look.passes(journaled).await {
+                return Err(SendError::Stopped);
             }
-        };
-        match tokio::time::timeout(WRITE_FOR, dispatch).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => Err(SendError::Timeout),
+            match pool::hand_over(lease, request).await {
+                Sent::Answer(answer, lease) => {
+                    self.heard.tell(answer.headers());
+                    return Ok((answer, lease));
+                }
+                // Handed back before a byte was written: the only case in which another
+                // connection is tried.
+                Sent::Unsent(unsent) => request = *unsent,
+                Sent::Broken(error) => return Err(SendError::Lost(error.to_string())),
+            }
+        }
+    }
+
+    fn count_sent(&self, answer: Result<StatusCode, &SendError>) {
+        match answer {
+            Ok(status) => self.traffic.count(Way::Write, Some(status)),
+            // Nobody was asked.
+            Err(SendError::Stopped) => {}
+            Err(
+                SendError::NotSent(_)
+                | SendError::Lost(_)
+                | SendError::Timeout
+                | SendError::NoCredential(_),
+            ) => {
+                self.traffic.count(Way::Write, None);
+            }
         }
     }
 
@@ -373,6 +400,14 @@ impl Upstream {
 struct Worn {
     source: Arc<Source>,
     token: Token,
+}
+
+/// Waits for what was sent as long as a write may take.
+async fn in_time<T>(sent: impl Future<Output = Result<T, SendError>>) -> Result<T, SendError> {
+    match tokio::time::timeout(WRITE_FOR, sent).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => Err(SendError::Timeout),
+    }
 }
 
 /// Reads an answer whole; the connection goes back to the pool.

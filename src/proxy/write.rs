@@ -4,6 +4,7 @@
 mod again;
 mod attach;
 mod count;
+mod export;
 mod fleet;
 mod job;
 mod judge;
@@ -51,7 +52,7 @@ pub(super) use job::settle;
 use judge::Judgement;
 use line::Line;
 use park::Parking;
-use reads::understood;
+use reads::{Unread, understood};
 use through::Sending;
 
 /// One write on its way.
@@ -192,7 +193,7 @@ impl Write {
         // 4 change set
         let changes = match self.parsed(&shape, &bytes).await {
             Ok(changes) => changes,
-            Err(refusal) => return Err(self.refuse(refusal, None, None).await),
+            Err(unread) => return Err(self.unread(*unread).await),
         };
         if changes.is_read() {
             return self.read(bytes).await;

@@ -8,6 +8,7 @@ mod conditions;
 mod describe;
 mod error;
 mod filter;
+mod forms;
 mod graphql;
 mod ids;
 pub(super) mod oauth;
@@ -100,7 +101,8 @@ fn base_url(request: &Request) -> String {
 impl Session<'_> {
     /// The answer to the request, error or not.
     fn routed(&mut self) -> Answer {
-        self.route().unwrap_or_else(|error| error.answer())
+        let answer = self.route().unwrap_or_else(|error| error.answer());
+        forms::as_asked(self.call.request, answer)
     }
 
     fn route(&mut self) -> Result<Answer, Error> {
@@ -182,6 +184,9 @@ impl Session<'_> {
     /// The body, which must be one JSON object.
     fn body_object(&self) -> Result<Map<String, Value>, Error> {
         let request = self.call.request;
+        if let Some(body) = forms::read(request) {
+            return body.map_err(Error::parser);
+        }
         if request.not_json() {
             let kind = request.header("content-type").unwrap_or_default();
             let message = format!("Content type '{kind}' not acceptable");

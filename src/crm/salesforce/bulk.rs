@@ -2,7 +2,7 @@
 //! then committed. Only the commit changes records; what it changes was told by the upload before.
 
 pub mod csv;
-mod parts;
+pub(super) mod parts;
 mod row;
 mod spec;
 

@@ -2,6 +2,7 @@
 //! API Developer Guide, Status Codes and Error Responses, sObject Collections).
 
 mod dialects;
+mod markup;
 mod parts;
 mod soap;
 mod whole;
@@ -57,7 +58,10 @@ pub(in crate::crm) fn outcome(
 }
 
 fn parsed(body: &[u8]) -> Value {
-    json::parse_answer(body).unwrap_or(Value::Null)
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'<') => markup::parsed(body),
+        _ => json::parse_answer(body).unwrap_or(Value::Null),
+    }
 }
 
 fn failed(code: Option<String>) -> Outcome {
