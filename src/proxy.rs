@@ -6,8 +6,10 @@ pub mod body;
 pub mod decode;
 mod early;
 pub mod headers;
+pub mod jobs;
 pub mod releases;
 mod reserve;
+pub mod rows;
 mod told;
 pub mod words;
 mod write;
@@ -33,7 +35,7 @@ use crate::error::{Refusal, RefusalKind, Side};
 use crate::metrics::{self, Seen, Tally};
 use crate::mutation::CrmKind;
 use crate::upstream::Body;
-use actor::Caller;
+use actor::{Caller, Credential};
 
 /// The entry's id, on every governed reply.
 pub const ENTRY: HeaderName = HeaderName::from_static("x-writegate-entry");
@@ -148,11 +150,15 @@ async fn run(
     seen.class(counted(&class));
     let account = caller.service_account.as_deref();
     let kind = match class {
-        Class::Read => return read(call, parts, &path, &caller, incoming).await,
+        Class::Read => {
+            jobs::along(call, &caller);
+            return read(call, parts, &path, &caller, incoming).await;
+        }
         Class::Auth => return Err(early::refused(call, &parts, account, login_refused()).await),
         Class::Opaque(opaque) => Err(opaque),
         Class::Write(shape) => Ok(shape),
     };
+    jobs::along(call, &caller);
     let claims = match actor::claims(&parts.headers) {
         Ok(claims) => claims,
         Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),
@@ -201,6 +207,9 @@ async fn read(
     parts.uri = target(path, path.trailing_slash(), parts.uri.query())?;
     headers::to_read(&mut parts.headers);
     caller.credential.put(&mut parts.headers)?;
+    if matches!(caller.credential, Credential::Broker(_)) {
+        headers::session_for(&mut parts.headers, path.as_str());
+    }
     let body = if http_body::Body::is_end_stream(&incoming) {
         Body::Empty
     } else {

@@ -28,7 +28,7 @@ use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use super::actor::Caller;
+use super::actor::{Caller, Credential};
 use super::early::NOBODY;
 use super::words::{self, About};
 use super::{Call, Refused, headers};
@@ -47,7 +47,7 @@ use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
 use job::Job;
-pub(super) use job::settle;
+pub(super) use job::{ask, settle};
 use judge::Judgement;
 use line::Line;
 use park::Parking;
@@ -353,6 +353,9 @@ impl Write {
     fn upstream_headers(&self) -> Result<HeaderMap, Refusal> {
         let mut passed = headers::of_write(&self.parts.headers, self.state()?.crm);
         self.caller.credential.put(&mut passed)?;
+        if matches!(self.caller.credential, Credential::Broker(_)) {
+            headers::session_for(&mut passed, self.path.as_str());
+        }
         Ok(passed)
     }
 

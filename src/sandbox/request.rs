@@ -149,6 +149,9 @@ impl Request {
             (method, ["services", "data", _, "jobs", rest @ ..]) => {
                 bulk::is_write(method, rest, &self.raw)
             }
+            ("POST", ["services", "async", _, "job", rest @ ..]) => {
+                matches!(rest, [_, "batch"])
+            }
             ("POST", ["crm", .., "search"] | ["crm", .., "batch", "read"]) => false,
             _ => true,
         }

@@ -1,5 +1,6 @@
 //! The Salesforce face: core platform REST on records, queries and descriptions.
 
+mod batches;
 pub(super) mod bulk;
 mod collections;
 mod composite;
@@ -60,9 +61,17 @@ pub(super) fn answer(org: &mut Org, request: &Request, tokens: &[Token], now: Ti
         let message = "this sandbox has no login; use one of its tokens as session id";
         return Error::new(404, "NOT_FOUND", message).answer();
     }
-    let bearer = request.bearer();
-    let known = tokens.iter().find(|token| bearer == Some(&token.secret));
+    let batches = matches!(names.as_slice(), ["services", "async", ..]);
+    let session = if batches {
+        request.header("x-sfdc-session")
+    } else {
+        request.bearer()
+    };
+    let known = tokens.iter().find(|token| session == Some(&token.secret));
     let Some(token) = known else {
+        if batches {
+            return batches::failed(request, &batches::no_session());
+        }
         return Error::new(401, "INVALID_SESSION_ID", "Session expired or invalid")
             .answer()
             .with("www-authenticate", "Token");
@@ -78,6 +87,14 @@ pub(super) fn answer(org: &mut Org, request: &Request, tokens: &[Token], now: Ti
                 now,
             };
             Session { org, call, version }.routed()
+        }
+        ["services", "async", version, "job", rest @ ..] => {
+            let call = Call {
+                request,
+                token,
+                now,
+            };
+            Session { org, call, version }.batches(rest)
         }
         _ => Error::not_found().answer(),
     };

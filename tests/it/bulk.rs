@@ -1,6 +1,7 @@
 //! P1 for bulk jobs: the write is the commit. Nothing is committed that did not pass here row by row,
 //! and what the record of a job says would change is what changes.
 
+mod batches;
 mod cut;
 mod held;
 mod large;

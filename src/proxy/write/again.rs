@@ -21,6 +21,7 @@ use crate::error::RefusalKind;
 use crate::journal::Closing;
 use crate::journal::sent::Sent;
 use crate::mutation::{ChangeSet, OutcomeState, Snapshot, Verdict};
+use crate::proxy::headers::{READS, session_for};
 use crate::proxy::{ENTRY, REPLAYED, Refused, VERDICT, answer_of, words};
 use crate::upstream::{Answer, Body};
 
@@ -118,6 +119,7 @@ impl Write {
         if none || self.caller.credential.put(&mut headers).is_err() {
             return;
         }
+        session_for(&mut headers, READS);
         let (worker, place, now) = (Arc::clone(&self.worker), self.place, self.now);
         if !others.is_empty() {
             let (worker, headers) = (Arc::clone(&worker), headers.clone());
@@ -137,6 +139,7 @@ impl Write {
         if due.is_empty() || self.caller.credential.put(&mut headers).is_err() {
             return;
         }
+        session_for(&mut headers, READS);
         let settling = settle(&self.worker, self.place, &headers, &due, self.now);
         self.watch.wait_for(pin!(settling)).await;
     }
@@ -197,6 +200,7 @@ impl Write {
         *request.uri_mut() = Uri::try_from(call.target.as_str()).map_err(|error| told(&error))?;
         let credential = self.caller.credential.put(request.headers_mut());
         credential.map_err(|refusal| refusal.message)?;
+        session_for(request.headers_mut(), &call.target);
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(ACCEPT, json);
         let upstream = self.worker.upstreams.get(self.place);

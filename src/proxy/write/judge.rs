@@ -15,6 +15,7 @@ use crate::mutation::{
     ChangeSet, CrmKind, Mutation, Operation, Prior, RecordKey, Snapshot, Verdict,
 };
 use crate::policy::{Evaluation, Question};
+use crate::proxy::headers::{READS, session_for};
 use crate::proxy::{Refused, answer_of, words};
 use crate::snapshot::{self, Failure, Taking};
 
@@ -279,6 +280,7 @@ impl Write {
             .ok_or_else(|| failed(super::super::no_upstream()))?;
         let mut headers = http::HeaderMap::new();
         self.caller.credential.put(&mut headers).map_err(failed)?;
+        session_for(&mut headers, READS);
         let taking = Taking {
             crm: state.crm,
             catalog: &state.catalog,

@@ -187,6 +187,7 @@ async fn answered(
         note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
     };
     close(write, sending, journaled, &closing).await;
+    write.taken(&answer).await;
     if let Some(refusal) = refusal {
         return Err(Box::new(Refused {
             refusal,

@@ -53,9 +53,7 @@ pub(in crate::crm) fn probe(head: &Head<'_>) -> String {
 }
 
 fn version(head: &Head<'_>) -> u32 {
-    let named = head.path.segments().get(2);
-    let version = named.and_then(|segment| route::version(segment));
-    version.unwrap_or(FIELDS_ALL_SINCE)
+    route::version_of(head.path).unwrap_or(FIELDS_ALL_SINCE)
 }
 
 fn groups<'a>(mutations: &'a [Mutation], wanted: &Wanted) -> Vec<Group<'a>> {
