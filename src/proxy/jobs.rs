@@ -101,15 +101,15 @@ impl Jobs {
         })
     }
 
-    /// What is to be asked for now on a route, of one service account or of all; each is due again later.
-    fn due(&self, route: &str, account: Option<&str>, now: Timestamp) -> Vec<Pending> {
+    /// What is to be asked for now of a service account on a route; each is due again later.
+    fn due(&self, route: &str, account: &str, now: Timestamp) -> Vec<Pending> {
         let mut all = self.pending.lock();
         all.retain(|_, waiting| now.duration_since(waiting.since) < KEPT);
         let mut due = Vec::new();
         for waiting in all.values_mut() {
             let pending = &waiting.pending;
-            let theirs = account.is_none_or(|account| pending.service_account == account);
-            if pending.route == route && theirs && waiting.due <= now {
+            let theirs = pending.route == route && pending.service_account == account;
+            if theirs && waiting.due <= now {
                 waiting.wait = LAST.min(waiting.wait + waiting.wait);
                 waiting.due = now.checked_add(waiting.wait).unwrap_or(now);
                 due.push(waiting.pending.clone());
@@ -134,6 +134,9 @@ pub async fn tick(worker: Worker) {
 /// Asks for all that is due and for which the configuration has a credential, one after the other.
 pub async fn ask_due(worker: &Worker, now: Timestamp) {
     let app = &worker.app;
+    if app.jobs.count.load(Ordering::Relaxed) == 0 {
+        return;
+    }
     for (place, state) in app.routes.iter().enumerate() {
         let route = &state.route.name;
         let accounts = app.config.service_accounts.iter();
@@ -141,7 +144,7 @@ pub async fn ask_due(worker: &Worker, now: Timestamp) {
             let Some(credential) = configured(app, place, account) else {
                 continue;
             };
-            for pending in app.jobs.due(route, Some(account), now) {
+            for pending in app.jobs.due(route, account, now) {
                 ask(worker, place, &credential, &pending).await;
             }
         }
@@ -158,9 +161,7 @@ pub(super) fn along(call: Call<'_>, caller: &Caller) {
     {
         return;
     }
-    let mut due = app
-        .jobs
-        .due(&call.state.route.name, Some(account), call.now);
+    let due = app.jobs.due(&call.state.route.name, account, call.now);
     if due.is_empty() {
         return;
     }
@@ -168,7 +169,7 @@ pub(super) fn along(call: Call<'_>, caller: &Caller) {
     let credential = caller.credential.clone();
     let underway = app.inflight.enter();
     drop(tokio::spawn(async move {
-        for pending in due.drain(..) {
+        for pending in due {
             ask(&worker, place, &credential, &pending).await;
         }
         drop(underway);

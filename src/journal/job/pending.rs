@@ -66,15 +66,25 @@ pub(super) fn over(name: &Name<'_>, commit: &EntryId, now: Timestamp) -> NewRow 
 }
 
 impl Journal {
-    /// Writes down that the CRM has taken a commit.
+    /// Writes down that the CRM has taken a commit; with the steps of a job that has no record under its
+    /// own id yet.
     ///
     /// # Errors
     /// The store's.
-    pub async fn job_taken(&self, pending: &Pending, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn job_taken(
+        &self,
+        pending: &Pending,
+        steps: &[Step],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let (name, told) = (pending.name(), json!({ "pending": pending }));
-        let rows =
+        let told =
             [all(), one(&pending.commit)].map(|entry| row(&name, entry, told.clone(), None, now));
-        self.ledger().append(rows.into()).await
+        let steps = steps
+            .iter()
+            .map(|step| row(&name, name.entry(), json!({ "job": step }), None, now));
+        let rows = steps.chain(told).collect();
+        self.ledger().append(rows).await
     }
 
     /// Writes down that nobody need ask for a commit any more, whatever became of it.

@@ -186,8 +186,8 @@ async fn answered(
         outcomes,
         note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
     };
-    close(write, sending, journaled, &closing).await;
     write.taken(&answer).await;
+    close(write, sending, journaled, &closing).await;
     if let Some(refusal) = refusal {
         return Err(Box::new(Refused {
             refusal,

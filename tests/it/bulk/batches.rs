@@ -1,12 +1,14 @@
 //! Bulk API 1.0: each batch runs when it is posted, so it is judged before a byte of it goes; in CSV, XML
 //! and JSON what the record says would change is what changes.
 
+use std::io::Write;
+
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use writegate::journal::read::EntryState;
 use writegate::mutation::CrmKind;
-use writegate::sandbox::seed;
+use writegate::sandbox::{Fault, Head, seed};
 
 use super::{field, newest, world};
 use crate::holds::{Bench, SALES_OPS, builder, hold_of};
@@ -546,6 +548,46 @@ objects: { Account: { fields: { Industry: { agents: hold, owner: Sales Ops } } }
     bench.finish().await;
 }
 
+#[tokio::test]
+async fn a_batch_without_an_answer_is_in_doubt_and_not_sent_again() {
+    let house = House::builder().build().await;
+    let agent = client(&house, TOKEN);
+    let job = made(&agent, "insert", "CSV", &[]).await;
+    let lost = Fault::CloseAfterEffect;
+    let posts = |head: &Head<'_>| head.path.ends_with("/batch");
+    house.sandbox.script(posts, 1, lost);
+    let answer = posted(&agent, &job, "CSV", "Name\nOnce\n").await;
+    assert_eq!(
+        answer.code(),
+        "WRITEGATE_UNKNOWN_OUTCOME",
+        "{}",
+        answer.text()
+    );
+    assert_eq!(newest(&house).await.state, EntryState::InDoubt);
+    let again = posted(&agent, &job, "CSV", "Name\nOnce\n").await;
+    assert_eq!(again.code(), "WRITEGATE_IN_DOUBT", "{}", again.text());
+    assert_eq!(house.sandbox.writes().len(), 1);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_coded_batch_is_judged_and_sent_decoded() {
+    let house = House::builder().build().await;
+    let agent = client(&house, TOKEN);
+    let job = made(&agent, "update", "CSV", &[]).await;
+    let csv = format!("Id,Industry\n{},Coded\n", seed::ACME);
+    let mut coded = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    coded.write_all(csv.as_bytes()).unwrap();
+    let coder = agent.with("content-encoding", "gzip");
+    let answer = posted(&coder, &job, "CSV", coded.finish().unwrap()).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    assert_eq!(field(&house, "Account", seed::ACME, "Industry"), "Coded");
+    let sent = house.sandbox.writes().remove(0);
+    assert_eq!(sent.body, csv.as_bytes());
+    assert!(!sent.headers.contains_key("content-encoding"));
+    house.finish().await;
+}
+
 /// What a batch of a query selects leaves the org; what an agent posted itself does not.
 #[tokio::test]
 async fn queries_and_the_results_of_others_are_exports() {
@@ -592,5 +634,4 @@ objects:
         assert_eq!(agent.get(&target).await.status, StatusCode::OK, "{results}");
         assert_eq!(newest(&house).await.summary[0]["object"], "jobs/ingest");
     }
-    house.finish().await;
 }

@@ -139,10 +139,10 @@ pub struct Batch {
     pub id: String,
     /// Its state, as the CRM words it.
     pub state: String,
-    /// Rows that it came to.
-    pub processed: u64,
+    /// Rows that it came to, where that is told.
+    pub processed: Option<u64>,
     /// Those of them that it refused.
-    pub failed: u64,
+    pub failed: Option<u64>,
 }
 
 /// A batch in an answer.
@@ -163,8 +163,8 @@ pub fn batch(body: &[u8]) -> Result<Batch, String> {
     Ok(Batch {
         id: id::canonical(batch).map_err(|Malformed(what)| what)?,
         state: state.to_owned(),
-        processed: count("numberRecordsProcessed").unwrap_or(0),
-        failed: count("numberRecordsFailed").unwrap_or(0),
+        processed: count("numberRecordsProcessed"),
+        failed: count("numberRecordsFailed"),
     })
 }
 
@@ -207,3 +207,6 @@ pub fn query(body: &[u8]) -> Result<Result<ChangeSet, String>, Malformed> {
     };
     Ok(Ok(ChangeSet::Mutations(vec![mutation])))
 }
+
+#[cfg(test)]
+mod tests;

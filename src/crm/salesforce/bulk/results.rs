@@ -54,11 +54,18 @@ pub fn status(place: &str) -> ReadCall {
 pub fn ended(place: &str, body: &[u8]) -> Result<Option<Ended>, String> {
     if is_batch(place) {
         let told = batch::batch(body)?;
-        let over = matches!(told.state.as_str(), "Completed" | "Failed" | "NotProcessed");
-        return Ok(over.then_some(Ended {
+        let (processed, failed) = match (told.state.as_str(), told.processed, told.failed) {
+            ("Completed", Some(processed), Some(failed)) => (processed, failed),
+            ("Completed", ..) => return Err("the CRM's answer does not count the rows".into()),
+            ("Failed" | "NotProcessed", processed, failed) => {
+                (processed.unwrap_or(0), failed.unwrap_or(0))
+            }
+            _ => return Ok(None),
+        };
+        return Ok(Some(Ended {
             state: told.state,
-            processed: told.processed,
-            failed: told.failed,
+            processed,
+            failed,
         }));
     }
     let state = super::info(body)?.state;
@@ -276,4 +283,58 @@ fn of_xml(body: &[u8]) -> Result<Vec<Outcome>, Malformed> {
         outcomes.push(outcome(done, made, id, code));
     }
     Ok(outcomes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_told_in_three_forms() {
+        let csv = "\"Id\",\"Success\",\"Created\",\"Error\"\n\"001000000000001AAA\",\"true\",\"true\",\"\"\n\
+                   \"\",\"false\",\"false\",\"INVALID_FIELD:no, such \"\"x\"\":Name --\"\n";
+        let json = r#"[{"success":true,"created":true,"id":"001000000000001AAA","errors":[]},
+            {"success":false,"created":false,"id":null,"errors":[{"statusCode":"INVALID_FIELD"}]}]"#;
+        let xml = "<results xmlns=\"http://www.force.com/2009/06/asyncapi/dataload\"><result>\
+                   <id>001000000000001</id><success>true</success><created>true</created></result>\
+                   <result><errors><message>x</message><statusCode>INVALID_FIELD</statusCode></errors>\
+                   <success>false</success><created>false</created></result></results>";
+        for body in [csv, json, xml] {
+            let [first, second] = of_batch(body.as_bytes()).unwrap().try_into().unwrap();
+            assert_eq!(first.state, OutcomeState::Done);
+            assert_eq!(first.new_id.as_deref(), Some("001000000000001AAA"));
+            assert_eq!((second.state, second.new_id), (OutcomeState::Failed, None));
+            assert_eq!(second.code.as_deref(), Some("INVALID_FIELD"));
+        }
+        assert!(of_batch(b"<results><result>").is_err());
+        assert!(of_batch(b"[{").is_err());
+    }
+
+    /// Cut anywhere, and with any delimiter and line ending.
+    #[test]
+    fn a_list_is_read_as_its_bytes_come() {
+        for (delimiter, end) in [(',', "\n"), ('^', "\r\n"), ('\t', "\n")] {
+            let line = |cells: [&str; 3]| cells.join(&delimiter.to_string()) + end;
+            let list = [
+                line(["\"sf__Id\"", "\"sf__Created\"", "\"Name\""]),
+                line(["\"001\"", "\"true\"", "\"a\nb\""]),
+            ];
+            let list = list.concat();
+            for cut in 0..list.len() {
+                let (left, right) = list.split_at(cut);
+                let (mut lines, mut seen) = (Lines::default(), Vec::new());
+                let mut each = |record: Record<'_>| {
+                    seen.push(record.cells().map(str::to_owned).collect::<Vec<_>>());
+                    Ok(())
+                };
+                lines.push(left.as_bytes(), &mut each).unwrap();
+                lines.push(right.as_bytes(), &mut each).unwrap();
+                lines.finish(&mut each).unwrap();
+                assert_eq!(
+                    seen,
+                    [["sf__Id", "sf__Created", "Name"], ["001", "true", "a\nb"]]
+                );
+            }
+        }
+    }
 }

@@ -61,8 +61,17 @@ impl Write {
             bulk::info(&answer.body).map(|info| info.id)
         };
         let Ok(at_crm) = at_crm else { return };
+        let mut steps = Vec::new();
         if at_crm != job.id {
-            self.known_as(&at_crm, job, fed).await;
+            steps.push(Told::Known {
+                spec: serde_json::json!(job.spec),
+                made: true,
+            });
+            steps.push(Told::Feeding);
+            steps.push(Told::Fed(fed.clone()));
+            steps.push(Told::Committing {
+                commit: self.entry.clone(),
+            });
         }
         let pending = Pending {
             route: self.route().to_owned(),
@@ -74,27 +83,9 @@ impl Write {
         };
         let app = &self.worker.app;
         let now = app.clock.now();
-        match app.journal.job_taken(&pending, now).await {
+        match app.journal.job_taken(&pending, &steps, now).await {
             Ok(()) => app.jobs.add(pending, now),
             Err(error) => tracing::error!(%error, "what becomes of a job will not be asked for"),
-        }
-    }
-
-    async fn known_as(&self, id: &str, job: &Job, fed: &Fed) {
-        let known = Told::Known {
-            spec: serde_json::json!(job.spec),
-            made: true,
-        };
-        let commit = Told::Committing {
-            commit: self.entry.clone(),
-        };
-        // an answer that is given again finds them there
-        let steps = [known, Told::Feeding, Told::Fed(fed.clone()), commit];
-        for (step, nth) in steps.iter().zip(0..) {
-            if let Err(error) = self.step(id, step, Some(nth)).await {
-                tracing::debug!(%error, job = id, "a job is not noted");
-                return;
-            }
         }
     }
 

@@ -84,14 +84,14 @@ pub(super) async fn settle_job(
 /// The newest commit of a job, where it is this service account's and its end is not known; and how many
 /// rows it has.
 async fn pending(app: &App, name: &Name<'_>) -> Result<Option<(Pending, u64)>, StoreError> {
-    let (mut rows, mut commit) = (0, None);
+    let (mut rows, mut commits) = (0, Vec::new());
     for (step, owner) in app.journal.job_steps(name).await? {
         match step {
             Told::Fed(fed) => rows = fed.rows,
             Told::Committing { commit: entry } if owner == name.service_account => {
-                commit = Some(entry);
+                commits.push(entry);
             }
-            Told::Told(_) => commit = None,
+            Told::Told(_) => commits.clear(),
             Told::Known { .. }
             | Told::Feeding
             | Told::Committing { .. }
@@ -100,11 +100,13 @@ async fn pending(app: &App, name: &Name<'_>) -> Result<Option<(Pending, u64)>, S
             | Told::Dropped => {}
         }
     }
-    let Some(commit) = commit else {
-        return Ok(None);
-    };
-    let pending = app.journal.job_of(&commit).await?;
-    Ok(pending.map(|pending| (pending, rows)))
+    for commit in commits.iter().rev() {
+        // one that the CRM refused was never pending
+        if let Some(pending) = app.journal.job_of(commit).await? {
+            return Ok(Some((pending, rows)));
+        }
+    }
+    Ok(None)
 }
 
 /// Asks what became of a commit, unless somebody does already, and writes it down.
@@ -180,7 +182,12 @@ impl Asking<'_> {
         let said = |error: StoreError| error.to_string();
         let entry = read::detail(&**journal.ledger(), &pending.commit).await;
         let entry = entry.map_err(said)?;
-        if entry.is_none_or(|detail| detail.entry.state != EntryState::Accepted) {
+        let state = entry.map(|detail| detail.entry.state);
+        if matches!(state, Some(EntryState::Open | EntryState::InDoubt)) {
+            // its answer is not recorded yet
+            return Ok(false);
+        }
+        if state != Some(EntryState::Accepted) {
             let now = self.app.clock.now();
             journal.job_over(pending, now).await.map_err(said)?;
             return Ok(true);
@@ -247,7 +254,9 @@ impl Asking<'_> {
                 };
                 Outcomes::Matched(Box::new(matched), left)
             }
-            Reads::Batch(_) if ended.processed == 0 => Outcomes::Failed,
+            Reads::Batch(_) if ended.processed == 0 && ended.state != "Completed" => {
+                Outcomes::Failed
+            }
             Reads::Batch(call) => {
                 let answer = self.read(&call).await.map_err(Lack::Later)?;
                 taken(&answer)?;

@@ -52,10 +52,10 @@ impl Release<'_> {
             }
             Err(error) => (self.unanswered(error), None),
         };
-        self.close(&sending, journaled, &closing, kept).await;
         if let Ok(answer) = &sent {
             write.taken(answer).await;
         }
+        self.close(&sending, journaled, &closing, kept).await;
         match sent {
             Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
                 Err(Stop::Unauthorised(Box::new(answer)))

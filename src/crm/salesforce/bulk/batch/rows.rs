@@ -287,7 +287,8 @@ fn line<'a>(csv: &mut Vec<u8>, cells: impl Iterator<Item = &'a str>) {
         if place > 0 {
             csv.push(b',');
         }
-        if cell.is_empty() {
+        // a line of nothing would be no row
+        if cell.is_empty() && place > 0 {
             continue;
         }
         csv.push(b'"');
