@@ -56,8 +56,17 @@ impl Reverting {
             return Ok(());
         };
         let mut listed = 0;
-        while let Some(part) = rows.next().await? {
-            let part = written(entry, part);
+        loop {
+            let part = match rows.next().await {
+                Ok(Some(part)) => written(entry, part),
+                Ok(None) => return Ok(()),
+                // what was taken back until now is taken back
+                Err(error) => {
+                    tracing::error!(%error, entry = %entry.entry, "the rows of a job are not there");
+                    tally.add(whole("the ledger does not give the rest of its rows"));
+                    return Ok(());
+                }
+            };
             let findings = match part {
                 Err(why) => whole(&why),
                 Ok((first, part)) => {
@@ -68,7 +77,6 @@ impl Reverting {
             };
             listed = tally.of_job(findings, listed);
         }
-        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use crate::crm::Shape;
 use crate::crm::salesforce::bulk::{self, ONCE_MOST, results};
 use crate::error::Refusal;
-use crate::journal::job::{Fed, Pending, Step as Told};
+use crate::journal::job::{Pending, Step as Told};
 use crate::mutation::{ChangeSet, Charge};
 use crate::policy::JobRows;
 use crate::proxy::write::Write;
