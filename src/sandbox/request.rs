@@ -86,8 +86,13 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The token of `Authorization: Bearer` (Salesforce also takes `OAuth`).
+    /// The token of `Authorization: Bearer` (Salesforce also takes `OAuth`, and sessions of Bulk API 1.0 in
+    /// a header of their own).
     pub(super) fn bearer(&self) -> Option<&str> {
+        if matches!(self.segments.as_slice(), [first, second, ..] if first == "services" && second == "async")
+        {
+            return self.header("x-sfdc-session");
+        }
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth");
         known.then(|| token.trim())
@@ -121,13 +126,8 @@ impl Request {
     }
 
     /// The body as JSON; of a name that stands twice, the last one counts.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the sandbox plays a lenient server and must not share the proxy's strict parser"
-    )]
     pub(super) fn json(&self) -> Result<Value, String> {
-        let body = self.body()?;
-        serde_json::from_slice(&body).map_err(|error| error.to_string())
+        lenient(&self.body()?)
     }
 
     /// Whether the request means to change something, as far as can be told without its effect: every
@@ -138,6 +138,7 @@ impl Request {
         }
         let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
         match (self.method.as_str(), names.as_slice()) {
+            ("POST", ["services", "oauth2", "token"] | ["oauth", _, "token"]) => false,
             ("POST", ["services", "data", _, "composite", "sobjects", _]) => false,
             ("POST", ["services", "data", _, "composite"]) => {
                 self.parts_write("compositeRequest", "")
@@ -176,6 +177,15 @@ impl Request {
             Self::new(method, &url, HeaderMap::new(), Bytes::new()).is_write()
         })
     }
+}
+
+/// Reads JSON as a lenient server does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sandbox plays a lenient server and must not share the proxy's strict parser"
+)]
+pub(super) fn lenient(bytes: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
 /// A request with who sent it and when.

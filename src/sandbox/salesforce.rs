@@ -10,6 +10,7 @@ mod error;
 mod filter;
 mod graphql;
 mod ids;
+pub(super) mod oauth;
 mod org;
 mod place;
 mod query;
@@ -25,8 +26,8 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Token;
 use super::answer::Answer;
+use super::oauth::Bearer;
 use super::request::{Call, Request};
 use error::Error;
 
@@ -50,7 +51,7 @@ struct Session<'a> {
 }
 
 /// Answers a request.
-pub(super) fn answer(org: &mut Org, request: &Request, tokens: &[Token], now: Timestamp) -> Answer {
+pub(super) fn answer(org: &mut Org, request: &Request, bearer: &Bearer, now: Timestamp) -> Answer {
     let names: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     if matches!(names.as_slice(), ["services", "data"]) && reads(request) {
         return describe::versions();
@@ -58,18 +59,11 @@ pub(super) fn answer(org: &mut Org, request: &Request, tokens: &[Token], now: Ti
     if let ["services", "oauth2" | "Soap", ..] = names.as_slice()
         && !matches!(names.as_slice(), [_, "oauth2", "userinfo"])
     {
-        let message = "this sandbox has no login; use one of its tokens as session id";
+        let message = "this sandbox has no such login; use one of its tokens as session id";
         return Error::new(404, "NOT_FOUND", message).answer();
     }
-    let batches = matches!(names.as_slice(), ["services", "async", ..]);
-    let session = if batches {
-        request.header("x-sfdc-session")
-    } else {
-        request.bearer()
-    };
-    let known = tokens.iter().find(|token| session == Some(&token.secret));
-    let Some(token) = known else {
-        if batches {
+    let Bearer::Known(token) = bearer else {
+        if matches!(names.as_slice(), ["services", "async", ..]) {
             return batches::failed(request, &batches::no_session());
         }
         return Error::new(401, "INVALID_SESSION_ID", "Session expired or invalid")
