@@ -33,6 +33,7 @@ use crate::limits::LiveLimits;
 use crate::metrics::{Metrics, Tally};
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
+use crate::proxy::jobs::Jobs;
 use crate::push::{self, Standing};
 use crate::quota::Told;
 use crate::reload::Reloads;
@@ -75,6 +76,8 @@ pub struct App {
     pub reloads: Reloads,
     /// Writes in doubt, and what was settled lately.
     pub doubts: Book,
+    /// Bulk jobs that the CRM works on.
+    pub jobs: Jobs,
     /// How far what other replicas wrote is known here.
     pub follow: Follow,
     /// What a crash left open, found at the start: in doubt.
@@ -174,6 +177,7 @@ impl App {
         journal.bar(start.barred);
         let found_open = journal.sweep(now).await?;
         let doubts = Book::load(&journal, now).await?;
+        let jobs = Jobs::load(&journal, now).await?;
         let holds = hold::Book::restore(&**journal.ledger(), now).await?;
         let limits = LiveLimits::of_rows(&journal.settings().await?);
         let host = |route: &Route| server::proxied::login(route);
@@ -194,6 +198,7 @@ impl App {
             limits,
             reloads: Reloads::default(),
             doubts,
+            jobs,
             follow,
             found_open,
             strangers: Strangers::default(),

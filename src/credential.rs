@@ -68,6 +68,28 @@ pub fn clear(headers: &mut HeaderMap) {
     }
 }
 
+/// Puts a Salesforce session where an API looks for it: Bulk API 1.0 in a header of its own, all others in
+/// `Authorization` (Bulk API Developer Guide, Set Up Your Client Application).
+pub fn suit(headers: &mut HeaderMap, path: &str) {
+    let batches = path.starts_with("/services/async/");
+    let moved = if batches {
+        let bearer = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let secret = bearer.and_then(|value| value.strip_prefix(b"Bearer "));
+        secret.map(HeaderValue::from_bytes)
+    } else {
+        let session = headers.get(SESSION).map(HeaderValue::as_bytes);
+        session.map(|secret| HeaderValue::from_bytes(&[b"Bearer ", secret].concat()))
+    };
+    let Some(Ok(mut value)) = moved else { return };
+    value.set_sensitive(true);
+    let (from, to) = match batches {
+        true => (AUTHORIZATION, SESSION),
+        false => (SESSION, AUTHORIZATION),
+    };
+    headers.remove(from);
+    headers.insert(to, value);
+}
+
 /// A body with a secret in place of these bytes; `None` where it cannot stand in XML as it is.
 #[must_use]
 pub fn spliced(body: &Bytes, place: &Range<usize>, secret: &str) -> Option<Bytes> {

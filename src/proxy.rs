@@ -6,8 +6,10 @@ pub mod body;
 pub mod decode;
 mod early;
 pub mod headers;
+pub mod jobs;
 pub mod releases;
 mod reserve;
+pub mod rows;
 mod signed;
 mod told;
 pub mod words;
@@ -164,13 +166,17 @@ async fn run(
     };
     let account = caller.service_account.as_deref();
     let kind = match class {
-        Class::Read => return read(call, parts, &path, &caller, incoming).await,
+        Class::Read => {
+            jobs::along(call, &caller);
+            return read(call, parts, &path, &caller, incoming).await;
+        }
         Class::Auth => {
             return Err(early::refused(call, &parts, account, login_refused(&caller)).await);
         }
         Class::Opaque(opaque) => Err(opaque),
         Class::Write(shape) => Ok(shape),
     };
+    jobs::along(call, &caller);
     let claims = match actor::claims(&parts.headers) {
         Ok(claims) => claims,
         Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),

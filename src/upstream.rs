@@ -27,7 +27,7 @@ pub use login::Login;
 pub use pool::Lease;
 pub use traffic::{CLASSES, Traffic, Way};
 
-use crate::credential::{Keyring, Source, Token, Unavailable};
+use crate::credential::{self, Keyring, Source, Token, Unavailable};
 use crate::journal::Journaled;
 use pool::{Place, Pool, PoolError, Sent};
 use spare::Spare;
@@ -188,7 +188,10 @@ impl Upstream {
     ///
     /// # Errors
     /// [`ReadError`] when there is none, or it is too large.
-    pub async fn read(&self, request: Request<Body>) -> Result<Answer, ReadError> {
+    pub async fn read(&self, mut request: Request<Body>) -> Result<Answer, ReadError> {
+        let path = request.uri().path().to_owned();
+        // the credential came for another API, perhaps
+        credential::suit(request.headers_mut(), &path);
         let all = async {
             let (answer, lease) = self.ask(request, OWN_READ_FOR).await?;
             collect(answer, lease).await.map_err(ReadError::Lost)
@@ -266,7 +269,7 @@ impl Upstream {
         drop((answer, lease));
         tracing::info!(entry = %journaled.entry(), "not taken by the CRM (401): sent once more with another token");
         let mut request = spare.request();
-        worn.source.token().await?.put(request.headers_mut());
+        wear(&worn.source.token().await?, &mut request);
         journaled.sent_again();
         self.dispatch(journaled, request, last_look).await
     }
@@ -325,7 +328,7 @@ impl Upstream {
         };
         let token = source.token().await?;
         let Some(place) = place else {
-            token.put(request.headers_mut());
+            wear(&token, request);
             let source = Arc::clone(source);
             return Ok(Some(Worn { source, token }));
         };
@@ -360,7 +363,7 @@ impl Upstream {
             }));
         };
         let mut request = spare.request();
-        token.put(request.headers_mut());
+        wear(&token, &mut request);
         self.ask_once(request, within).await
     }
 
@@ -400,6 +403,15 @@ impl Upstream {
 struct Worn {
     source: Arc<Source>,
     token: Token,
+}
+
+/// Puts a token of our own where the API of the path looks for it, and nowhere else.
+fn wear(token: &Token, request: &mut Request<Body>) {
+    let path = request.uri().path().to_owned();
+    let headers = request.headers_mut();
+    credential::clear(headers);
+    token.put(headers);
+    credential::suit(headers, &path);
 }
 
 /// Waits for what was sent as long as a write may take.

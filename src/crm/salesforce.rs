@@ -163,6 +163,7 @@ fn named(shape: &Shape) -> Option<&str> {
         | Shape::Ui(_)
         | Shape::GraphQl
         | Shape::Search
+        | Shape::Soap(_)
         | Shape::Whole(_) => return None,
     };
     types::is_own(name).then_some(name)
@@ -189,7 +190,7 @@ fn parse_content(
         Shape::GraphQl => graphql::parse(head, content, org),
         Shape::Search => search::parse(head, content),
         Shape::Whole(whole) => whole::parse(whole, head, content),
-        Shape::Soap(api) => soap::parse(*api, head, content),
+        Shape::Soap(api) => soap::parse(*api, head, content, org),
     }
 }
 

@@ -48,11 +48,11 @@ use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
 use job::Job;
-pub(super) use job::settle;
+pub(super) use job::{ask, settle};
 use judge::Judgement;
 use line::Line;
 use park::Parking;
-use reads::{Unread, understood};
+use reads::understood;
 use through::Sending;
 
 /// One write on its way.

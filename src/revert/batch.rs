@@ -106,10 +106,10 @@ fn credential(app: &App, state: &RouteState, account: &str) -> Option<Handle> {
 
 /// Puts records into batches, in the order in which they come; what is deleted comes last, and parents
 /// after what hangs on them.
-pub(super) fn batches(app: &App, records: Vec<Record>) -> Result<VecDeque<Batch>, RevertError> {
+pub(super) fn batches(app: &App, records: &[Record]) -> Result<VecDeque<Batch>, RevertError> {
     let mut open: Vec<Batch> = Vec::new();
     for record in records {
-        let mut batch = alone(app, record)?;
+        let mut batch = alone(app, record.clone())?;
         let crm = app.routes.get(batch.place).map(|state| state.crm);
         let most = crm.map_or(1, |crm| crm.inverse_most(&batch.like, &batch.object));
         let fits = |other: &&mut Batch| {

@@ -64,6 +64,14 @@ impl Answer {
         }
     }
 
+    /// A text of a type.
+    pub(super) fn text(status: u16, kind: &'static str, text: String) -> Self {
+        Self {
+            text: Some((kind, text)),
+            ..Self::empty(status)
+        }
+    }
+
     /// The same with a header more (lower-case name).
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));

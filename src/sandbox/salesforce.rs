@@ -1,5 +1,6 @@
 //! The Salesforce face: core platform REST on records, queries and descriptions.
 
+mod batches;
 pub(super) mod bulk;
 mod collections;
 mod columns;
@@ -68,6 +69,9 @@ pub(super) fn answer(org: &mut Org, request: &Request, bearer: &Bearer, now: Tim
         return Error::new(404, "NOT_FOUND", message).answer();
     }
     let Bearer::Known(token) = bearer else {
+        if matches!(names.as_slice(), ["services", "async", ..]) {
+            return batches::failed(request, &batches::no_session());
+        }
         return Error::new(401, "INVALID_SESSION_ID", "Session expired or invalid")
             .answer()
             .with("www-authenticate", "Token");
@@ -83,6 +87,14 @@ pub(super) fn answer(org: &mut Org, request: &Request, bearer: &Bearer, now: Tim
                 now,
             };
             Session { org, call, version }.routed()
+        }
+        ["services", "async", version, "job", rest @ ..] => {
+            let call = Call {
+                request,
+                token,
+                now,
+            };
+            Session { org, call, version }.batches(rest)
         }
         _ => Error::not_found().answer(),
     };

@@ -90,19 +90,25 @@ pub(super) fn version(segment: &str) -> Option<u32> {
     VERSIONS.contains(&number).then_some(number)
 }
 
+/// The same below `/services/async`, where it has no `v`.
+pub(super) fn bare(segment: &str) -> Option<u32> {
+    version(&format!("v{segment}"))
+}
+
 /// The API version of `/services/Soap/LETTER/66.0/…`.
 fn soap_version(segments: &[&str]) -> Option<u32> {
     match segments {
-        ["services", "Soap", _, version, ..] => self::version(&format!("v{version}")),
+        ["services", "Soap", _, version, ..] => bare(version),
         _ => None,
     }
 }
 
-/// The API version that a path names, of REST or SOAP.
+/// The API version that a path names, of REST, SOAP or Bulk API 1.0.
 pub(super) fn version_of(path: &CanonicalPath) -> Option<u32> {
     let segments: Vec<&str> = path.segments().iter().map(String::as_str).collect();
     match segments.as_slice() {
         ["services", "Soap", ..] => soap_version(&segments),
+        ["services", "async", version, ..] => bare(version),
         [_, _, segment, ..] => version(segment),
         _ => None,
     }

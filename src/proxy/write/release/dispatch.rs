@@ -52,6 +52,9 @@ impl Release<'_> {
             }
             Err(error) => (self.unanswered(error), None),
         };
+        if let Ok(answer) = &sent {
+            write.taken(answer).await;
+        }
         self.close(&sending, journaled, &closing, kept).await;
         match sent {
             Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
