@@ -14,4 +14,10 @@ pub enum Dialect {
     BulkJson,
     /// `{data, errors}`.
     GraphQl,
+    /// `{error, error_description}` (RFC 6749, 5.2): what gives out and takes back tokens.
+    OAuth,
+    /// Salesforce's record writes for user interfaces: `{message, enhancedErrorType, output}`.
+    UiRecord,
+    /// Salesforce's usual list of errors as XML, where a client asked for nothing but XML.
+    Xml,
 }

@@ -1,7 +1,9 @@
-//! Refusals in the error shapes of Salesforce's other APIs: SOAP faults, the first bulk API's XML, GraphQL
-//! (SOAP API Developer Guide, `ApiFault`; Bulk API Developer Guide, Errors; GraphQL API Developer Guide).
+//! Refusals in the error shapes of Salesforce's other APIs: SOAP faults, the first bulk API's XML, GraphQL,
+//! OAuth, record writes for user interfaces, XML (SOAP API Developer Guide, `ApiFault`; Bulk API Developer
+//! Guide, Errors; GraphQL API Developer Guide; User Interface API Developer Guide, Errors).
 
 use bytes::Bytes;
+use http::header::ACCEPT;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
@@ -10,7 +12,8 @@ use crate::crm::dialect::Dialect;
 use crate::crm::salesforce::body;
 use crate::error::Refusal;
 
-/// The shape of a request, by its raw path; the first bulk API answers in the form that it is asked in.
+/// The shape of a request, by its raw path; the first bulk API answers in the form that it is asked in,
+/// the others in XML where they are asked for that alone.
 pub(in crate::crm) fn dialect(path: &str, headers: &HeaderMap) -> Dialect {
     let has = |part: &str| {
         let most = path.len().saturating_sub(part.len());
@@ -23,11 +26,17 @@ pub(in crate::crm) fn dialect(path: &str, headers: &HeaderMap) -> Dialect {
     if path.starts_with("/services/data/") {
         return if path.ends_with("/graphql") {
             Dialect::GraphQl
+        } else if path.contains("/ui-api/records") {
+            Dialect::UiRecord
+        } else if wants_xml(headers) {
+            Dialect::Xml
         } else {
             Dialect::Usual
         };
     }
-    if has("/services/Soap/") {
+    if has("/services/oauth2/") {
+        Dialect::OAuth
+    } else if has("/services/Soap/") {
         Dialect::Soap
     } else if has("/services/async/") && body::is_json(headers) {
         Dialect::BulkJson
@@ -36,6 +45,17 @@ pub(in crate::crm) fn dialect(path: &str, headers: &HeaderMap) -> Dialect {
     } else {
         Dialect::Usual
     }
+}
+
+/// Whether the answer is asked for as XML and as nothing else; JSON where there is a doubt.
+fn wants_xml(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(ACCEPT).iter();
+    let (Some(Ok(value)), None) = (values.next().map(|value| value.to_str()), values.next()) else {
+        return false;
+    };
+    let kind = value.split(';').next().unwrap_or_default().trim();
+    let xml = |known: &str| kind.eq_ignore_ascii_case(known);
+    !value.contains(',') && (xml("application/xml") || xml("text/xml"))
 }
 
 /// The refusal in that shape; `None` for the usual one.
@@ -70,6 +90,31 @@ pub(in crate::crm) fn refuse_in(dialect: Dialect, refusal: &Refusal) -> Option<R
             })
             .to_string(),
         ),
+        Dialect::OAuth => (
+            status,
+            "application/json;charset=UTF-8",
+            json!({ "error": code, "error_description": message }).to_string(),
+        ),
+        Dialect::UiRecord => (
+            status,
+            "application/json;charset=UTF-8",
+            json!({
+                "message": message,
+                "statusCode": status.as_u16(),
+                "enhancedErrorType": "RecordError",
+                "output": {
+                    "errors": [{ "errorCode": code, "message": message,
+                        "field": refusal.fields.first() }],
+                    "fieldErrors": {},
+                },
+            })
+            .to_string(),
+        ),
+        Dialect::Xml => (
+            status,
+            "application/xml;charset=UTF-8",
+            errors(code, message),
+        ),
     };
     Some(RefusalAnswer {
         status,
@@ -100,6 +145,14 @@ fn error(code: &str, message: &str) -> String {
          <error xmlns=\"http://www.force.com/2009/06/asyncapi/dataload\">\
          <exceptionCode>{code}</exceptionCode>\
          <exceptionMessage>{message}</exceptionMessage></error>"
+    )
+}
+
+fn errors(code: &str, message: &str) -> String {
+    let message = escaped(message);
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Errors><Error>\
+         <errorCode>{code}</errorCode><message>{message}</message></Error></Errors>"
     )
 }
 
@@ -149,6 +202,22 @@ mod tests {
             body.contains("\"ErrorType\":\"WRITEGATE_DENIED\""),
             "{body}"
         );
+        let (status, body) = told(Dialect::OAuth);
+        assert_eq!(status, 403);
+        assert!(
+            body.starts_with("{\"error\":\"WRITEGATE_DENIED\",\"error_description\":\"Not"),
+            "{body}"
+        );
+        let (_, body) = told(Dialect::UiRecord);
+        assert!(body.starts_with("{\"message\":\"Not written"), "{body}");
+        assert!(
+            body.contains("\"errorCode\":\"WRITEGATE_DENIED\""),
+            "{body}"
+        );
+        let (_, body) = told(Dialect::Xml);
+        let first = "<Errors><Error><errorCode>WRITEGATE_DENIED</errorCode><message>Not written: a \
+                     &lt; b";
+        assert!(body.contains(first), "{body}");
         let usual = Refusal::new(RefusalKind::Denied, "x");
         assert!(refuse_in(Dialect::Usual, &usual).is_none());
     }
@@ -161,11 +230,31 @@ mod tests {
             ("/services/Soap/u/60.0", Dialect::Soap),
             ("//services/soap/c/60.0/00D", Dialect::Soap),
             ("/services/async/60.0/job", Dialect::BulkXml),
-            ("/services/oauth2/token", Dialect::Usual),
+            ("/services/oauth2/token", Dialect::OAuth),
+            ("/services/OAuth2/revoke", Dialect::OAuth),
+            ("/services/data/v60.0/ui-api/records/001", Dialect::UiRecord),
             ("/", Dialect::Usual),
             ("/é", Dialect::Usual),
         ] {
             assert_eq!(dialect(path, &HeaderMap::new()), known, "{path}");
+        }
+    }
+
+    #[test]
+    fn xml_is_answered_where_nothing_else_is_asked_for() {
+        for (accept, known) in [
+            ("application/xml", Dialect::Xml),
+            ("Text/XML; charset=UTF-8", Dialect::Xml),
+            ("application/xml, application/json", Dialect::Usual),
+            ("*/*", Dialect::Usual),
+            ("application/xhtml+xml", Dialect::Usual),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, accept.parse().unwrap());
+            let path = "/services/data/v60.0/sobjects/Account";
+            assert_eq!(dialect(path, &headers), known, "{accept}");
+            headers.append(ACCEPT, "application/json".parse().unwrap());
+            assert_eq!(dialect(path, &headers), Dialect::Usual, "{accept} and JSON");
         }
     }
 }
