@@ -20,6 +20,7 @@ pub mod reply;
 mod rest;
 mod route;
 mod search;
+pub mod soap;
 mod tree;
 mod types;
 mod ui;
