@@ -6,6 +6,8 @@ pub mod body;
 pub mod decode;
 mod early;
 pub mod headers;
+mod links;
+mod login;
 pub mod releases;
 mod reserve;
 mod told;
@@ -103,6 +105,10 @@ pub async fn handle(
         Ok(answer) => answer,
         Err(refused) => answer(worker, state, *refused, dialect),
     };
+    let response = match links::settle(state, seen.found(), response) {
+        Ok(settled) => settled,
+        Err(refusal) => answer(worker, state, *Box::<Refused>::from(refusal), dialect),
+    };
     if let Some(tally) = worker.tallies.get(place) {
         count(tally, seen.found(), &response, began);
     }
@@ -128,30 +134,35 @@ async fn run(
     seen: &Seen,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Box<Refused>> {
-    let (parts, incoming) = request.into_parts();
-    // 1 route and actor
-    let (path, caller) = match meet(call, &parts) {
-        Ok(met) => met,
+    let (mut parts, incoming) = request.into_parts();
+    // 1 route and actor, 2 what it is: a login has nobody to be known by yet
+    let path = match canonical_path(call.state, &parts) {
+        Ok(path) => path,
+        Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
+    };
+    login::spare_token(call.state, &path, &mut parts);
+    let class = call.state.crm.classify(&head(&parts, &path));
+    let counted = counted(&class);
+    let write = match class {
+        Class::Auth => {
+            seen.class(counted);
+            return login::answer(call, parts, &path, incoming).await;
+        }
+        Class::Read => None,
+        Class::Opaque(opaque) => Some(Err(opaque)),
+        Class::Write(shape) => Some(Ok(shape)),
+    };
+    let caller = match meet(call, &parts).await {
+        Ok(caller) => caller,
         Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
     };
     if told::is_ours(&path) {
         return told::answer(call, &parts.method, &path, &caller).await;
     }
-    // 2 what it is
-    let head = Head {
-        method: &parts.method,
-        path: &path,
-        query: parts.uri.query(),
-        headers: &parts.headers,
-    };
-    let class = call.state.crm.classify(&head);
-    seen.class(counted(&class));
+    seen.class(counted);
     let account = caller.service_account.as_deref();
-    let kind = match class {
-        Class::Read => return read(call, parts, &path, &caller, incoming).await,
-        Class::Auth => return Err(early::refused(call, &parts, account, login_refused()).await),
-        Class::Opaque(opaque) => Err(opaque),
-        Class::Write(shape) => Ok(shape),
+    let Some(kind) = write else {
+        return read(call, parts, &path, &caller, incoming).await;
     };
     let claims = match actor::claims(&parts.headers) {
         Ok(claims) => claims,
@@ -173,16 +184,24 @@ fn counted(class: &Class) -> metrics::Class {
     }
 }
 
-/// The path in its one form, and who is calling.
-fn meet(call: Call<'_>, parts: &Parts) -> Result<(CanonicalPath, Caller), Refusal> {
-    headers::check(&parts.headers)?;
-    let path = canonical_path(call.state, parts.uri.path())?;
+fn head<'a>(parts: &'a Parts, path: &'a CanonicalPath) -> Head<'a> {
+    Head {
+        method: &parts.method,
+        path,
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    }
+}
+
+/// Who is calling.
+async fn meet(call: Call<'_>, parts: &Parts) -> Result<Caller, Refusal> {
     let app = &call.worker.app;
     let route = &call.state.route.name;
-    let caller = app
+    let mut caller = app
         .callers
         .identify(&app.config, route, &parts.headers, parts.uri.query())?;
-    Ok((path, caller))
+    login::recognise(call, &mut caller).await;
+    Ok(caller)
 }
 
 /// A read streams through, both ways.
@@ -199,7 +218,9 @@ async fn read(
         tracing::info!(%limit, "would-limit: a read of the CRM's last calls");
     }
     parts.uri = target(path, path.trailing_slash(), parts.uri.query())?;
+    let places = links::of_read(call.state, &head(&parts, path));
     headers::to_read(&mut parts.headers);
+    links::ask(places, &mut parts.headers);
     caller.credential.put(&mut parts.headers)?;
     let body = if http_body::Body::is_end_stream(&incoming) {
         Body::Empty
@@ -211,10 +232,11 @@ async fn read(
         .upstreams
         .get(call.place)
         .ok_or_else(no_upstream)?;
-    let mut answer = upstream
+    let answer = upstream
         .stream(Request::from_parts(parts, body))
         .await
         .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
+    let mut answer = links::answer(call.state, places, answer)?;
     headers::to_answer(answer.headers_mut());
     Ok(answer)
 }
@@ -240,21 +262,14 @@ fn unknown(caller: &Caller) -> Refusal {
     words::unknown_caller(fingerprint.as_deref())
 }
 
-fn login_refused() -> Refusal {
-    Refusal::new(
-        RefusalKind::UnknownCaller,
-        "Not written: logins are not passed on by this version. Give the agent a session id or access \
-         token, and its fingerprint to a service account.",
-    )
-}
-
 fn no_upstream() -> Refusal {
     Refusal::unavailable("the route has no upstream")
 }
 
 /// The path in its one form. Salesforce clients can put a login host in front of it.
-fn canonical_path(state: &RouteState, raw: &str) -> Result<CanonicalPath, Refusal> {
-    let path = CanonicalPath::parse(raw).map_err(Refusal::malformed)?;
+fn canonical_path(state: &RouteState, parts: &Parts) -> Result<CanonicalPath, Refusal> {
+    headers::check(&parts.headers)?;
+    let path = CanonicalPath::parse(parts.uri.path()).map_err(Refusal::malformed)?;
     Ok(match state.route.crm {
         CrmKind::Salesforce => path.without_login_host(),
         CrmKind::HubSpot => path,
