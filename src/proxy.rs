@@ -236,7 +236,7 @@ async fn read(
         .stream(Request::from_parts(parts, body))
         .await
         .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
-    let mut answer = links::answer(call.state, places, answer)?;
+    let mut answer = links::answer(call.state, places, answer).await?;
     headers::to_answer(answer.headers_mut());
     Ok(answer)
 }

@@ -8,8 +8,9 @@ use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RANGE,
 };
 use http::{HeaderMap, HeaderValue, Response};
+use http_body_util::BodyExt;
 
-use super::words::login as words;
+use super::words::{login as words, unreachable_upstream};
 use crate::app::RouteState;
 use crate::crm::Head;
 use crate::crm::json::edit::{Editor, Place};
@@ -17,6 +18,9 @@ use crate::crm::links::Location;
 use crate::error::Refusal;
 use crate::metrics::Class;
 use crate::upstream::{Body, Edit};
+
+/// An answer up to this length is rewritten at once.
+const WHOLE_MOST: usize = 256 * 1024;
 
 /// Where addresses stand in the answer to a read.
 pub(super) fn of_read(state: &RouteState, head: &Head<'_>) -> &'static [Place] {
@@ -31,11 +35,12 @@ pub(super) fn ask(places: &[Place], headers: &mut HeaderMap) {
     }
 }
 
-/// The answer to a read, its addresses rewritten while it passes.
+/// The answer to a read, its addresses rewritten: a short one at once, so that its length stays known, a
+/// long one while it passes.
 ///
 /// # Errors
-/// A refusal when it comes in a coding that cannot be undone.
-pub(super) fn answer(
+/// A refusal when it comes in a coding that cannot be undone, or breaks off.
+pub(super) async fn answer(
     state: &RouteState,
     places: &'static [Place],
     mut answer: Response<Body>,
@@ -49,17 +54,22 @@ pub(super) fn answer(
         Coding::Gzip => Box::new(Coded(MultiGzDecoder::new(Vec::new()), editor)),
         Coding::Deflate => Box::new(Coded(ZlibDecoder::new(Vec::new()), editor)),
     };
+    // the answer to a HEAD says how long it would be
+    if matches!(answer.body(), Body::Empty) {
+        return Ok(answer);
+    }
     let headers = answer.headers_mut();
-    headers.remove(CONTENT_LENGTH);
     headers.remove(CONTENT_ENCODING);
-    Ok(answer.map(|body| match body {
-        Body::Empty => Body::Empty,
-        body @ (Body::Full(_)
-        | Body::Streamed(_)
-        | Body::Leased(..)
-        | Body::Piped(..)
-        | Body::Edited(..)) => Body::Edited(Box::new(body), edit),
-    }))
+    let length = headers.remove(CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let (parts, body) = answer.into_parts();
+    let body = Body::Edited(Box::new(body), edit);
+    if length.is_none_or(|length| length > WHOLE_MOST) {
+        return Ok(Response::from_parts(parts, body));
+    }
+    let whole = body.collect().await;
+    let whole = whole.map_err(|error| unreachable_upstream(&error.to_string()))?;
+    Ok(Response::from_parts(parts, Body::full(whole.to_bytes())))
 }
 
 /// What every answer goes through last: no redirect leads away, and the addresses in the answer to a

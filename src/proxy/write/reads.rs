@@ -58,7 +58,7 @@ impl Write {
             .stream(request)
             .await
             .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
-        let mut answer = links::answer(state, places, answer)?;
+        let mut answer = links::answer(state, places, answer).await?;
         headers::to_answer(answer.headers_mut());
         Ok(answer)
     }
