@@ -15,6 +15,7 @@ mod overrides;
 pub mod path;
 pub mod quota;
 pub mod salesforce;
+pub mod signed;
 pub mod xml;
 
 use bytes::Bytes;
@@ -128,6 +129,8 @@ pub enum Made {
 pub enum Replay {
     /// This answer: nothing in it is made up.
     Answer(StatusCode, Bytes),
+    /// The same in XML.
+    Xml(StatusCode, Bytes),
     /// The record as this read brings it, under this status.
     Read(ReadCall, StatusCode),
 }

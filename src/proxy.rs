@@ -10,6 +10,7 @@ mod links;
 mod login;
 pub mod releases;
 mod reserve;
+mod signed;
 mod told;
 pub mod words;
 mod write;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
@@ -164,6 +165,9 @@ async fn run(
     let Some(kind) = write else {
         return read(call, parts, &path, &caller, incoming).await;
     };
+    if in_body(call, &parts, &path) {
+        return signed::run(call, seen, (parts, path, caller), kind, incoming).await;
+    }
     let claims = match actor::claims(&parts.headers) {
         Ok(claims) => claims,
         Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),
@@ -173,6 +177,11 @@ async fn run(
         Ok(shape) => write.govern(shape, incoming).await,
         Err(opaque) => write.opaque(opaque, incoming).await,
     }
+}
+
+/// Whether the body of this request says who sends it.
+fn in_body(call: Call<'_>, parts: &Parts, path: &CanonicalPath) -> bool {
+    parts.method == Method::POST && call.state.crm.signs_in_body(path)
 }
 
 fn counted(class: &Class) -> metrics::Class {
@@ -315,7 +324,7 @@ fn answer(
     // The CRM's own answer to a prior read is no verdict of ours.
     let governed = entry.is_some() && instead.is_none();
     let mut response = match instead {
-        Some(instead) => *instead,
+        Some(instead) => retold(state, dialect, *instead),
         None => refusal_response(worker, state, &refusal, entry.as_ref(), dialect),
     };
     let headers = response.headers_mut();
@@ -328,6 +337,23 @@ fn answer(
             HeaderValue::from_static(verdict_word(refusal.kind)),
         );
     }
+    response
+}
+
+/// The CRM's own answer in place of one of ours, in the error shape that the caller reads.
+fn retold(state: &RouteState, dialect: Dialect, instead: Response<Body>) -> Response<Body> {
+    let shaped = match instead.body() {
+        Body::Full(body) => state.crm.retold(dialect, instead.status(), body),
+        Body::Empty => state.crm.retold(dialect, instead.status(), b""),
+        Body::Streamed(_) | Body::Leased(..) | Body::Piped(..) | Body::Edited(..) => None,
+    };
+    let Some(shaped) = shaped else {
+        return instead;
+    };
+    let mut response = Response::new(Body::full(shaped.body));
+    *response.status_mut() = shaped.status;
+    let kind = HeaderValue::from_static(shaped.content_type);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 

@@ -40,6 +40,9 @@ impl fmt::Debug for Hidden {
     }
 }
 
+/// The grant of a login in a SOAP message.
+pub const MESSAGE: &str = "soap";
+
 /// What a request on the login path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -126,8 +129,11 @@ impl Crm {
     ///
     /// # Errors
     /// What is wrong with it, for our log: then nothing of it is passed on.
-    pub fn issued(self, origins: &Origins, body: &Bytes) -> Result<Issued, String> {
+    pub fn issued(self, grant: &str, origins: &Origins, body: &Bytes) -> Result<Issued, String> {
         match self.0 {
+            CrmKind::Salesforce if grant == MESSAGE => {
+                salesforce::login::issued_by_soap(origins, body)
+            }
             CrmKind::Salesforce => salesforce::login::issued(origins, body),
             CrmKind::HubSpot => hubspot::login::issued(body),
         }

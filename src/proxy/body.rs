@@ -89,7 +89,8 @@ async fn bounded(mut incoming: Incoming, most: usize) -> Result<Bytes, Refusal> 
     })
 }
 
-fn too_large(most: usize) -> Refusal {
+/// The refusal of a body above a bound.
+pub(super) fn too_large(most: usize) -> Refusal {
     Refusal::new(
         RefusalKind::TooLarge,
         format!("Not written: the body is larger than {most} bytes. Send fewer records at a time."),

@@ -17,9 +17,9 @@ use super::words::{self, login as login_words};
 use super::{Call, Refused, body, early, headers, no_upstream, target};
 use crate::app::RouteState;
 use crate::config::{Fingerprint, ServiceAccount};
-use crate::crm::Head;
-use crate::crm::login::{Asked, Hidden, Login, Unfit};
+use crate::crm::login::{Asked, Hidden, Login, MESSAGE, Unfit};
 use crate::crm::path::CanonicalPath;
+use crate::crm::{Head, Shape};
 use crate::error::{Refusal, RefusalKind};
 use crate::learned::{self, Known, Token, Use};
 use crate::upstream::Body;
@@ -41,6 +41,52 @@ pub(super) async fn answer(
     }
 }
 
+/// A login in a message of XML.
+pub(super) struct Message {
+    /// Who logs in.
+    pub(super) username: Option<String>,
+    /// What the path says that such messages are; `None`: it cannot be told.
+    pub(super) shape: Option<Shape>,
+    /// As it came.
+    pub(super) bytes: Bytes,
+}
+
+/// Answers a login in a message, which only its body tells.
+pub(super) async fn by_message(
+    call: Call<'_>,
+    parts: &Parts,
+    path: &CanonicalPath,
+    message: Message,
+) -> Result<Response<Body>, Box<Refused>> {
+    let Message {
+        username,
+        shape,
+        bytes,
+    } = message;
+    let mut who = None;
+    let login = Login {
+        grant: MESSAGE,
+        names: username.map(Hidden::new).into_iter().collect(),
+        refresh_token: None,
+    };
+    let crm = call.state.crm;
+    let passed = match shape.map(|shape| crm.logs_in(&shape, &bytes)) {
+        _ if bytes.len() > LOGIN_MOST => Err(body::too_large(LOGIN_MOST)),
+        Some(Ok(true)) if parts.uri.query().is_none() => {
+            let head = super::head(parts, path);
+            log_in(call, &head, &login, bytes, &mut who).await
+        }
+        Some(Err(malformed)) => Err(Refusal::malformed(malformed)),
+        Some(Ok(_)) | None => Err(Refusal::malformed(
+            "this is no login of the API that its path names",
+        )),
+    };
+    match passed {
+        Ok(answer) => Ok(answer),
+        Err(refusal) => Err(early::refused(call, parts, who.as_deref(), refusal).await),
+    }
+}
+
 async fn pass(
     call: Call<'_>,
     parts: &Parts,
@@ -49,12 +95,7 @@ async fn pass(
     who: &mut Option<String>,
 ) -> Result<Response<Body>, Refusal> {
     let bytes = body::collect_most(&parts.headers, incoming, LOGIN_MOST).await?;
-    let head = Head {
-        method: &parts.method,
-        path,
-        query: parts.uri.query(),
-        headers: &parts.headers,
-    };
+    let head = super::head(parts, path);
     let asked = call.state.crm.asked(&head, &bytes).map_err(unfit)?;
     match asked {
         Asked::Login(login) => log_in(call, &head, &login, bytes, who).await,
@@ -201,7 +242,7 @@ async fn known(call: Call<'_>, used: Use, fingerprint: Fingerprint) -> Option<Kn
 
 /// Finds the service account of a caller by what a login brought, where the configuration names none.
 pub(super) async fn recognise(call: Call<'_>, caller: &mut Caller) {
-    let (None, Some(fingerprint), Credential::Own(..)) = (
+    let (None, Some(fingerprint), Credential::Own(..) | Credential::Session(_)) = (
         &caller.service_account,
         caller.fingerprint,
         &caller.credential,
@@ -237,12 +278,7 @@ fn still_used(call: Call<'_>, fingerprint: Fingerprint, known: &Known) {
 /// Takes the token out of a query that a client sends beside its header (jsforce does so at the identity
 /// URL); one that is another stays, and is refused.
 pub(super) fn spare_token(state: &RouteState, path: &CanonicalPath, parts: &mut Parts) {
-    let head = Head {
-        method: &parts.method,
-        path,
-        query: parts.uri.query(),
-        headers: &parts.headers,
-    };
+    let head = super::head(parts, path);
     let Some((rest, token)) = state.crm.second_token(&head) else {
         return;
     };

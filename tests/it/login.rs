@@ -3,6 +3,7 @@
 
 mod refused;
 mod remembered;
+mod soap;
 mod tokens;
 
 use aws_lc_rs::rand::SystemRandom;

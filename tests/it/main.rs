@@ -60,6 +60,7 @@ mod server;
 mod shared_ledger;
 mod shutdown;
 mod slow_arrivals;
+mod soap;
 mod support;
 mod tidy;
 mod unavailable;

@@ -10,6 +10,10 @@ use crate::crm::json::edit::{Editor, Place};
 use crate::crm::links::Origins;
 use crate::crm::login::{Asked, Issued, Unfit, oauth};
 
+mod soap;
+
+pub(in crate::crm) use soap::issued as issued_by_soap;
+
 use super::{id, route};
 
 /// The grants that are passed on. SAML, device, token exchange and hybrid ones name nobody whom we could

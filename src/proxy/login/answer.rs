@@ -38,7 +38,10 @@ pub(super) async fn taken(
         );
         return Ok(answer_of(answer));
     }
-    let issued = call.state.crm.issued(&call.state.origins, &answer.body);
+    let issued = call
+        .state
+        .crm
+        .issued(grant, &call.state.origins, &answer.body);
     let issued =
         issued.map_err(|what| words::leads_away("it is no login of this route").detail(what))?;
     let app = &call.worker.app;

@@ -40,7 +40,7 @@ pub(super) async fn answer(
     if is_key(call, fingerprint) {
         bytes = match &caller.credential {
             Credential::Broker(secret) => whose.about(secret.expose()),
-            Credential::Own(..) | Credential::None => None,
+            Credential::Own(..) | Credential::Session(_) | Credential::None => None,
         }
         .ok_or_else(words::not_theirs)?;
     }

@@ -47,7 +47,7 @@ impl Write {
         for name in [CONTENT_LENGTH, CONTENT_ENCODING] {
             passed.remove(name);
         }
-        self.caller.credential.put(&mut passed)?;
+        let (passed, bytes) = self.signed(passed, bytes)?;
         let mut request = Request::new(Body::full(bytes));
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = uri;

@@ -83,6 +83,12 @@ impl Api {
         known.map(|(_, api, ..)| *api)
     }
 
+    /// The namespace of its operations.
+    pub(super) fn namespace(self) -> &'static str {
+        let known = Self::NAMES.iter().find(|(_, api, ..)| *api == self);
+        known.map_or(CLASSES, |(_, _, namespace, _)| namespace)
+    }
+
     /// Whether a name of this API may stand in this namespace.
     pub(super) fn speaks(self, namespace: Option<&str>) -> bool {
         let of_class = namespace.is_some_and(|namespace| namespace.starts_with(CLASSES));
