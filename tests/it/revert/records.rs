@@ -39,16 +39,20 @@ async fn a_create_is_deleted_while_nobody_touched_it() {
     let sandbox = &desk.house.sandbox;
     assert!(sandbox.record(Salesforce, "Account", &id(&one)).is_none());
     assert!(sandbox.record(HubSpot, "companies", &id(&two)).is_none());
-    // and that cannot be taken back through the API, which is said
+    // and that is taken back where the API can, which is said where it cannot
     let made = report["summary"]["made"].as_array().unwrap();
     let made: Vec<String> = made
         .iter()
         .map(|id| id.as_str().unwrap().to_owned())
         .collect();
     let report = desk.undo(&made).await;
-    assert_eq!(sums(&report), (0, 0, 2), "{report}");
-    let why = lines(&report).remove(0).why;
-    assert!(why.as_str().unwrap().contains("restore"), "{why}");
+    assert_eq!(sums(&report), (1, 0, 1), "{report}");
+    let why: Vec<String> = lines(&report)
+        .iter()
+        .map(|line| line.why.to_string())
+        .collect();
+    assert!(why.iter().any(|why| why.contains("restore")), "{why:?}");
+    assert!(sandbox.record(Salesforce, "Account", &id(&one)).is_some());
     desk.house.finish().await;
 }
 

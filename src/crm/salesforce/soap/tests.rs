@@ -50,6 +50,22 @@ fn a_session_can_be_cut_out_and_put_back() {
 }
 
 #[test]
+fn what_generated_clients_leave_empty_is_nothing() {
+    let text = message(
+        "",
+        "<create><sObjects><type>Account</type><fieldsToNull xsi:nil=\"true\"/><Id xsi:nil=\"true\"/>\
+         <Name>x</Name></sObjects></create>",
+    );
+    let document = xml::parse(text.as_bytes()).unwrap();
+    let envelope = Envelope::open(&document).unwrap();
+    let row = xml::elements(envelope.operation).unwrap()[0];
+    let (known, record) = object::read(Api::Partner, row, "sObjects[0]").unwrap();
+    assert_eq!((known.name, record.id), ("Account", None));
+    let names: Vec<&String> = record.fields.keys().collect();
+    assert_eq!(names, ["Name"]);
+}
+
+#[test]
 fn an_envelope_has_one_reading() {
     let twice = session_of("a").repeat(2);
     for (header, body) in [
