@@ -19,6 +19,7 @@
 //! | to… | open |
 //! |---|---|
 //! | support another endpoint | `crm/<name>/families…` (what a path can do; `coverage` is made from it too), then the parser beside it |
+//! | understand another SOAP operation | `crm/salesforce/soap/operation.rs`, then the parser beside it; answers: `reply/soap.rs` |
 //! | take another step of bulk jobs | `crm/salesforce/bulk.rs`, then `proxy/write/job.rs`; the record: `journal/job.rs` |
 //! | add a condition to rules | `policy/`, the only place that knows JSONPath |
 //! | change who may decide a hold | `hold/people.rs`; what counts as drift: `hold/drift.rs` |
@@ -35,7 +36,8 @@
 //! server            strict HTTP/1.1 framing, TLS, limits, timeouts
 //!   proxy::handle   the clock is read once; a refusal becomes the CRM's own error shape
 //!     proxy::run
-//!       1 route and actor      every identity names one service account; one canonical path
+//!       1 route and actor      every identity names one service account; one canonical path (of a SOAP
+//!                              message: once its body is collected, which then loses its session)
 //!       2 crm.classify         Read → streamed | Auth | Write(shape) | Opaque
 //!         kill switch          before the body is read
 //!       3 body::collect        bounded; gzip and deflate undone, one member

@@ -233,7 +233,7 @@ fn message(template: &str) -> String {
     } else {
         part
     };
-    super::soap::message(namespace, &format!("<{operation}>{part}</{operation}>"))
+    soap::message(namespace, &format!("<{operation}>{part}</{operation}>"))
 }
 
 /// A concrete target for a row of the list: what stands in braces is filled in.
