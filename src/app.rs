@@ -20,6 +20,7 @@ use crate::control::{ControlState, Health};
 use crate::credential::Keyring;
 use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
+use crate::crm::links::Origins;
 use crate::crm::quota::Quota;
 use crate::doubt::Book;
 use crate::error::StoreError;
@@ -28,6 +29,7 @@ use crate::gate;
 use crate::hold;
 use crate::hold::decide::Desk;
 use crate::journal::Journal;
+use crate::learned;
 use crate::ledger::Ledger;
 use crate::limits::LiveLimits;
 use crate::metrics::{Metrics, Tally};
@@ -72,6 +74,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Limits set at run time.
     pub limits: LiveLimits,
+    /// What logins brought.
+    pub learned: learned::Book,
     /// Reloads of the rules.
     pub reloads: Reloads,
     /// Writes in doubt, and what was settled lately.
@@ -102,6 +106,8 @@ pub struct RouteState {
     pub route: Route,
     /// Its CRM.
     pub crm: Crm,
+    /// The addresses that it stands for.
+    pub origins: Origins,
     /// What was learned of its org.
     pub catalog: Catalog,
     /// What the CRM said last of its own quota.
@@ -160,6 +166,7 @@ impl App {
             .map(|route| RouteState {
                 route: route.clone(),
                 crm: Crm(route.crm),
+                origins: Origins::new(route.crm, &route.upstream, &route.public_url),
                 catalog: Catalog::builtin(route.crm),
                 quota: Arc::default(),
             })
@@ -182,6 +189,7 @@ impl App {
         let limits = LiveLimits::of_rows(&journal.settings().await?);
         let host = |route: &Route| server::proxied::login(route);
         let keyring = Arc::new(Keyring::new(&config, host, &clock));
+        let learned = learned::Book::load(&journal, &config, now).await?;
         let app = Self {
             callers: Callers::new(&config, &keyring),
             keyring,
@@ -196,6 +204,7 @@ impl App {
             inflight: Inflight::default(),
             metrics,
             limits,
+            learned,
             reloads: Reloads::default(),
             doubts,
             jobs,

@@ -5,9 +5,12 @@
 pub mod catalog;
 pub mod dialect;
 pub mod family;
+pub mod form;
 pub mod hubspot;
 mod inverse;
 pub mod json;
+pub mod links;
+pub mod login;
 mod overrides;
 pub mod path;
 pub mod quota;

@@ -5,6 +5,7 @@ mod bar;
 mod epoch;
 pub mod job;
 mod journaled;
+mod learned;
 pub mod read;
 mod rows;
 pub mod sent;

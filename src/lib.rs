@@ -11,7 +11,7 @@
 //! | the data path | [`proxy`] (start here), [`upstream`]; the CRM credentials of our own: [`credential`] |
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
 //! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`], [`push`]; the CRM's own quota: [`quota`] |
-//! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`]; what other replicas write: [`follow`] |
+//! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`]; what other replicas write: [`follow`]; what logins brought: [`learned`] |
 //! | second thoughts | [`snapshot`], [`digest`], [`hold`], [`doubt`], [`revert`] |
 //! | the operators' side | [`admin`] |
 //! | a CRM to try things on | [`sandbox`], [`demo`] |
@@ -19,6 +19,7 @@
 //! | to… | open |
 //! |---|---|
 //! | support another endpoint | `crm/<name>/families…` (what a path can do; `coverage` is made from it too), then the parser beside it |
+//! | understand another SOAP operation | `crm/salesforce/soap/operation.rs`, then the parser beside it; answers: `reply/soap.rs` |
 //! | take another step of bulk jobs | `crm/salesforce/bulk.rs`, then `proxy/write/job.rs`; the record: `journal/job.rs` |
 //! | learn what became of a job's rows | `crm/salesforce/bulk/results.rs`; when it is asked: `proxy/jobs.rs` |
 //! | add a condition to rules | `policy/`, the only place that knows JSONPath |
@@ -27,6 +28,8 @@
 //! | get a credential in another way | `config/source.rs`, then `credential/grant.rs` |
 //! | add a store | a file under `control/` or `ledger/`, one line in the contract suite in `tests/it` |
 //! | teach a revert another way back | `crm/<name>/inverse.rs`, then `revert/deed.rs` |
+//! | pass another login on | `crm/<name>/login.rs`, then `proxy/login.rs` |
+//! | rewrite an address in another answer | `crm/<name>/login.rs` (its place), `proxy/links.rs` |
 //! | change the order of things | `proxy.rs` and `proxy/write.rs`, and the list below |
 //!
 //! # The life of a write
@@ -35,7 +38,8 @@
 //! server            strict HTTP/1.1 framing, TLS, limits, timeouts
 //!   proxy::handle   the clock is read once; a refusal becomes the CRM's own error shape
 //!     proxy::run
-//!       1 route and actor      every identity names one service account; one canonical path
+//!       1 route and actor      every identity names one service account; one canonical path (of a SOAP
+//!                              message: once its body is collected, which then loses its session)
 //!       2 crm.classify         Read → streamed | Auth | Write(shape) | Opaque
 //!         kill switch          before the body is read
 //!       3 body::collect        bounded; gzip and deflate undone, one member
@@ -81,6 +85,7 @@ pub mod follow;
 pub mod gate;
 pub mod hold;
 pub mod journal;
+pub mod learned;
 pub mod ledger;
 pub mod limits;
 pub mod metrics;

@@ -7,6 +7,8 @@ pub mod decode;
 mod early;
 pub mod headers;
 pub mod jobs;
+mod links;
+mod login;
 pub mod releases;
 mod reserve;
 pub mod rows;
@@ -113,6 +115,10 @@ pub async fn handle(
         Ok(answer) => answer,
         Err(refused) => answer(worker, state, *refused, dialect),
     };
+    let response = match links::settle(state, seen.found(), response) {
+        Ok(settled) => settled,
+        Err(refusal) => answer(worker, state, *Box::<Refused>::from(refusal), dialect),
+    };
     if let Some(tally) = worker.tallies.get(place) {
         count(tally, seen.found(), &response, began);
     }
@@ -138,44 +144,40 @@ async fn run(
     seen: &Seen,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Box<Refused>> {
-    let (parts, incoming) = request.into_parts();
-    // 1 route and actor
-    let (path, caller) = match meet(call, &parts) {
-        Ok(met) => met,
+    let (mut parts, incoming) = request.into_parts();
+    // 1 route and actor, 2 what it is: a login has nobody to be known by yet
+    let path = match canonical_path(call.state, &parts) {
+        Ok(path) => path,
+        Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
+    };
+    login::spare_token(call.state, &path, &mut parts);
+    let class = call.state.crm.classify(&head(&parts, &path));
+    let counted = counted(&class);
+    let write = match class {
+        Class::Auth => {
+            seen.class(counted);
+            return login::answer(call, parts, &path, incoming).await;
+        }
+        Class::Read => None,
+        Class::Opaque(opaque) => Some(Err(opaque)),
+        Class::Write(shape) => Some(Ok(shape)),
+    };
+    let caller = match meet(call, &parts).await {
+        Ok(caller) => caller,
         Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
     };
     if told::is_ours(&path) {
         return told::answer(call, &parts.method, &path, &caller).await;
     }
-    // 2 what it is
-    let head = Head {
-        method: &parts.method,
-        path: &path,
-        query: parts.uri.query(),
-        headers: &parts.headers,
-    };
-    let class = call.state.crm.classify(&head);
-    seen.class(counted(&class));
-    let class = match signed::kind(class) {
-        Ok(kind) if in_body(call, &parts, &path) => {
-            return signed::run(call, seen, (parts, path, caller), kind, incoming).await;
-        }
-        Ok(Ok(shape)) => Class::Write(shape),
-        Ok(Err(opaque)) => Class::Opaque(opaque),
-        Err(class) => class,
-    };
+    seen.class(counted);
     let account = caller.service_account.as_deref();
-    let kind = match class {
-        Class::Read => {
-            jobs::along(call, &caller);
-            return read(call, parts, &path, &caller, incoming).await;
-        }
-        Class::Auth => {
-            return Err(early::refused(call, &parts, account, login_refused(&caller)).await);
-        }
-        Class::Opaque(opaque) => Err(opaque),
-        Class::Write(shape) => Ok(shape),
+    let Some(kind) = write else {
+        jobs::along(call, &caller);
+        return read(call, parts, &path, &caller, incoming).await;
     };
+    if in_body(call, &parts, &path) {
+        return signed::run(call, seen, (parts, path, caller), kind, incoming).await;
+    }
     jobs::along(call, &caller);
     let claims = match actor::claims(&parts.headers) {
         Ok(claims) => claims,
@@ -202,18 +204,25 @@ fn counted(class: &Class) -> metrics::Class {
     }
 }
 
-/// The path in its one form, and who is calling.
-fn meet(call: Call<'_>, parts: &Parts) -> Result<(CanonicalPath, Caller), Refusal> {
-    headers::check(&parts.headers)?;
-    let path = canonical_path(call.state, parts.uri.path())?;
-    key_stays(&path, parts.uri.query())?;
-    let caller = call.worker.app.callers.identify(Presented {
+fn head<'a>(parts: &'a Parts, path: &'a CanonicalPath) -> Head<'a> {
+    Head {
+        method: &parts.method,
+        path,
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    }
+}
+
+/// Who is calling.
+async fn meet(call: Call<'_>, parts: &Parts) -> Result<Caller, Refusal> {
+    let mut caller = call.worker.app.callers.identify(Presented {
         route: &call.state.route.name,
         headers: &parts.headers,
         query: parts.uri.query(),
         names: call.names,
     })?;
-    Ok((path, caller))
+    login::recognise(call, &mut caller).await;
+    Ok(caller)
 }
 
 /// A key in a path or a query would reach the CRM: token information takes the token there.
@@ -242,7 +251,9 @@ async fn read(
         tracing::info!(%limit, "would-limit: a read of the CRM's last calls");
     }
     parts.uri = target(path, path.trailing_slash(), parts.uri.query())?;
+    let places = links::of_read(call.state, &head(&parts, path));
     headers::to_read(&mut parts.headers);
+    links::ask(places, &mut parts.headers);
     caller.credential.put(&mut parts.headers);
     let body = outgoing(caller, incoming).await?;
     let upstream = call
@@ -250,13 +261,14 @@ async fn read(
         .upstreams
         .get(call.place)
         .ok_or_else(no_upstream)?;
-    let mut answer = upstream
+    let answer = upstream
         .stream(Request::from_parts(parts, body))
         .await
         .map_err(|error| words::no_answer(&error))?;
     if caller.credential.is_ours() && answer.status() == StatusCode::UNAUTHORIZED {
         return Err(words::credential_refused().into());
     }
+    let mut answer = links::answer(call.state, places, answer).await?;
     headers::to_answer(answer.headers_mut());
     Ok(answer)
 }
@@ -299,24 +311,15 @@ fn unknown(caller: &Caller) -> Refusal {
     words::unknown_caller(fingerprint.as_deref())
 }
 
-fn login_refused(caller: &Caller) -> Refusal {
-    if caller.credential.is_ours() {
-        return words::no_login();
-    }
-    Refusal::new(
-        RefusalKind::UnknownCaller,
-        "Not written: logins are not passed on by this version. Give the agent a session id or access \
-         token, and its fingerprint to a service account.",
-    )
-}
-
 fn no_upstream() -> Refusal {
     Refusal::unavailable("the route has no upstream")
 }
 
 /// The path in its one form. Salesforce clients can put a login host in front of it.
-fn canonical_path(state: &RouteState, raw: &str) -> Result<CanonicalPath, Refusal> {
-    let path = CanonicalPath::parse(raw).map_err(Refusal::malformed)?;
+fn canonical_path(state: &RouteState, parts: &Parts) -> Result<CanonicalPath, Refusal> {
+    headers::check(&parts.headers)?;
+    let path = CanonicalPath::parse(parts.uri.path()).map_err(Refusal::malformed)?;
+    key_stays(&path, parts.uri.query())?;
     Ok(match state.route.crm {
         CrmKind::Salesforce => path.without_login_host(),
         CrmKind::HubSpot => path,
@@ -383,7 +386,7 @@ fn retold(state: &RouteState, dialect: Dialect, instead: Response<Body>) -> Resp
     let shaped = match instead.body() {
         Body::Full(body) => state.crm.retold(dialect, instead.status(), body),
         Body::Empty => state.crm.retold(dialect, instead.status(), b""),
-        Body::Streamed(_) | Body::Leased(..) | Body::Piped(..) => None,
+        Body::Streamed(_) | Body::Leased(..) | Body::Piped(..) | Body::Edited(..) => None,
     };
     let Some(shaped) = shaped else {
         return instead;

@@ -9,6 +9,7 @@ mod graphql;
 mod headers;
 mod id;
 pub(super) mod inverse;
+pub(super) mod login;
 mod markup;
 mod multipart;
 mod nest;

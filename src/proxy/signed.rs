@@ -9,20 +9,21 @@ use hyper::body::Incoming;
 
 use super::actor::{self, Caller};
 use super::write::Write;
-use super::{Call, Refused, body, early, login_refused, unknown};
+use super::{Call, Refused, body, early, login, unknown};
+use crate::crm::Shape;
 use crate::crm::path::CanonicalPath;
 use crate::crm::signed::Introduction;
-use crate::crm::{Class, Shape};
 use crate::error::Refusal;
 use crate::metrics::{self, Seen};
 use crate::mutation::Opaque;
 use crate::upstream::Body;
 
-/// A request that was collected, and who sends it.
-struct Opened {
-    caller: Caller,
-    /// Without the credential.
-    bytes: Bytes,
+/// A request that was collected.
+enum Opened {
+    /// Who sends it, and the bytes without the credential.
+    By(Caller, Bytes),
+    /// A login: its user name.
+    Login(Option<String>, Bytes),
 }
 
 /// Governs a request to such a path; `caller` is who its headers name.
@@ -38,8 +39,16 @@ pub(super) async fn run(
     if caller.fingerprint.is_some() && account.is_none() {
         return Err(early::refused(call, &parts, None, unknown(&caller)).await);
     }
-    let Opened { caller, bytes } = match open(call, seen, &parts, caller, incoming).await {
-        Ok(opened) => opened,
+    let (caller, bytes) = match open(call, seen, &parts, caller, incoming).await {
+        Ok(Opened::By(caller, bytes)) => (caller, bytes),
+        Ok(Opened::Login(username, bytes)) => {
+            let message = login::Message {
+                username,
+                shape: kind.ok(),
+                bytes,
+            };
+            return login::by_message(call, &parts, &path, message).await;
+        }
         Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),
     };
     let claims = match actor::claims(&parts.headers) {
@@ -67,32 +76,29 @@ async fn open(
     let bytes = body::collect(&parts.headers, incoming).await?;
     let told = call.state.crm.introduce(&bytes);
     let Introduction {
-        operation, session, ..
+        operation,
+        session,
+        username,
+        ..
     } = told.map_err(Refusal::malformed)?;
     if operation == "login" {
         seen.class(metrics::Class::Auth);
-        return Err(login_refused(&caller));
+        if session.is_some() || caller.fingerprint.is_some() {
+            return Err(Refusal::malformed(
+                "a login carries a session beside its password",
+            ));
+        }
+        return Ok(Opened::Login(username, bytes));
     }
     let callers = &call.worker.app.callers;
     let Some(session) = session else {
         let caller = callers.in_body(caller, None)?;
-        return Ok(Opened { caller, bytes });
+        return Ok(Opened::By(caller, bytes));
     };
-    let caller = callers.in_body(caller, Some(&session.secret))?;
+    let mut caller = callers.in_body(caller, Some(&session.secret))?;
+    login::recognise(call, &mut caller).await;
     let mut cut = BytesMut::with_capacity(bytes.len());
     cut.extend_from_slice(bytes.get(..session.place.start).unwrap_or_default());
     cut.extend_from_slice(bytes.get(session.place.end..).unwrap_or_default());
-    Ok(Opened {
-        caller,
-        bytes: cut.freeze(),
-    })
-}
-
-/// What a request of this class is, where its body has a say in it; else the class.
-pub(super) fn kind(class: Class) -> Result<Result<Shape, Opaque>, Class> {
-    match class {
-        Class::Write(shape) => Ok(Ok(shape)),
-        Class::Opaque(opaque) => Ok(Err(opaque)),
-        Class::Read | Class::Auth => Err(class),
-    }
+    Ok(Opened::By(caller, cut.freeze()))
 }

@@ -4,6 +4,7 @@
 mod doubt;
 pub mod holds;
 mod limits;
+pub mod login;
 mod own;
 
 use jiff::Timestamp;

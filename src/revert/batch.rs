@@ -17,6 +17,7 @@ use crate::proxy::actor::Credential;
 pub(super) enum Kind {
     Restore,
     Remove,
+    Undelete,
 }
 
 /// Records for one request.
@@ -49,6 +50,8 @@ impl Batch {
         let kind = match self.kind {
             Kind::Restore => Kind::Remove,
             Kind::Remove => Kind::Restore,
+            // out of the bin leads no other way
+            Kind::Undelete => Kind::Undelete,
         };
         Self {
             kind,
@@ -130,7 +133,7 @@ pub(super) fn batches(app: &App, records: &[Record]) -> Result<VecDeque<Batch>, 
     }
     open.sort_by_key(|batch| match (batch.kind, app.routes.get(batch.place)) {
         (Kind::Remove, Some(state)) => 1 + state.crm.removal_rank(&batch.object),
-        (Kind::Remove | Kind::Restore, _) => 0,
+        (Kind::Remove | Kind::Restore | Kind::Undelete, _) => 0,
     });
     Ok(open.into())
 }
@@ -149,7 +152,9 @@ fn alone(app: &App, record: Record) -> Result<Batch, RevertError> {
         api: api.unwrap_or_default(),
         like,
         object: record.object.clone(),
-        kind: if record.is_made() {
+        kind: if record.is_deleted() {
+            Kind::Undelete
+        } else if record.is_made() {
             Kind::Remove
         } else {
             Kind::Restore

@@ -238,12 +238,15 @@ async fn parsed(way: &Way<'_>, batch: &Batch, turns: &[Turn]) -> Result<Parsed, 
     let crm = way.state.crm;
     let inverse = match batch.kind {
         Kind::Remove => Inverse::Remove(turns.iter().map(|turn| turn.record.id.clone()).collect()),
+        Kind::Undelete => {
+            Inverse::Undelete(turns.iter().map(|turn| turn.record.id.clone()).collect())
+        }
         Kind::Restore => Inverse::Restore(
             turns
                 .iter()
                 .filter_map(|turn| match &turn.plan.back {
                     Back::Restore(fields) => Some((turn.record.id.clone(), fields.clone())),
-                    Back::Nothing | Back::Remove => None,
+                    Back::Nothing | Back::Remove | Back::Undelete => None,
                 })
                 .collect(),
         ),

@@ -30,6 +30,7 @@ pub(super) struct Way<'a> {
 pub(super) async fn look(way: &Way<'_>, batch: &Batch) -> Result<Snapshot, String> {
     let operation = match batch.kind {
         Kind::Remove => Operation::Delete,
+        Kind::Undelete => Operation::Restore,
         // an upsert whose record is not there is no error
         Kind::Restore => Operation::Upsert,
     };

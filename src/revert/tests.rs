@@ -257,7 +257,7 @@ fn what_cannot_be_taken_back_is_told_before_anything_is_read() {
         1,
         0,
         vec![
-            change(Operation::Delete, &none, found(&none, None), done()),
+            change(Operation::Purge, &none, found(&none, None), done()),
             change(Operation::Merge, &none, found(&none, None), done()),
             change(Operation::Send, &none, Prior::Absent, done()),
             change(Operation::Update, &json!({"A": 1}), Prior::Unknown, done()),

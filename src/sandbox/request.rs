@@ -146,7 +146,13 @@ impl Request {
         }
         let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
         match (self.method.as_str(), names.as_slice()) {
-            ("POST", ["services", "oauth2", "token"] | ["oauth", _, "token"]) => false,
+            (
+                "POST",
+                ["services", "oauth2", "token"]
+                | ["oauth", _, "token"]
+                | ["oauth", _, "token", "introspect"]
+                | ["oauth", _, "private-apps", "get", "access-token-info"],
+            ) => false,
             ("POST", ["services", "data", _, "composite", "sobjects", _]) => false,
             ("POST", ["services", "data", _, "composite"]) => {
                 self.parts_write("compositeRequest", "")

@@ -76,7 +76,11 @@ pub fn destinations(routes: &[Route]) -> Result<Vec<Destination>, String> {
         .iter()
         .map(|route| {
             let tls = towards(route).map_err(|error| error.to_string())?;
-            Destination::new(&route.upstream, tls)
+            let destination = Destination::new(&route.upstream, Arc::clone(&tls))?;
+            match route.login == route.upstream {
+                true => Ok(destination),
+                false => destination.with_login(&route.login, tls),
+            }
         })
         .collect()
 }

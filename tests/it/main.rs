@@ -36,6 +36,8 @@ mod judged_is_sent;
 mod kill_switch;
 mod ledger_contract;
 mod limits_at_run_time;
+mod link_rewriting;
+mod login;
 mod metrics;
 mod mtls;
 mod named_operations;

@@ -59,6 +59,7 @@ const MAY_KNOW: [(&str, &[&str]); 19] = [
             "gate",
             "hold",
             "journal",
+            "learned",
             "ledger",
             "limits",
             "metrics",

@@ -92,9 +92,10 @@ async fn what_is_not_known_is_denied() {
         (
             CrmKind::Salesforce,
             "POST",
-            "/services/Soap/u/60.0",
+            "/services/Soap/class/Mine",
             "text/xml",
-            "<x/>",
+            "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body>\
+             <run xmlns=\"http://soap.sforce.com/schemas/class/Mine\"/></e:Body></e:Envelope>",
         ),
         (
             CrmKind::Salesforce,

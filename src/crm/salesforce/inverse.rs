@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{id, record, route, types};
+use super::{id, record, route, soap, types};
 use crate::crm::inverse::{Inverse, WriteCall};
 use crate::crm::path::CanonicalPath;
 use crate::mutation::{is_unknown, same_name};
@@ -68,6 +68,7 @@ pub(in crate::crm) fn call(
     let row = |id: &str| format!("{base}/sobjects/{object}/{id}");
     let collection = || format!("{base}/composite/sobjects");
     let (method, path, query, body) = match inverse {
+        Inverse::Undelete(ids) => return soap::undelete(version(like), ids),
         Inverse::Restore(records) => match records.as_slice() {
             [(id, fields)] => (Method::PATCH, row(id), None, written(&fields.clone())),
             many => (

@@ -258,6 +258,12 @@ fn outside_data(head: &Head<'_>, verb: Verb, query: &Query, path: &[&str]) -> Cl
     let exports = query
         .iter()
         .any(|(name, _)| name.eq_ignore_ascii_case("export"));
+    if matches!(path, ["services", "oauth2", "authorize"]) && gives_token(query) {
+        return Class::Opaque(Opaque::unclear(
+            "this hands a token to whoever opens the page: use response_type=code, and redeem the code \
+             with POST /services/oauth2/token",
+        ));
+    }
     match families::find(verb, false, path) {
         _ if exports && verb == Verb::Read && matches!(path, [id] if id::is_like_one(id)) => {
             let object = "analytics/reports".to_owned();
@@ -268,6 +274,17 @@ fn outside_data(head: &Head<'_>, verb: Verb, query: &Query, path: &[&str]) -> Cl
         Some((_, Fit::Loose)) => Class::Opaque(Opaque::unclear(outside(path))),
         Some((how, Fit::Exact)) => taken(head, verb, path, how),
     }
+}
+
+/// The user-agent flow puts tokens into the address that a browser is sent to.
+fn gives_token(query: &Query) -> bool {
+    query.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case("response_type")
+            && value
+                .to_ascii_lowercase()
+                .split(' ')
+                .any(|word| word.ends_with("token"))
+    })
 }
 
 fn read(query: &Query, known: bool, rest: &[&str]) -> Class {

@@ -9,6 +9,7 @@ mod object;
 mod operation;
 mod replay;
 mod rows;
+mod undelete;
 
 use std::fmt;
 use std::ops::Range;
@@ -27,6 +28,7 @@ use envelope::Envelope;
 use headers::Said;
 use operation::Does;
 pub(super) use replay::replay;
+pub(super) use undelete::undelete;
 
 /// What a message says of itself before anything is judged: what it wants, and by whose right.
 #[derive(Clone, Debug, PartialEq, Eq)]

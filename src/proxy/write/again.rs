@@ -281,9 +281,11 @@ fn landed(answer: &Result<Response<Body>, Box<Refused>>) -> Landed {
             headers: response.headers().clone(),
             body: match response.body() {
                 Body::Full(bytes) => bytes.clone(),
-                Body::Empty | Body::Streamed(_) | Body::Leased(..) | Body::Piped(..) => {
-                    Bytes::new()
-                }
+                Body::Empty
+                | Body::Streamed(_)
+                | Body::Leased(..)
+                | Body::Piped(..)
+                | Body::Edited(..) => Bytes::new(),
             },
         },
         Err(refused) => Landed::Refused(refused.refusal.clone(), refused.entry.clone()),

@@ -271,7 +271,8 @@ async fn only_its_tokens_are_let_in() {
     let login = stranger
         .json("POST", "/services/oauth2/token", json!({}))
         .await;
-    assert_eq!((login.status, login.code().as_str()), (404, "NOT_FOUND"));
+    let error = (login.status, login.code());
+    assert_eq!(error, (400, "unsupported_grant_type".into()));
     let known = client.get(ROOT).await;
     assert!(
         known

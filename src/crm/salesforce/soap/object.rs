@@ -59,10 +59,14 @@ fn members(
                 }
             }
             "type" => return Err(here("an enterprise object has its type in xsi:type alone")),
-            "fieldsToNull" if outer => {
-                plain(part, &["type"])?;
-                blanked.push(xml::value(part)?.to_owned());
-            }
+            "fieldsToNull" if outer => match value(api, part, place, false)? {
+                // how generated clients spell an empty list
+                Value::Null => {}
+                named => blanked.push(named.as_str().unwrap_or_default().to_owned()),
+            },
+            // … and no id
+            name if name.eq_ignore_ascii_case("Id")
+                && value(api, part, place, false)? == Value::Null => {}
             name => {
                 let value = value(api, part, place, outer)?;
                 add(&mut fields, name, value, place)?;

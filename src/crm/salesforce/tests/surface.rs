@@ -93,6 +93,10 @@ const OTHERWISE: &[(&str, &str)] = &[
         "carries a token: judged as credential",
     ),
     (
+        "GET /.well-known/auth-configuration",
+        "addresses of undocumented places, pages for people: refused",
+    ),
+    (
         "POST /services/oauth2/userinfo",
         "unproven: judged as credential",
     ),
