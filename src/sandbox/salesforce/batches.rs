@@ -131,7 +131,8 @@ impl Session<'_> {
         let request = self.call.request;
         let asked = rows::members(request)?;
         let invalid = |message: &str| Error::new(400, "InvalidJob", message);
-        let object = Self::object(text(&asked, "object")).map_err(|_| invalid("no such object"))?;
+        let object =
+            Self::object(text(&asked, "object")).map_err(|_unknown| invalid("no such object"))?;
         let known = [
             "insert",
             "update",

@@ -6,8 +6,10 @@ use std::io::Write;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use writegate::clock::EntryId;
 use writegate::journal::read::EntryState;
 use writegate::mutation::CrmKind;
+use writegate::proxy::rows::Rows;
 use writegate::sandbox::{Fault, Head, seed};
 
 use super::{field, newest, world};
@@ -97,6 +99,18 @@ async fn looked(agent: &Client, job: &str, batch: &Reply, form: &str) -> Reply {
     agent.get(&format!("{JOB}/{job}/batch/{batch}")).await
 }
 
+/// What the record of a commit says of each row: which record, and what would be written to it.
+async fn recorded(house: &House, commit: &EntryId) -> Vec<(Value, Value)> {
+    let rows = Rows::of(&house.app.journal, "salesforce", commit).await;
+    let mut rows = rows.unwrap().expect("a job");
+    let mut said = Vec::new();
+    while let Some(part) = rows.next().await.unwrap() {
+        let mutations = part.mutations.unwrap().into_iter();
+        said.extend(mutations.map(|row| (json!(row.record), Value::Object(row.fields))));
+    }
+    said
+}
+
 #[tokio::test]
 async fn an_update_in_each_form_writes_what_its_rows_say() {
     for form in ["CSV", "XML", "JSON"] {
@@ -149,6 +163,15 @@ async fn an_update_in_each_form_writes_what_its_rows_say() {
             json!(["Industry", "Website"]),
             "{form}"
         );
+        let row = |id: &str, fields: Value| (json!({ "id": id }), fields);
+        let said = [
+            row(acme, json!({ "Industry": "Soft, ware" })),
+            row(
+                globex,
+                json!({ "Industry": null, "Website": "https://x.example" }),
+            ),
+        ];
+        assert_eq!(recorded(&house, &entry.id).await, said, "{form}");
         let batch = looked(&agent, &job, &answer, form).await;
         assert_eq!(told(&batch, "state"), "Completed", "{}", batch.text());
         let entry = newest(&house).await;
@@ -266,12 +289,12 @@ objects:
             "XML",
             xml(&format!(
                 "<sObject><Id>{acme}</Id><Parent><sObject><Ext_Id__c>x</Ext_Id__c></sObject></Parent>\
-                 </sObject><sObject><Id>{globex}</Id><Industry>B</Industry></sObject>"
+                 </sObject><sObject><Id>{globex}</Id><Website>B</Website></sObject>"
             )),
         ),
         (
             "JSON",
-            json!([{ "Id": acme, "Parent": { "Ext_Id__c": "x" } }, { "Id": globex, "Industry": "B" }])
+            json!([{ "Id": acme, "Parent": { "Ext_Id__c": "x" } }, { "Id": globex, "Website": "B" }])
                 .to_string(),
         ),
     ] {

@@ -3,7 +3,7 @@
 
 mod rows;
 
-pub use rows::rows;
+pub use rows::{Apart, rows};
 
 use http::{HeaderMap, header};
 use roxmltree::Node;

@@ -136,7 +136,7 @@ impl Spec {
         Self::told_of_batches(members)
     }
 
-    /// What an answer of Bulk API 1.0 tells (Bulk API Developer Guide, JobInfo).
+    /// What an answer of Bulk API 1.0 tells (Bulk API Developer Guide, `JobInfo`).
     pub(super) fn told_of_batches(members: &Map<String, Value>) -> Result<Self, Refused> {
         let word = text(members, "operation")?.unwrap_or_default();
         let work = match word {

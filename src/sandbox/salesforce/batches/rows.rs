@@ -13,7 +13,7 @@ pub(super) fn is_json(request: &Request) -> bool {
     kind.starts_with("application/json")
 }
 
-fn invalid(why: impl ToString) -> Error {
+fn invalid(why: &dyn std::fmt::Display) -> Error {
     Error::new(400, "InvalidBatch", why.to_string())
 }
 
@@ -48,12 +48,12 @@ impl Row {
 /// The members of a job.
 pub(super) fn members(request: &Request) -> Result<Map<String, Value>, Error> {
     if is_json(request) {
-        let body = request.json().map_err(invalid)?;
+        let body = request.json().map_err(|why| invalid(&why))?;
         return Ok(body.as_object().cloned().unwrap_or_default());
     }
-    let body = request.body().map_err(invalid)?;
+    let body = request.body().map_err(|why| invalid(&why))?;
     let body = String::from_utf8_lossy(&body).into_owned();
-    let document = Document::parse(&body).map_err(invalid)?;
+    let document = Document::parse(&body).map_err(|why| invalid(&why))?;
     let elements = document.root_element().children().filter(Node::is_element);
     let text = |node: Node<'_, '_>| Value::from(node.text().unwrap_or_default());
     Ok(elements
@@ -83,7 +83,7 @@ pub(super) fn rows(kind: &str, body: &str) -> Result<Vec<Row>, Error> {
         }
         "JSON" => in_json(body),
         _ => {
-            let document = Document::parse(body).map_err(invalid)?;
+            let document = Document::parse(body).map_err(|why| invalid(&why))?;
             let records = document.root_element().children().filter(Node::is_element);
             Ok(records.map(|record| Row(of_element(record))).collect())
         }
@@ -95,7 +95,7 @@ pub(super) fn rows(kind: &str, body: &str) -> Result<Vec<Row>, Error> {
     reason = "the sandbox must not share the proxy's strict parser"
 )]
 fn in_json(body: &str) -> Result<Vec<Row>, Error> {
-    let rows: Vec<Map<String, Value>> = serde_json::from_str(body).map_err(invalid)?;
+    let rows: Vec<Map<String, Value>> = serde_json::from_str(body).map_err(|why| invalid(&why))?;
     Ok(rows.into_iter().map(Row).collect())
 }
 

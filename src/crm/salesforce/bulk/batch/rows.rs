@@ -16,15 +16,14 @@ use crate::crm::salesforce::{body, id, types};
 use crate::crm::{Head, Malformed, json, xml};
 use crate::mutation::same_name;
 
+/// Rows as CSV and how that is written; or why they are not taken apart.
+pub type Apart<'a> = Result<(Spec, Cow<'a, [u8]>), String>;
+
 /// The rows of a batch as CSV, and how that is written.
 ///
 /// # Errors
 /// [`Malformed`]; the inner error says why it is not taken apart.
-pub fn rows<'a>(
-    spec: &Spec,
-    head: &Head<'_>,
-    bytes: &'a [u8],
-) -> Result<Result<(Spec, Cow<'a, [u8]>), String>, Malformed> {
+pub fn rows<'a>(spec: &Spec, head: &Head<'_>, bytes: &'a [u8]) -> Result<Apart<'a>, Malformed> {
     let given = form(head.headers).map_err(Malformed)?;
     if given != spec.form {
         let what = "the batch's Content-Type is not the contentType of its job";
@@ -261,7 +260,7 @@ impl<'s> Table<'s> {
         line(&mut csv, self.columns.iter().map(String::as_str));
         let mut reader = Reader::new(self.spec.dialect());
         let header = reader.push(&csv, |record| Columns::of(self.spec, record).map(drop));
-        header.map_err(told)?;
+        header.map_err(|fault| told(&fault))?;
         for row in &self.rows {
             let mut cells = vec![""; self.columns.len()];
             for (place, text) in row {
@@ -276,7 +275,7 @@ impl<'s> Table<'s> {
 }
 
 /// What is wrong with the columns of rows that have no header.
-fn told(fault: Fault) -> Malformed {
+fn told(fault: &Fault) -> Malformed {
     let what = fault.to_string();
     let what = what.trim_start_matches("line 1 of the CSV is no header: ");
     Malformed(format!("the fields of the rows: {what}"))
