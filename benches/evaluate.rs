@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::path::Path;
 
 use jiff::Timestamp;
-use requests::{Write, hubspot, salesforce};
+use requests::{Write, composite, hubspot, salesforce};
 use serde_json::{Map, Value};
 use stopwatch::Stopwatch;
 use writegate::mutation::{Acting, Actor, ChangeSet, Claims, Origin, Prior, Snapshot};
@@ -25,9 +25,11 @@ fn main() {
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
     let rules = policy::load(&folder).unwrap();
-    let writes: [(&str, Write); 4] = [
+    let writes: [(&str, Write); 6] = [
         ("salesforce, 1 record", salesforce(1)),
         ("salesforce, 100 records", salesforce(100)),
+        ("salesforce, 200 records", salesforce(200)),
+        ("salesforce, 25 parts", composite(25)),
         ("hubspot, 1 record", hubspot(1)),
         ("hubspot, 100 records", hubspot(100)),
     ];

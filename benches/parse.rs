@@ -11,7 +11,7 @@ mod stopwatch;
 
 use std::hint::black_box;
 
-use requests::{Write, hubspot, salesforce};
+use requests::{Write, composite, hubspot, salesforce};
 use serde_json::{Value, json};
 use stopwatch::Stopwatch;
 use writegate::crm::json;
@@ -20,9 +20,10 @@ fn main() {
     let Some(stopwatch) = Stopwatch::from_arguments() else {
         return;
     };
-    let writes: [(&str, Write); 4] = [
+    let writes: [(&str, Write); 5] = [
         ("salesforce, 1 record", salesforce(1)),
         ("salesforce, 200 records", salesforce(200)),
+        ("salesforce, 25 parts", composite(25)),
         ("hubspot, 1 record", hubspot(1)),
         ("hubspot, 100 records", hubspot(100)),
     ];

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 use writegate::crm::catalog::Catalog;
+use writegate::crm::json;
 use writegate::crm::path::CanonicalPath;
 use writegate::crm::{Class, Crm, Head, Shape};
 use writegate::mutation::{ChangeSet, CrmKind};
@@ -87,6 +88,25 @@ pub(crate) fn salesforce(records: u32) -> Write {
     let body = json!({ "allOrNone": false, "records": rows });
     let path = "/services/data/v60.0/composite/sobjects";
     Write::new(CrmKind::Salesforce, Method::PATCH, path, &body)
+}
+
+/// The same of as many accounts as a composite takes, each in a sub-request of its own.
+pub(crate) fn composite(parts: u32) -> Write {
+    let row = salesforce(1);
+    let fields: Value = json::parse(&row.body).unwrap();
+    let parts: Vec<Value> = (1..=parts)
+        .map(|number| {
+            json!({
+                "method": "PATCH",
+                "referenceId": format!("part{number}"),
+                "url": format!("/services/data/v60.0/sobjects/Account/001Wg0000000{number:03}"),
+                "body": fields,
+            })
+        })
+        .collect();
+    let body = json!({ "allOrNone": false, "compositeRequest": parts });
+    let path = "/services/data/v60.0/composite";
+    Write::new(CrmKind::Salesforce, Method::POST, path, &body)
 }
 
 /// The same of one company, or of as many as a batch takes.

@@ -125,8 +125,9 @@ async fn an_agent_that_does_not_read_holds_the_answer_up() {
     });
     let house = house(crm).await;
     let mut agent = TcpStream::connect(house.salesforce).await.unwrap();
+    let host = house.salesforce;
     let request =
-        format!("GET {REPORT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+        format!("GET {REPORT} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
     agent.write_all(request.as_bytes()).await.unwrap();
     let answer = String::from_utf8(head(&mut agent).await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

@@ -2,6 +2,7 @@
 
 mod corpora;
 mod families;
+mod forms;
 mod generated;
 mod nested;
 mod refused;

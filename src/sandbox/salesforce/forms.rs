@@ -127,12 +127,12 @@ fn inside(value: &Value) -> String {
     match value {
         Value::Object(members) => members
             .iter()
-            .map(|(name, value)| match value {
-                Value::Array(list) => list.iter().map(|one| element(name, one)).collect(),
-                one => element(name, one),
+            .map(|(name, value)| match value.as_array() {
+                Some(list) => list.iter().map(|one| element(name, one)).collect(),
+                None => element(name, value),
             })
             .collect(),
         Value::String(text) => text.replace('&', "&amp;").replace('<', "&lt;"),
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
     }
 }

@@ -105,13 +105,14 @@ pub(super) static ENTRIES: &[Entry] = &[
     ),
     decomposed(
         "rows",
-        "sobjects/{type}: create, update, upsert and delete, by id, external id or relationship; \
-         platform events are sends named by the event",
+        "sobjects/{type}: create, update, upsert and delete, by id, external id or relationship; of \
+         built-in types and of the org's own; in JSON or XML, with a file beside it; platform events are \
+         sends named by the event",
         &[path("PUAD", "sobjects/**", How::Row)],
     ),
     decomposed(
         "collections",
-        "composite/sobjects: up to 200 rows",
+        "composite/sobjects: up to 200 rows, with files beside them",
         &[path("PUAD", "composite/sobjects/**", How::Collection)],
     ),
     decomposed(
@@ -130,7 +131,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     ),
     decomposed(
         "trees",
-        "composite/tree/{type}: records with their children",
+        "composite/tree/{type}: records with their children, in JSON or XML",
         &[path("P", "composite/tree/*", How::Tree)],
     ),
     decomposed(
