@@ -193,7 +193,19 @@ fn meet(call: Call<'_>, parts: &Parts) -> Result<(CanonicalPath, Caller), Refusa
         query: parts.uri.query(),
         names: call.names,
     })?;
+    if caller.credential.is_ours() && is_soap(&path) {
+        return Err(words::no_soap());
+    }
     Ok((path, caller))
+}
+
+/// SOAP carries its session in the body, where nothing is put in a key's place.
+fn is_soap(path: &CanonicalPath) -> bool {
+    let mut segments = path.as_str().split('/').skip(1);
+    let first = segments.next().zip(segments.next());
+    first.is_some_and(|(services, soap)| {
+        services.eq_ignore_ascii_case("services") && soap.eq_ignore_ascii_case("soap")
+    })
 }
 
 /// A key in a path or a query would reach the CRM: token information takes the token there.

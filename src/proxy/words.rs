@@ -20,7 +20,7 @@ pub use doubt::{in_doubt, was_written};
 pub use limits::reserved;
 pub use own::{
     certificate_alone, credential_refused, key_in_path, key_without_credential, no_answer,
-    no_credential, no_login, other_certificate, two_callers,
+    no_credential, no_login, no_soap, other_certificate, two_callers,
 };
 
 /// Rows of a batch that a message names before it only counts them.

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use serde_json::{Value, json};
 use writegate::mutation::CrmKind;
-use writegate::sandbox::{Fault, Options, Running, Sandbox, Token, seed};
+use writegate::sandbox::{Fault, OAuthApp, Options, Running, Sandbox, Token, seed};
 
 use super::support::client::{Client, Reply};
 use super::support::house::{APPROVER, BROKER, KEY, OPERATOR, OTHER_TOKEN, TOKEN, VIEWER};
@@ -470,4 +470,77 @@ async fn a_configuration_with_mistakes_shows_no_secret() {
     assert_eq!(ran.code, Some(78));
     let all: Value = json!([ran.out, ran.err]);
     assert_eq!(found(&all.to_string(), &secrets()), [""; 0], "{all}");
+}
+
+/// What the proxy logs in with, and what it gets for it.
+#[tokio::test]
+async fn credentials_of_our_own_come_out_nowhere() {
+    const SECRET: &str = "canary-of-our-own!client-secret";
+    const REFRESH: &str = "canary-of-our-own!refresh-token";
+    let mut options = Options::with_token(TOKEN);
+    options.apps = vec![OAuthApp {
+        refresh_token: Some(REFRESH.into()),
+        rotates: true,
+        ..OAuthApp::new("app", SECRET)
+    }];
+    let sandbox = Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
+        .await
+        .unwrap();
+    let mut program = Program::before(&sandbox.base_url())
+        .route(
+            ", release_credential: { refresh: { client_id: app, client_secret: { env: APP_SECRET }, \
+             refresh_token: { env: APP_REFRESH } } }",
+        )
+        .env("APP_SECRET", SECRET)
+        .env("APP_REFRESH", REFRESH)
+        .env("WRITEGATE_LOG", "trace")
+        .start();
+    let agent = Client::new(program.salesforce, TOKEN);
+    let dana = Client::new(program.admin, OPERATOR);
+    let target = format!("/services/data/v60.0/sobjects/Account/{}", seed::ACME);
+    let mut told = Vec::new();
+    for phone in ["1", "2", "3"] {
+        let reply = agent.patch(&target, &json!({ "Phone": phone })).await;
+        let entry = reply.header("x-writegate-entry").unwrap().to_owned();
+        if phone == "3" {
+            let no = Fault::Answer {
+                status: 400,
+                headers: Vec::new(),
+                body: format!("{{\"error\":\"{SECRET}\",\"error_description\":\"{REFRESH}\"}}")
+                    .into(),
+            };
+            sandbox.script(|head| head.path.ends_with("/token"), 1, no);
+        }
+        sandbox.revoke();
+        let undo = format!("/api/v1/entries/{entry}/revert");
+        let reply = dana.post(&undo, &json!({})).await;
+        told.push(reply.text());
+        assert_eq!(
+            reply.text().contains("cannot get its own credential"),
+            phone == "3",
+            "{}",
+            reply.text()
+        );
+        told.push(dana.get("/readyz").await.text());
+        told.push(dana.get("/api/v1/status").await.text());
+    }
+    assert_eq!(sandbox.issued().len(), 2);
+    let rotated = sandbox.refresh_token("app").unwrap();
+    let live = std::fs::read(&program.ledger).unwrap();
+    assert_eq!(program.stop(), Some(0));
+    let issued = sandbox.issued();
+    let mut secrets = vec![SECRET, REFRESH, &rotated];
+    secrets.extend(issued.iter().map(String::as_str));
+    let log = program.log();
+    assert!(
+        log.iter()
+            .any(|line| line.contains("lost with the next restart"))
+    );
+    for text in log.iter().chain(&told) {
+        assert_eq!(found(text, &secrets), [""; 0], "{text}");
+    }
+    for file in [&live, &std::fs::read(&program.ledger).unwrap()] {
+        let text = String::from_utf8_lossy(file);
+        assert_eq!(found(&text, &secrets), [""; 0], "in the ledger's file");
+    }
 }

@@ -99,6 +99,16 @@ pub fn no_login() -> Refusal {
     )
 }
 
+/// SOAP with a Writegate key.
+#[must_use]
+pub fn no_soap() -> Refusal {
+    Refusal::new(
+        RefusalKind::UnknownCaller,
+        "Not written: SOAP carries its session in the body, where a Writegate key does not stand for one. \
+         Use the REST API.",
+    )
+}
+
 /// A key stands where it would reach the CRM.
 #[must_use]
 pub fn key_in_path() -> Refusal {
