@@ -472,6 +472,13 @@ async fn a_configuration_with_mistakes_shows_no_secret() {
     assert_eq!(found(&all.to_string(), &secrets()), [""; 0], "{all}");
 }
 
+/// The report of a revert of what a reply tells.
+async fn undone(dana: &Client, reply: &Reply) -> String {
+    let entry = reply.header("x-writegate-entry").unwrap();
+    let undo = format!("/api/v1/entries/{entry}/revert");
+    dana.post(&undo, &json!({})).await.text()
+}
+
 /// What the proxy logs in with, and what it gets for it.
 #[tokio::test]
 async fn credentials_of_our_own_come_out_nowhere() {
@@ -495,35 +502,34 @@ async fn credentials_of_our_own_come_out_nowhere() {
         .env("APP_REFRESH", REFRESH)
         .env("WRITEGATE_LOG", "trace")
         .start();
-    let agent = Client::new(program.salesforce, TOKEN);
     let dana = Client::new(program.admin, OPERATOR);
-    let target = format!("/services/data/v60.0/sobjects/Account/{}", seed::ACME);
     let mut told = Vec::new();
+    let row = format!("/services/data/v60.0/sobjects/Account/{}", seed::ACME);
     for phone in ["1", "2", "3"] {
-        let reply = agent.patch(&target, &json!({ "Phone": phone })).await;
-        let entry = reply.header("x-writegate-entry").unwrap().to_owned();
-        if phone == "3" {
-            let no = Fault::Answer {
-                status: 400,
-                headers: Vec::new(),
-                body: format!("{{\"error\":\"{SECRET}\",\"error_description\":\"{REFRESH}\"}}")
-                    .into(),
-            };
-            sandbox.script(|head| head.path.ends_with("/token"), 1, no);
-        }
+        let agent = Client::new(program.salesforce, TOKEN);
+        let reply = agent.patch(&row, &json!({ "Phone": phone })).await;
         sandbox.revoke();
-        let undo = format!("/api/v1/entries/{entry}/revert");
-        let reply = dana.post(&undo, &json!({})).await;
-        told.push(reply.text());
-        assert_eq!(
-            reply.text().contains("cannot get its own credential"),
-            phone == "3",
-            "{}",
-            reply.text()
-        );
-        told.push(dana.get("/readyz").await.text());
-        told.push(dana.get("/api/v1/status").await.text());
+        let report = undone(&dana, &reply).await;
+        // got, renewed, and not renewed again within ten seconds
+        assert_eq!(report.contains("answered 401"), phone == "3", "{report}");
+        told.push(report);
     }
+    let no = Fault::Answer {
+        status: 400,
+        headers: Vec::new(),
+        body: format!("{{\"error\":\"{SECRET}\",\"error_description\":\"{REFRESH}\"}}").into(),
+    };
+    sandbox.script(|head| head.path.ends_with("/token"), 1, no);
+    let agent = Client::new(program.hubspot, TOKEN);
+    let row = format!("/crm/v3/objects/companies/{}", seed::HS_ACME);
+    let body = json!({ "properties": { "city": "Ulm" } });
+    let report = undone(&dana, &agent.patch(&row, &body).await).await;
+    assert!(report.contains("cannot get its own credential"), "{report}");
+    told.push(report);
+    let ready = dana.get("/readyz").await.text();
+    assert!(ready.contains("the login host answered 400"), "{ready}");
+    told.push(ready);
+    told.push(dana.get("/api/v1/status").await.text());
     assert_eq!(sandbox.issued().len(), 2);
     let rotated = sandbox.refresh_token("app").unwrap();
     let live = std::fs::read(&program.ledger).unwrap();

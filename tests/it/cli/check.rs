@@ -403,7 +403,7 @@ fn identities_and_credentials_that_cannot_work_are_warned_of() {
             "operators:",
             &format!("  - {{ name: a, {account} }}\noperators:"),
         );
-        let folder = folder(&config, RULES, "");
+        let folder = folder(&config, RULES, "[]");
         std::fs::write(folder.path().join("token"), "token").unwrap();
         let ran = check(&folder, &[]);
         let told = format!("{}{}", ran.out, ran.err);
