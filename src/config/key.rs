@@ -28,7 +28,7 @@ impl SigningKey {
         let pair = match &pem {
             PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
             PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-            _ => return Err("holds no RSA key"),
+            PrivateKeyDer::Sec1(_) | _ => return Err("holds no RSA key"),
         };
         let pair = pair.map_err(|_rejected| "holds no RSA key of 2048 bits or more")?;
         Ok(Self(Some(Arc::new(pair))))

@@ -255,6 +255,18 @@ impl Callers {
     }
 }
 
+/// Whether a request of the login path carries a Writegate key, which must not leave the proxy: in a header
+/// or as a value of its form.
+#[must_use]
+pub fn bears_key(headers: &HeaderMap, form: &[u8]) -> bool {
+    let mut values = [AUTHORIZATION, SESSION]
+        .iter()
+        .flat_map(|name| headers.get_all(name))
+        .filter_map(|value| value.to_str().ok());
+    values.any(|value| is_key(value.rsplit(' ').next().unwrap_or_default()))
+        || form_urlencoded::parse(form).any(|(_, value)| is_key(&value))
+}
+
 impl Credential {
     /// Puts the credential on a request that goes upstream: into this place of the body, or else into
     /// the headers. Returns the body. The broker's is put there by `upstream`.

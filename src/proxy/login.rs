@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 
-use super::actor::{Caller, Credential};
+use super::actor::{self, Caller, Credential};
 use super::words::{self, login as login_words};
 use super::{Call, Refused, body, early, headers, no_upstream, target};
 use crate::app::RouteState;
@@ -96,6 +96,9 @@ async fn pass(
 ) -> Result<Response<Body>, Refusal> {
     let bytes = body::collect_most(&parts.headers, incoming, LOGIN_MOST).await?;
     let head = super::head(parts, path);
+    if actor::bears_key(&parts.headers, &bytes) {
+        return Err(words::no_login());
+    }
     let asked = call.state.crm.asked(&head, &bytes).map_err(unfit)?;
     match asked {
         Asked::Login(login) => log_in(call, &head, &login, bytes, who).await,

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use super::actor::{self, Caller};
 use super::write::Write;
-use super::{Call, Refused, body, early, login, unknown};
+use super::{Call, Refused, body, early, login, unknown, words};
 use crate::crm::Shape;
 use crate::crm::path::CanonicalPath;
 use crate::crm::signed::Introduction;
@@ -38,6 +38,9 @@ pub(super) async fn run(
     let account = known.as_deref();
     if caller.fingerprint.is_some() && account.is_none() {
         return Err(early::refused(call, &parts, None, unknown(&caller)).await);
+    }
+    if caller.credential.is_ours() {
+        return Err(early::refused(call, &parts, account, words::no_key_in_body()).await);
     }
     let (caller, bytes) = match open(call, seen, &parts, caller, incoming).await {
         Ok(Opened::By(caller, bytes)) => (caller, bytes),

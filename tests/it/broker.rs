@@ -10,13 +10,13 @@ use http::header::AUTHORIZATION;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use writegate::clock::ManualClock;
-use writegate::config::{Config, Secret, SigningKey, Source};
+use writegate::config::{Config, Secret, SigningKey, Source, UnknownCallers};
 use writegate::ledger::{Ledger, Row, RowFilter, RowKind};
 use writegate::mutation::CrmKind;
-use writegate::sandbox::{OAuthApp, seed};
+use writegate::sandbox::{OAuthApp, Options, Sandbox, seed};
 
 use super::support::client::{Client, Reply};
-use super::support::house::{Builder, House, KEY};
+use super::support::house::{Builder, House, KEY, TOKEN};
 
 const BOTH: [CrmKind; 2] = [CrmKind::Salesforce, CrmKind::HubSpot];
 const APP: &str = "3MVG9-app";
@@ -139,7 +139,7 @@ fn keys_stayed(house: &House) {
         let text = format!("{:?} {} {:?}", seen.headers, seen.target, seen.body);
         assert!(!text.contains(KEY), "{text}");
         let login = seen.target.ends_with("/token");
-        assert_eq!(text.contains(SECRET) && !login, false, "{text}");
+        assert!(login || !text.contains(SECRET), "{text}");
         assert!(!text.contains("x-writegate"), "{text}");
         assert_eq!(login, !seen.headers.contains_key(AUTHORIZATION), "{text}");
     }
@@ -315,7 +315,95 @@ async fn a_key_in_the_form_of_a_session_is_a_key_and_stays_here() {
     let reply = login.post("/services/oauth2/token", &json!({})).await;
     assert_eq!(reply.status, 403);
     assert!(reply.text().contains("needs no login"), "{}", reply.text());
+    for soap in ["/services/Soap/u/60.0", "//services/soap/c/60.0/0DF"] {
+        let reply = login.post(soap, &json!({})).await;
+        assert_eq!(reply.status, 500, "a fault: {soap}");
+        assert!(
+            reply.text().contains("Use the REST API"),
+            "{}",
+            reply.text()
+        );
+    }
     assert_eq!(house.sandbox.requests(), asked);
     keys_stayed(&house);
+    house.finish().await;
+}
+
+/// P14: the login host alone is asked, and what it gives goes to the CRM alone.
+#[tokio::test]
+async fn tokens_are_got_at_the_login_host_and_go_to_the_crm() {
+    let mut options = Options::with_token("no use");
+    options.apps = vec![OAuthApp {
+        refresh_token: Some(REFRESH.into()),
+        ..OAuthApp::new(APP, SECRET)
+    }];
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let login = Sandbox::start(listen, options).await.unwrap();
+    let address = login.base_url();
+    let house = house(&clock())
+        .sandbox_token("00D000000000001!sandbox.issued.1")
+        .configure(move |config| config.routes[0].login = address.parse().unwrap())
+        .build()
+        .await;
+    // the login host says that the org is there, which it is not
+    assert_eq!(read(&house, CrmKind::Salesforce).await.status, 503);
+    assert_eq!((login.requests(), house.sandbox.requests()), (1, 0));
+    house.finish().await;
+
+    let mut options = Options::with_token("no use");
+    options.apps = vec![OAuthApp::new(APP, SECRET)];
+    options.token_life = SignedDuration::from_mins(30);
+    let crm = Sandbox::start(
+        listen,
+        Options::with_token("00D000000000001!sandbox.issued.1"),
+    )
+    .await
+    .unwrap();
+    options.instance_url = Some(crm.base_url());
+    let login = Sandbox::start(listen, options).await.unwrap();
+    let address = login.base_url();
+    let house = self::house(&clock())
+        .crm(&Arc::new(crm))
+        .configure(move |config| config.routes[0].login = address.parse().unwrap())
+        .build()
+        .await;
+    assert_eq!(read(&house, CrmKind::Salesforce).await.status, 200);
+    let reply = update(&house, CrmKind::Salesforce, "Ulm").await;
+    assert_eq!(reply.status, 204, "{}", reply.text());
+    assert_eq!(logins(&house), 0);
+    assert_eq!(login.requests(), 1);
+    // HubSpot's is where everything is
+    assert_eq!(read(&house, CrmKind::HubSpot).await.status, 503);
+    assert_eq!(logins(&house), 1);
+    assert_eq!(login.requests(), 1);
+    house.finish().await;
+}
+
+/// What names a credential inside the proxy is nothing that an agent can send.
+#[tokio::test]
+async fn an_agent_cannot_ask_for_a_credential_that_is_not_its_own() {
+    let house = house(&clock())
+        .unknown_callers(UnknownCallers::Reads)
+        .build()
+        .await;
+    for place in ["0", "1"] {
+        let agent = Client::new(house.salesforce, TOKEN).with("x-writegate-credential", place);
+        let target = row(CrmKind::Salesforce);
+        assert_eq!(agent.get(&target).await.status, 200);
+        let reply = agent.patch(&target, &json!({ "Phone": place })).await;
+        assert_eq!(reply.status, 204);
+        let nobody = Client::new(house.salesforce, "").with("x-writegate-credential", place);
+        assert_eq!(
+            nobody.get(&target).await.status,
+            401,
+            "the CRM's own answer"
+        );
+    }
+    assert_eq!(logins(&house), 0);
+    for seen in house.sandbox.seen() {
+        let bearer = seen.headers.get(AUTHORIZATION);
+        let own = bearer.is_none_or(|bearer| *bearer == format!("Bearer {TOKEN}"));
+        assert!(own && !seen.headers.contains_key("x-writegate-credential"));
+    }
     house.finish().await;
 }

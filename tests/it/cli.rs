@@ -210,6 +210,24 @@ fn a_new_key_is_shown_with_its_fingerprint_and_is_another_each_time() {
     assert!(people.err.contains("shown this once"), "{}", people.err);
 }
 
+/// The sf CLI takes for a token what has this form: `/^(00D\\w{12,15})![.\\w]*$/`.
+#[test]
+fn a_key_can_look_like_a_session_of_salesforce() {
+    let form = regex::Regex::new(r"^(00D\w{12,15})![.\w]*$").unwrap();
+    for _ in 0..20 {
+        let ran = run(&["key", "new", "--like", "salesforce"]).done();
+        let key = ran.out.lines().next().unwrap().split_whitespace().last();
+        let key = key.unwrap();
+        assert!(form.is_match(key), "{key}");
+        assert!(writegate::proxy::actor::is_key(key), "{key}");
+        assert!(
+            ran.out
+                .contains(&Fingerprint::of(key.as_bytes()).to_string())
+        );
+    }
+    assert_eq!(run(&["key", "new", "--like", "hubspot"]).done().code, 2);
+}
+
 #[test]
 fn a_reader_that_leaves_early_is_no_failure() {
     for arguments in [&["completions", "bash"][..], &["key", "new"], &["--help"]] {

@@ -67,7 +67,9 @@ routes:
 fn fixed(source: &Source) -> &str {
     match source {
         Source::Static(secret) => secret.expose(),
-        other => panic!("{other:?}"),
+        Source::ClientCredentials { .. } | Source::Jwt { .. } | Source::Refresh { .. } => {
+            panic!("{source:?}")
+        }
     }
 }
 

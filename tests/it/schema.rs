@@ -427,19 +427,13 @@ fn what_has_the_wrong_form_does_not_fit() {
         ("roles: [approver]", "roles: [boss]"),
         ("{ env: SF_RELEASE_TOKEN }", "hunter2"),
         ("{ env: SF_RELEASE_TOKEN }", "{ env: A, file: B }"),
-        (
-            "{ env: SF_RELEASE_TOKEN }",
-            "{ env: A, refresh: { client_id: a, refresh_token: { env: B } } }",
-        ),
+        ("{ env: SF_RELEASE_TOKEN }", "{ env: A, jwt: {} }"),
         ("{ env: SF_RELEASE_TOKEN }", "{ refresh: { client_id: a } }"),
         (
             "{ env: SF_RELEASE_TOKEN }",
             "{ jwt: { client_id: a, user: b } }",
         ),
-        (
-            "{ env: SF_RELEASE_TOKEN }",
-            "{ client_credentials: { client_id: a } }",
-        ),
+        ("{ env: SF_RELEASE_TOKEN }", "{ jwt: { client_id: a } }"),
         ("sha256:eb47", "sha256:zz47"),
         ("  - name: hubspot", "  - name: hub spot"),
         ("    crm: hubspot\n", ""),

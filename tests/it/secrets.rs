@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use serde_json::{Value, json};
 use writegate::mutation::CrmKind;
-use writegate::sandbox::{Fault, Options, Running, Sandbox, Token, seed};
+use writegate::sandbox::{Fault, OAuthApp, Options, Running, Sandbox, Token, seed};
 
 use super::support::canaries::{found, spellings};
 use super::support::client::{Client, Reply};
@@ -425,4 +425,83 @@ async fn a_configuration_with_mistakes_shows_no_secret() {
     assert_eq!(ran.code, Some(78));
     let all: Value = json!([ran.out, ran.err]);
     assert_eq!(found(&all.to_string(), &secrets()), [""; 0], "{all}");
+}
+
+/// The report of a revert of what a reply tells.
+async fn undone(dana: &Client, reply: &Reply) -> String {
+    let entry = reply.header("x-writegate-entry").unwrap();
+    let undo = format!("/api/v1/entries/{entry}/revert");
+    dana.post(&undo, &json!({})).await.text()
+}
+
+/// What the proxy logs in with, and what it gets for it.
+#[tokio::test]
+async fn credentials_of_our_own_come_out_nowhere() {
+    const SECRET: &str = "canary-of-our-own!client-secret";
+    const REFRESH: &str = "canary-of-our-own!refresh-token";
+    let mut options = Options::with_token(TOKEN);
+    options.apps = vec![OAuthApp {
+        refresh_token: Some(REFRESH.into()),
+        rotates: true,
+        ..OAuthApp::new("app", SECRET)
+    }];
+    let sandbox = Sandbox::start("127.0.0.1:0".parse().unwrap(), options)
+        .await
+        .unwrap();
+    let mut program = Program::before(&sandbox.base_url())
+        .route(
+            ", release_credential: { refresh: { client_id: app, client_secret: { env: APP_SECRET }, \
+             refresh_token: { env: APP_REFRESH } } }",
+        )
+        .env("APP_SECRET", SECRET)
+        .env("APP_REFRESH", REFRESH)
+        .env("WRITEGATE_LOG", "trace")
+        .start();
+    let dana = Client::new(program.admin, OPERATOR);
+    let mut told = Vec::new();
+    let row = format!("/services/data/v60.0/sobjects/Account/{}", seed::ACME);
+    for phone in ["1", "2", "3"] {
+        let agent = Client::new(program.salesforce, TOKEN);
+        let reply = agent.patch(&row, &json!({ "Phone": phone })).await;
+        sandbox.revoke();
+        let report = undone(&dana, &reply).await;
+        // got, renewed, and not renewed again within ten seconds
+        assert_eq!(report.contains("answered 401"), phone == "3", "{report}");
+        told.push(report);
+    }
+    let no = Fault::Answer {
+        status: 400,
+        headers: Vec::new(),
+        body: format!("{{\"error\":\"{SECRET}\",\"error_description\":\"{REFRESH}\"}}").into(),
+    };
+    sandbox.script(|head| head.path.ends_with("/token"), 1, no);
+    let agent = Client::new(program.hubspot, TOKEN);
+    let row = format!("/crm/v3/objects/companies/{}", seed::HS_ACME);
+    let body = json!({ "properties": { "city": "Ulm" } });
+    let report = undone(&dana, &agent.patch(&row, &body).await).await;
+    assert!(report.contains("cannot get its own credential"), "{report}");
+    told.push(report);
+    let ready = dana.get("/readyz").await.text();
+    assert!(ready.contains("the login host answered 400"), "{ready}");
+    told.push(ready);
+    told.push(dana.get("/api/v1/status").await.text());
+    assert_eq!(sandbox.issued().len(), 2);
+    let rotated = sandbox.refresh_token("app").unwrap();
+    let live = std::fs::read(&program.ledger).unwrap();
+    assert_eq!(program.stop(), Some(0));
+    let issued = sandbox.issued();
+    let mut secrets = vec![SECRET, REFRESH, &rotated];
+    secrets.extend(issued.iter().map(String::as_str));
+    let log = program.log();
+    assert!(
+        log.iter()
+            .any(|line| line.contains("lost with the next restart"))
+    );
+    for text in log.iter().chain(&told) {
+        assert_eq!(found(text, &secrets), [""; 0], "{text}");
+    }
+    for file in [&live, &std::fs::read(&program.ledger).unwrap()] {
+        let text = String::from_utf8_lossy(file);
+        assert_eq!(found(&text, &secrets), [""; 0], "in the ledger's file");
+    }
 }

@@ -1,6 +1,6 @@
 //! What is allowed in a configuration but probably not meant.
 
-use crate::config::{Config, ControlStore, LedgerStore, Mode, Role, Route, ServiceAccount};
+use crate::config::{Config, ControlStore, LedgerStore, Mode, Role, Route, ServiceAccount, Source};
 use crate::control::redis;
 use crate::ledger::postgres::Address;
 
@@ -12,7 +12,7 @@ pub(super) fn of_config(config: &Config) -> Vec<String> {
     }
     of_stores(config, &mut warnings);
     for account in &config.service_accounts {
-        of_account(account, &mut warnings);
+        of_account(account, config, &mut warnings);
     }
     of_operators(config, &mut warnings);
     warnings
@@ -26,6 +26,9 @@ fn of_route(route: &Route, warnings: &mut Vec<String>) {
              repeat unless its service account has `credentials`, and reverts are not possible"
         ));
     }
+    if let Some(source) = &route.release_credential {
+        of_source(source, &format!("route {name}"), warnings);
+    }
     if route.mode == Mode::Observe {
         warnings.push(format!(
             "route {name} observes: what rules and limits say is recorded, not enforced"
@@ -35,6 +38,16 @@ fn of_route(route: &Route, warnings: &mut Vec<String>) {
         warnings.push(format!(
             "route {name} listens on {} without `tls`: tokens travel in clear text",
             route.listen
+        ));
+    }
+}
+
+/// A CRM may give another refresh token at each use.
+fn of_source(source: &Source, whose: &str, warnings: &mut Vec<String>) {
+    if let Source::Refresh { file: None, .. } = source {
+        warnings.push(format!(
+            "{whose}: the refresh token stands in a variable; one that takes its place is lost with the \
+             next restart, unless it stands in a `file`"
         ));
     }
 }
@@ -76,7 +89,7 @@ fn of_stores(config: &Config, warnings: &mut Vec<String>) {
     }
 }
 
-fn of_account(account: &ServiceAccount, warnings: &mut Vec<String>) {
+fn of_account(account: &ServiceAccount, config: &Config, warnings: &mut Vec<String>) {
     let name = &account.name;
     let unrecognised = account.tokens.is_empty()
         && account.clients.is_empty()
@@ -91,10 +104,28 @@ fn of_account(account: &ServiceAccount, warnings: &mut Vec<String>) {
         (false, true) => warnings.push(format!(
             "service account {name} has `keys` but no `credentials`: there is nothing to send the CRM"
         )),
-        (true, false) => warnings.push(format!(
+        (true, false) if account.certs.is_empty() => warnings.push(format!(
             "service account {name} has `credentials` but no `keys`: they are used for its releases only"
         )),
-        (true, true) | (false, false) => {}
+        (true, _) | (false, false) => {}
+    }
+    let asked = |route: &Route| {
+        route
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.client_ca.is_some())
+    };
+    if !account.certs.is_empty() && !config.routes.iter().any(asked) {
+        warnings.push(format!(
+            "service account {name} has `certs`, but no route has a `client_ca`: no connection shows one"
+        ));
+    }
+    for (route, source) in &account.credentials {
+        of_source(
+            source,
+            &format!("service account {name}, route {route}"),
+            warnings,
+        );
     }
 }
 

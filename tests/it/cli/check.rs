@@ -377,3 +377,37 @@ operators:
         ]
     );
 }
+
+#[test]
+fn identities_and_credentials_that_cannot_work_are_warned_of() {
+    let credentials =
+        "credentials: { hubspot: { refresh: { client_id: app, refresh_token: { env: PATH } } } }";
+    for (account, says, silent) in [
+        (
+            "certs: [a.agents.acme]",
+            "service account a has `certs`, but no route has a `client_ca`",
+            "`keys`",
+        ),
+        (
+            &format!("certs: [a.agents.acme], {credentials}"),
+            "service account a, route hubspot: the refresh token stands in a variable",
+            "used for its releases only",
+        ),
+        (
+            &format!("tokens: [], {credentials}"),
+            "used for its releases only",
+            "client_ca",
+        ),
+    ] {
+        let config = good_config().replace(
+            "operators:",
+            &format!("  - {{ name: a, {account} }}\noperators:"),
+        );
+        let folder = folder(&config, RULES, "[]");
+        std::fs::write(folder.path().join("token"), "token").unwrap();
+        let ran = check(&folder, &[]);
+        let told = format!("{}{}", ran.out, ran.err);
+        assert!(told.contains(says), "{account}: {told}");
+        assert!(!told.contains(silent), "{account}: {told}");
+    }
+}

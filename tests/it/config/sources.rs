@@ -113,81 +113,83 @@ fn explain_does_without_them() {
     assert!(config.is_ok(), "{config:?}");
 }
 
+/// A source, and what is said of it.
+const WRONG: [(&str, &str); 17] = [
+    (
+        "{ zzz: 1 }",
+        "7:27: a credential has no key `zzz`: it may have env, file, client_credentials, jwt, refresh",
+    ),
+    (
+        "{ refresh_token: { env: APP } }",
+        "7:27: a credential has no key `refresh_token`",
+    ),
+    (
+        "{ env: APP, jwt: {} }",
+        "7:25: `release_credential` needs one of `{ env: NAME }`, `{ file: PATH }`, or one of client_credentials, jwt and refresh",
+    ),
+    (
+        "{ client_credentials: { client_id: app, client_secret: canary7f3a } }",
+        "`release_credential.client_credentials.client_secret` must not hold the secret itself",
+    ),
+    (
+        "{ client_credentials: { client_id: app } }",
+        "`release_credential.client_credentials` needs `client_secret`: `{ env: NAME }` or `{ file: PATH }`",
+    ),
+    (
+        "{ client_credentials: { client_secret: { env: APP } } }",
+        "`client_credentials` needs `client_id`: the app's id at the CRM",
+    ),
+    (
+        "{ client_credentials: { client_id: app, client_secret: { env: GONE } } }",
+        "the environment variable GONE is not set: set it",
+    ),
+    (
+        "{ client_credentials: { client_id: app, client_secret: { env: APP }, scopes: api } }",
+        "`client_credentials` has no key `scopes`: did you mean `scope`?",
+    ),
+    (
+        "{ jwt: { client_id: app, user: u, key: canary7f3a } }",
+        "`key` must be a map with the keys file",
+    ),
+    (
+        "{ jwt: { client_id: app, user: u } }",
+        "`release_credential.jwt` needs `key`: `{ file: PATH }`",
+    ),
+    (
+        "{ jwt: { client_id: app, key: { file: jwt.key } } }",
+        "`jwt` needs `user`",
+    ),
+    (
+        "{ jwt: { client_id: app, user: u, key: { file: none } } }",
+        "cannot be read",
+    ),
+    (
+        "{ jwt: { client_id: app, user: u, key: { file: text } } }",
+        "holds no private key in PEM form",
+    ),
+    (
+        "{ jwt: { client_id: app, user: u, key: { file: short.key } } }",
+        "holds no RSA key of 2048 bits or more",
+    ),
+    (
+        "{ jwt: { client_id: app, user: u, key: { file: jwt.key }, audience: nowhere } }",
+        "`audience` is no URL",
+    ),
+    (
+        "{ refresh: { client_id: app } }",
+        "`release_credential.refresh` needs `refresh_token`",
+    ),
+    (
+        "{ refresh: { client_id: app, refresh_token: canary7f3a } }",
+        "`release_credential.refresh.refresh_token` must not hold the secret itself",
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_told_with_its_place_and_without_the_secret() {
     let key = "`release_credential.jwt.key`: the file";
     let pem = rsa_key();
-    let cases = [
-        (
-            "{ zzz: 1 }",
-            "7:27: a credential has no key `zzz`: it may have env, file, client_credentials, jwt, refresh",
-        ),
-        (
-            "{ refresh_token: { env: APP } }",
-            "7:27: a credential has no key `refresh_token`",
-        ),
-        (
-            "{ env: APP, jwt: {} }",
-            "7:25: `release_credential` needs one of `{ env: NAME }`, `{ file: PATH }`, or one of client_credentials, jwt and refresh",
-        ),
-        (
-            "{ client_credentials: { client_id: app, client_secret: canary7f3a } }",
-            "`release_credential.client_credentials.client_secret` must not hold the secret itself",
-        ),
-        (
-            "{ client_credentials: { client_id: app } }",
-            "`release_credential.client_credentials` needs `client_secret`: `{ env: NAME }` or `{ file: PATH }`",
-        ),
-        (
-            "{ client_credentials: { client_secret: { env: APP } } }",
-            "`client_credentials` needs `client_id`: the app's id at the CRM",
-        ),
-        (
-            "{ client_credentials: { client_id: app, client_secret: { env: GONE } } }",
-            "the environment variable GONE is not set: set it",
-        ),
-        (
-            "{ client_credentials: { client_id: app, client_secret: { env: APP }, scopes: api } }",
-            "`client_credentials` has no key `scopes`: did you mean `scope`?",
-        ),
-        (
-            "{ jwt: { client_id: app, user: u, key: canary7f3a } }",
-            "`key` must be a map with the keys file",
-        ),
-        (
-            "{ jwt: { client_id: app, user: u } }",
-            "`release_credential.jwt` needs `key`: `{ file: PATH }`",
-        ),
-        (
-            "{ jwt: { client_id: app, key: { file: jwt.key } } }",
-            "`jwt` needs `user`",
-        ),
-        (
-            "{ jwt: { client_id: app, user: u, key: { file: none } } }",
-            "cannot be read",
-        ),
-        (
-            "{ jwt: { client_id: app, user: u, key: { file: text } } }",
-            "holds no private key in PEM form",
-        ),
-        (
-            "{ jwt: { client_id: app, user: u, key: { file: short.key } } }",
-            "holds no RSA key of 2048 bits or more",
-        ),
-        (
-            "{ jwt: { client_id: app, user: u, key: { file: jwt.key }, audience: nowhere } }",
-            "`audience` is no URL",
-        ),
-        (
-            "{ refresh: { client_id: app } }",
-            "`release_credential.refresh` needs `refresh_token`",
-        ),
-        (
-            "{ refresh: { client_id: app, refresh_token: canary7f3a } }",
-            "`release_credential.refresh.refresh_token` must not hold the secret itself",
-        ),
-    ];
-    for (source, says) in cases {
+    for (source, says) in WRONG {
         let folder = Folder::with(&format!(
             "\
 routes:
