@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, MutexGuard};
 
-pub(crate) use self::exchange::exchange;
+pub(crate) use self::exchange::{SETTLED_MS, exchange};
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::error::StoreError;
