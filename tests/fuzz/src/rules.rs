@@ -11,7 +11,7 @@ use writegate::policy::{Evaluation, Question, RuleSet};
 
 const ACCOUNT: &str = "001Wg0000000001IAA";
 /// Names no object: it can only be stricter.
-const BESIDE: &str = "crm: salesforce\ndefault: allow\nrules:\n  - { name: beside, \
+const BESIDE: &str = "crm: salesforce\nrules:\n  - { name: beside, \
     applies: { object: Account }, then: hold, reason: Somebody looks. }\n";
 
 pub(crate) fn target(data: &[u8]) {
