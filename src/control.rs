@@ -150,6 +150,8 @@ pub enum Admission {
 pub struct Usage {
     /// The limit's name.
     pub limit: String,
+    /// What it counts, as [`Limit::counts`] says: other rules can count something else by this name.
+    pub counts: String,
     /// What `per` came to.
     pub key: String,
     /// How much is used.
@@ -247,7 +249,7 @@ pub trait ControlState: Send + Sync + fmt::Debug {
     /// A budget has another window from now on, `after` in place of `before`. Where it is longer, what
     /// may have been forgotten is taken up again from `charges`: what the ledger knows was charged
     /// within the new window. What lies within the old window stays as it is, and so does an ask that
-    /// is under way.
+    /// is under way. Where it is shorter nothing is forgotten either: others may judge by the old one.
     async fn lengthen(
         &self,
         before: &Limit,
@@ -255,10 +257,6 @@ pub trait ControlState: Send + Sync + fmt::Debug {
         charges: Vec<(Timestamp, Charge)>,
         now: Timestamp,
     ) -> Result<(), StoreError>;
-
-    /// Forgets what was taken from a limit, for all keys: under its name something else is counted from
-    /// now on.
-    async fn forget(&self, limit: &str) -> Result<(), StoreError>;
 
     /// Replaces everything by what the ledger knows, in one step. Grants from before are fenced out by
     /// the epoch, which must be a higher one wherever anything was granted under the one before.

@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, MutexGuard};
 
 use self::certificates::Fresh;
-pub(crate) use self::exchange::exchange;
+pub(crate) use self::exchange::{SETTLED_MS, exchange};
 use crate::app::App;
 use crate::clock::EntryId;
 use crate::error::StoreError;

@@ -34,6 +34,7 @@ pub use run::Drained;
 pub use strict::fault::{Fault, Part};
 pub use strict::host::{HostNames, HostRule};
 pub use strict::limits::{Limits, Timeouts};
+pub use strict::{Rules as MessageRules, Scanner, Step};
 
 /// Answers requests. Made once on each worker thread and cloned for each connection.
 pub trait Handler: Clone + Send + 'static {

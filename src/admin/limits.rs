@@ -210,14 +210,16 @@ fn until(wish: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, Respons
 }
 
 /// What is used, each with the maximum that is in force for its key now: control state only knows the one
-/// of the last charge.
+/// of the last charge. What other rules count by a limit's name is left out.
 pub(super) fn in_force(app: &App, mut usage: Vec<Usage>, now: Timestamp) -> Vec<Usage> {
     let rules = app.rules.load();
-    for used in &mut usage {
-        if let Some(limit) = rules.limit(&used.limit) {
-            used.max = most_for(app, limit, &used.key, now);
-        }
-    }
+    usage.retain_mut(|used| {
+        let Some(limit) = rules.limit(&used.limit) else {
+            return true;
+        };
+        used.max = most_for(app, limit, &used.key, now);
+        limit.counts() == used.counts
+    });
     usage
 }
 
@@ -254,7 +256,9 @@ fn shown(app: &App, limit: &Limit, observes: bool, usage: &[Usage], now: Timesta
     let live = live
         .iter()
         .filter(|live| live.limit.eq_ignore_ascii_case(&limit.name));
-    let used = usage.iter().filter(|used| used.limit == limit.name);
+    let used = usage
+        .iter()
+        .filter(|used| used.limit == limit.name && used.counts == limit.counts());
     let used: Vec<Value> = used
         .map(|used| {
             let max = most_for(app, limit, &used.key, now);
@@ -342,6 +346,7 @@ mod tests {
     fn of_each_limit_the_fullest_keys_are_told() {
         let used = |limit: &str, key: &str, used, max| Usage {
             limit: limit.into(),
+            counts: String::new(),
             key: key.into(),
             used,
             max,

@@ -14,6 +14,7 @@ use crate::hold;
 use crate::journal::Journal;
 use crate::mutation::Charge;
 use crate::policy::RuleSet;
+use crate::reload::SETTLED_MS;
 
 /// Another replica that has raised the epoch has so long to build the state …
 const BUILT_WITHIN: Duration = Duration::from_secs(2);
@@ -173,21 +174,21 @@ async fn known(
 }
 
 /// Charges count by the limits in force now: a window that became longer while nothing was served
-/// remembers for as long. Where a limit's name stands for something else by now, it begins empty.
+/// remembers for as long. What was charged to a limit that is gone, or that counts something else by now,
+/// stands in counters of its own: other rules, here or at another replica, may count by it.
 fn restated(rules: &RuleSet, mut charges: Vec<(Timestamp, Charge)>) -> Vec<(Timestamp, Charge)> {
-    charges.retain_mut(|(_, charge)| match rules.limit(&charge.limit.name) {
-        Some(limit) if limit.counts_like(&charge.limit) => {
+    for (_, charge) in &mut charges {
+        let now = rules.limit(&charge.limit.name);
+        if let Some(limit) = now.filter(|limit| limit.counts_like(&charge.limit)) {
             charge.limit.clone_from(limit);
-            true
         }
-        Some(_) => false,
-        None => true,
-    });
+    }
     charges
 }
 
-/// The longest window of any limit: older charges count nowhere.
+/// The longest window of any limit: older charges count nowhere. At least as much as a reload takes for
+/// granted that is known of limits that it puts in force.
 fn longest_window(rules: &RuleSet) -> SignedDuration {
-    let longest = rules.longest_window_ms();
+    let longest = rules.longest_window_ms().max(SETTLED_MS);
     SignedDuration::from_millis(i64::try_from(longest).unwrap_or(i64::MAX / 1000))
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Usage;
-use super::demand::{Demand, Taken, counts_records, room};
+use super::demand::{Demand, Taken, counted, counts_records, room};
 use super::gcra::{Bucket, Rate};
 use super::history::Event;
 use super::moment::{MOST, millis};
@@ -29,7 +29,7 @@ pub(super) enum Arithmetic {
 pub(super) struct Counter {
     /// One that was emptied and made anew has another.
     pub(super) id: u64,
-    /// As it was charged last.
+    /// As it was charged last: how many and in which window can differ, not what it counts.
     pub(super) limit: Limit,
     pub(super) used: Arithmetic,
 }
@@ -63,7 +63,7 @@ impl Counters {
     /// Whether a demand fits at this moment; takes nothing.
     pub(super) fn fit(&mut self, now: i64, demand: &Demand) -> Fit {
         let limit = &demand.charge.limit;
-        let floor = self.floor(&limit.name);
+        let floor = self.floor(&demand.limit);
         match &mut self.counter(demand).used {
             Arithmetic::Rate(bucket) => {
                 let rate = rate(limit.kind);
@@ -163,18 +163,13 @@ impl Counters {
 
     /// Empties a limit for one service account; all of it where it is not kept apart by them.
     pub(super) fn empty(&mut self, limit: &str, service_account: &str) {
-        if let Some(keys) = self.by_limit.get_mut(limit) {
+        for keys in self.by_limit.values_mut() {
             keys.retain(|key, counter| {
-                counter.limit.per.contains(&Per::ServiceAccount)
-                    && key.split('/').next() != Some(service_account)
+                counter.limit.name != limit
+                    || counter.limit.per.contains(&Per::ServiceAccount)
+                        && key.split('/').next() != Some(service_account)
             });
         }
-    }
-
-    /// Forgets a limit, for all keys.
-    pub(super) fn forget(&mut self, limit: &str) {
-        self.by_limit.remove(limit);
-        self.floors.remove(limit);
     }
 
     /// Forgets counters that are idle, a few with each call, so that none takes long.
@@ -205,10 +200,17 @@ impl Counters {
     }
 
     /// Gives a budget another window. What was charged through a moment, as the demands of the ledger
-    /// say it, oldest first, takes the place of what is known of that time; later charges stay.
-    pub(super) fn lengthen(&mut self, limit: &Limit, through: i64, older: &[(i64, Demand)]) {
-        let name: Arc<str> = Arc::from(limit.name.as_str());
-        self.floors.insert(Arc::clone(&name), budget(limit.kind).1);
+    /// say it, oldest first, takes the place of what is known of that time; later charges stay. Nothing
+    /// is forgotten that lies within `floor`.
+    pub(super) fn lengthen(
+        &mut self,
+        limit: &Limit,
+        floor: i64,
+        through: i64,
+        older: &[(i64, Demand)],
+    ) {
+        let name = counted(limit);
+        self.floors.insert(Arc::clone(&name), floor);
         let known = self.by_limit.get(&name).into_iter().flat_map(HashMap::keys);
         let mut keys: BTreeSet<Arc<str>> = known.cloned().collect();
         keys.extend(older.iter().map(|(_, demand)| Arc::clone(&demand.key)));
@@ -244,10 +246,10 @@ impl Counters {
 
     /// Every counter that is not idle at this moment, with its key.
     pub(super) fn busy(&self, now: i64) -> impl Iterator<Item = (&str, &Counter)> {
-        let keys = self.by_limit.values().flatten();
-        let floor = |counter: &Counter| self.floor(&counter.limit.name);
-        keys.filter(move |(_, counter)| !counter.idle(now, floor(counter)))
-            .map(|(key, counter)| (&**key, counter))
+        let limits = self.by_limit.iter();
+        let keys = limits.flat_map(|(limit, keys)| keys.iter().map(move |one| (limit, one)));
+        keys.filter(move |(limit, (_, counter))| !counter.idle(now, self.floor(limit)))
+            .map(|(_, (key, counter))| (&**key, counter))
     }
 
     /// How many counters were ever made.
@@ -261,12 +263,12 @@ impl Counters {
         let mut usage: Vec<Usage> = keys
             .filter_map(|(key, counter)| counter.usage(key, now))
             .collect();
-        usage.sort_by(|a, b| (&a.limit, &a.key).cmp(&(&b.limit, &b.key)));
+        let named = |one: &Usage| (one.limit.clone(), one.counts.clone(), one.key.clone());
+        usage.sort_by_cached_key(named);
         usage
     }
 
-    /// The counter of a limit and key, made where there is none. A limit whose arithmetic was changed
-    /// by a reload starts anew.
+    /// The counter of a limit and key, made where there is none.
     fn counter(&mut self, demand: &Demand) -> &mut Counter {
         self.counter_of(&demand.charge.limit, &demand.key)
     }
@@ -278,25 +280,18 @@ impl Counters {
             made,
             ..
         } = self;
-        let name: Arc<str> = Arc::from(limit.name.as_str());
+        let name = counted(limit);
         let keys = by_limit.entry(Arc::clone(&name)).or_default();
-        let mut make = || {
-            *made += 1;
-            Counter::new(*made, limit)
-        };
         match keys.entry(Arc::clone(key)) {
             Entry::Vacant(place) => {
                 round.push_back((name, Arc::clone(key)));
-                place.insert(make())
+                *made += 1;
+                place.insert(Counter::new(*made, limit))
             }
             Entry::Occupied(place) => {
                 let counter = place.into_mut();
                 if counter.limit != *limit {
-                    if Arithmetic::kind(&counter.limit) == Arithmetic::kind(limit) {
-                        counter.limit = limit.clone();
-                    } else {
-                        *counter = make();
-                    }
+                    counter.limit = limit.clone();
                 }
                 counter
             }
@@ -336,6 +331,7 @@ impl Counter {
         };
         (used > 0).then(|| Usage {
             limit: self.limit.name.clone(),
+            counts: self.limit.counts(),
             key: key.to_owned(),
             used,
             max,

@@ -11,6 +11,7 @@ use crate::mutation::{Charge, Count, Limit, LimitKind};
 /// What a reservation took from one limit for one key; enough to give exactly that back.
 #[derive(Clone, Debug)]
 pub(super) struct Taken {
+    /// The limit as its counters name it.
     pub(super) limit: Arc<str>,
     pub(super) key: Arc<str>,
     /// The counter it was taken from; one that was emptied and made anew is another.
@@ -34,7 +35,7 @@ pub(super) struct Taken {
 pub(super) struct Demand {
     /// All charges of the ask for this limit and key, as one.
     pub(super) charge: Charge,
-    /// The limit's name.
+    /// The limit as its counters name it.
     pub(super) limit: Arc<str>,
     /// The charge's key.
     pub(super) key: Arc<str>,
@@ -58,6 +59,12 @@ pub(super) fn room(max: u64) -> usize {
     usize::try_from(room).unwrap_or(usize::MAX)
 }
 
+/// A limit as its counters name it: by its name and by what it counts, so that other rules, which count
+/// something else by that name, have other counters, and rules that count the same have the same.
+pub(super) fn counted(limit: &Limit) -> Arc<str> {
+    Arc::from(format!("{}:{}", limit.name, limit.counts()))
+}
+
 /// Joins the charges of an ask and leaves out what `held` says is taken.
 pub(super) fn demands(charges: &[Charge], reservation: &EntryId, held: &[Taken]) -> Vec<Demand> {
     let mut demands: Vec<Demand> = Vec::with_capacity(charges.len());
@@ -73,7 +80,7 @@ pub(super) fn demands(charges: &[Charge], reservation: &EntryId, held: &[Taken])
             let mut charge = charge.clone();
             charge.amount = charge.amount.min(MOST);
             demands.push(Demand {
-                limit: Arc::from(charge.limit.name.as_str()),
+                limit: counted(&charge.limit),
                 key: Arc::from(charge.key.as_str()),
                 charge,
                 wanted: 0,

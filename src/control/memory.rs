@@ -336,7 +336,7 @@ impl ControlState for MemoryControl {
         charges: Vec<(Timestamp, Charge)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (LimitKind::Budget { window_ms, .. }, LimitKind::Budget { .. }) =
+        let (LimitKind::Budget { window_ms, .. }, LimitKind::Budget { window_ms: new, .. }) =
             (before.kind, after.kind)
         else {
             return Ok(());
@@ -344,12 +344,8 @@ impl ControlState for MemoryControl {
         let mut state = self.state.lock();
         let through = state.moment(now).saturating_sub(millis(window_ms));
         let older = forgotten(after, charges, through);
-        state.counters.lengthen(after, through, &older);
-        Ok(())
-    }
-
-    async fn forget(&self, limit: &str) -> Result<(), StoreError> {
-        self.state.lock().counters.forget(limit);
+        let floor = millis(window_ms.max(new));
+        state.counters.lengthen(after, floor, through, &older);
         Ok(())
     }
 

@@ -52,7 +52,7 @@ use self::asking::Prepared;
 use self::keeper::Keeper;
 use self::member::Member;
 use self::reply::{integer, list, natural, text};
-use self::scripts::{CHARGE, FORGET, SWITCH};
+use self::scripts::{CHARGE, SWITCH};
 use self::store::{How, trouble};
 use self::underway::End;
 use super::{
@@ -278,13 +278,6 @@ impl ControlState for RedisControl {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.member.lengthen(before, after, charges, now).await
-    }
-
-    async fn forget(&self, limit: &str) -> Result<(), StoreError> {
-        let mut args = Args::new();
-        args.push(limit);
-        let answer = self.member.store.ask(&FORGET, &args, How::lenient());
-        answer.await.map(|_| ())
     }
 
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError> {

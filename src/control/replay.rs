@@ -47,7 +47,9 @@ pub(super) fn forgotten(
     let mut older: Vec<(i64, Charge)> = charges
         .into_iter()
         .map(|(at, charge)| (micros(at), charge))
-        .filter(|(at, charge)| *at <= through && charge.limit.name == limit.name)
+        .filter(|(at, charge)| {
+            *at <= through && charge.limit.name == limit.name && charge.limit.counts_like(limit)
+        })
         .collect();
     older.sort_by_key(|(at, _)| *at);
     let numbered = older.into_iter().enumerate();

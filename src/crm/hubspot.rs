@@ -5,6 +5,7 @@ mod body;
 mod endpoint;
 mod engagement;
 mod families;
+mod form;
 mod graphql;
 pub(super) mod inverse;
 mod legacy;

@@ -110,6 +110,16 @@ impl Crm {
         }
     }
 
+    /// The records that a write of this one changes, each with its object: a link's two ends, a list and
+    /// who is on it.
+    #[must_use]
+    pub fn records_of<'a>(self, object: &'a str, id: &'a str) -> Vec<(&'a str, &'a str)> {
+        match self.0 {
+            CrmKind::Salesforce => vec![(object, id)],
+            CrmKind::HubSpot => hubspot::inverse::records_of(object, id),
+        }
+    }
+
     /// How many records one such request holds, in the API version of the write at `like`.
     #[must_use]
     pub fn inverse_most(self, like: &CanonicalPath, object: &str) -> usize {

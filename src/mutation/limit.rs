@@ -131,8 +131,19 @@ impl Limit {
     /// may differ.
     #[must_use]
     pub fn counts_like(&self, other: &Self) -> bool {
-        let rate = |limit: &Self| matches!(limit.kind, LimitKind::Rate { .. });
-        self.count == other.count && self.per == other.per && rate(self) == rate(other)
+        self.counts() == other.counts()
+    }
+
+    /// What it counts: `mutations/service_account+record/budget`. Under one name, what was taken from
+    /// limits that count the same stands in the same counters, whoever charges them by which rules.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        let per: Vec<&str> = self.per.iter().map(|per| per.word()).collect();
+        let kind = match self.kind {
+            LimitKind::Rate { .. } => "rate",
+            LimitKind::Budget { .. } => "budget",
+        };
+        format!("{}/{}/{kind}", self.count.word(), per.join("+"))
     }
 }
 

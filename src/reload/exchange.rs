@@ -10,6 +10,10 @@ use crate::error::StoreError;
 use crate::mutation::{Charge, Limit, LimitKind};
 use crate::policy::RuleSet;
 
+/// Whatever was granted longer ago than this is in the ledger, or was given back. Control state that was
+/// built anew knows at least as much.
+pub(crate) const SETTLED_MS: u64 = 10 * 60 * 1000;
+
 /// What became of the limits.
 pub(crate) struct Exchanged {
     /// Budgets whose window is another one now.
@@ -30,8 +34,8 @@ pub(crate) async fn exchange(
     let changed = Changed::between(&before, &rules);
     let charges = changed.charges(app, now).await?;
     let windows = changed.lengthen(app, &charges, now).await?;
+    let empty = changed.take_up(app, &charges, now).await?;
     recording.await?;
-    let empty = changed.begin(app, &charges, now).await;
     app.rules.store(Arc::new(rules));
     Ok(Exchanged { windows, empty })
 }
@@ -98,46 +102,39 @@ impl<'r> Changed<'r> {
             .collect())
     }
 
-    /// Begins the limits that are new. One that was there before counts what was charged to it then;
-    /// the names of the rest, which begin empty.
-    async fn begin(
+    /// Takes up what was charged to limits that are new here while they were in force before; the names of
+    /// the rest, which begin empty. Their counters are their own, so nothing of them is forgotten: another
+    /// replica may be charging them already.
+    async fn take_up(
         &self,
         app: &App,
         charges: &[(Timestamp, Charge)],
         now: Timestamp,
-    ) -> Vec<String> {
+    ) -> Result<Vec<String>, StoreError> {
         let mut empty = Vec::new();
         for limit in &self.others {
             let theirs = charged_to(limit, charges);
-            if theirs.is_empty() {
+            let Some((_, latest)) = theirs.iter().max_by_key(|(at, _)| *at) else {
                 empty.push(limit.name.clone());
-            }
-            if let Err(error) = begun(app, limit, theirs, now).await {
-                tracing::error!(%error, limit = limit.name, "what was charged to it before is not known");
+                continue;
+            };
+            if window(limit).is_some() {
+                let known = known(&latest.limit);
+                app.control.lengthen(&known, limit, theirs, now).await?;
             }
         }
-        empty
+        Ok(empty)
     }
 }
 
-/// Puts what was charged to a limit in place of what is known under its name.
-async fn begun(
-    app: &App,
-    limit: &Limit,
-    charges: Vec<(Timestamp, Charge)>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    app.control.forget(&limit.name).await?;
-    let LimitKind::Budget { max, .. } = limit.kind else {
-        return Ok(());
-    };
-    if charges.is_empty() {
-        return Ok(());
+/// A limit with the window that its counters surely know all of: they forgot what lies outside of the one
+/// they were charged by last. What was granted within it may not be in the ledger yet.
+fn known(limit: &Limit) -> Limit {
+    let mut known = limit.clone();
+    if let LimitKind::Budget { window_ms, .. } = &mut known.kind {
+        *window_ms = (*window_ms).min(SETTLED_MS);
     }
-    // A window that held nothing so far: all of it is taken up.
-    let mut nothing = limit.clone();
-    nothing.kind = LimitKind::Budget { max, window_ms: 0 };
-    app.control.lengthen(&nothing, limit, charges, now).await
+    known
 }
 
 /// What was charged to a limit, as it counts now.

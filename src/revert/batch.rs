@@ -80,15 +80,16 @@ impl Batch {
         Ok(headers)
     }
 
-    /// The locks on these records, as writes take them.
-    pub(super) fn locks(&self, route: &str) -> Vec<String> {
-        let object = self.object.to_ascii_lowercase();
-        let mut locks: Vec<String> = self
-            .records
-            .iter()
-            .map(|record| format!("{route}/{object}/{}", record.id))
+    /// The locks on these records, as writes take them: of a link on both ends.
+    pub(super) fn locks(&self, state: &RouteState) -> Vec<String> {
+        let (route, object) = (&state.route.name, self.object.to_ascii_lowercase());
+        let records = self.records.iter();
+        let mut locks: Vec<String> = records
+            .flat_map(|record| state.crm.records_of(&object, &record.id))
+            .map(|(object, id)| format!("{route}/{object}/{id}"))
             .collect();
         locks.sort_unstable();
+        locks.dedup();
         locks
     }
 }

@@ -173,7 +173,9 @@ impl Sorted {
             if change.outcome.state == OutcomeState::Failed {
                 continue;
             }
-            if change.outcome.state == OutcomeState::Accepted {
+            // an update is looked at again: what does not hold what was written is skipped
+            let again = mutation.operation == Operation::Update;
+            if change.outcome.state == OutcomeState::Accepted && !again {
                 let why = "the CRM works on it: its results are pending";
                 self.impossible(place, entry, mutation, why);
                 continue;

@@ -75,7 +75,7 @@ impl Reverting {
         let now = app.clock.now();
         let entry = app.entry_id(now);
         if !self.dry_run {
-            let locks = batch.locks(&state.route.name);
+            let locks = batch.locks(state);
             let name = &self.actor.service_account;
             if let Err(cause) = gate::lock(&*app.control, &entry, name, locks, now).await {
                 return not_locked(batch, &cause);

@@ -67,7 +67,7 @@ impl Reverting {
             approved: false,
             charges: Vec::new(),
             observing: &[],
-            locks: batch.locks(&way.state.route.name),
+            locks: batch.locks(way.state),
             now: app.clock.now(),
         };
         let permit: Permit = match gate::decide(&*app.control, judged).await {

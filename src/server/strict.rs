@@ -25,17 +25,20 @@ use limits::Limits;
 
 /// What every connection of a listener is judged by.
 #[derive(Clone, Debug)]
-pub(super) struct Rules {
-    pub(super) limits: Limits,
-    pub(super) hosts: HostNames,
-    pub(super) methods: Vec<Method>,
+pub struct Rules {
+    /// Sizes of messages.
+    pub limits: Limits,
+    /// The values of `Host` that are taken.
+    pub hosts: HostNames,
+    /// The methods that are taken.
+    pub methods: Vec<Method>,
     /// Whether TLS was not expected here, so that a handshake can be named as what it is.
-    pub(super) plain: bool,
+    pub plain: bool,
 }
 
 /// What to do with the bytes at the front of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub enum Step {
     /// So many are right: hand them on.
     Pass(usize),
     /// So many are right and go no further.
@@ -68,7 +71,7 @@ enum Awaited {
 
 /// Follows the messages of one connection.
 #[derive(Debug)]
-struct Scanner {
+pub struct Scanner {
     place: Place,
     /// Heads let through.
     messages: u64,
@@ -80,8 +83,16 @@ struct Scanner {
     trailers: usize,
 }
 
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Scanner {
-    fn new() -> Self {
+    /// At the start of a connection.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             place: Place::Head(HeadScan::default()),
             messages: 0,
@@ -93,7 +104,10 @@ impl Scanner {
     }
 
     /// Judges the front of `input`, which is not empty and begins where the last step ended.
-    fn step(&mut self, input: &[u8], rules: &Rules) -> Result<Step, Fault> {
+    ///
+    /// # Errors
+    /// [`Fault`]; the connection reads nothing more then.
+    pub fn step(&mut self, input: &[u8], rules: &Rules) -> Result<Step, Fault> {
         match self.place {
             Place::Head(_) => self.head(input, rules),
             Place::Counted(left) => Ok(self.data(input, left, Place::Counted, Self::next_message)),
@@ -111,6 +125,12 @@ impl Scanner {
             },
             Place::Trailers => self.trailer(input, rules),
         }
+    }
+
+    /// How many heads were let through.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages
     }
 
     /// What the connection waits for when the input is used up; `held` bytes of it were kept back.

@@ -62,7 +62,8 @@ contract!(
     a_changed_maximum_keeps_what_is_used,
     a_longer_window_takes_up_what_was_forgotten,
     a_longer_window_knows_the_records_that_were_forgotten,
-    a_limit_that_is_forgotten_begins_empty,
+    what_counts_something_else_has_counters_of_its_own,
+    a_shorter_window_takes_nothing_from_the_longer_one,
     refusals_are_counted_and_trip,
     switches_stop_their_account_or_all,
     a_replica_confirms_the_version_it_acts_on,
@@ -858,23 +859,50 @@ async fn a_longer_window_knows_the_records_that_were_forgotten(store: &dyn Contr
     );
 }
 
-async fn a_limit_that_is_forgotten_begins_empty(store: &dyn ControlState) {
-    let (one, other) = (
-        budget("one", 3, 60 * SECOND),
-        budget("other", 3, 60 * SECOND),
-    );
-    let charges = [charge(&one, 3), charge(&other, 3)];
-    assert!(granted(&admit(store, ask("1", 0, &charges)).await));
-    store.forget("one").await.unwrap();
-    assert_eq!(room(store, &one, 0).await, 3);
-    assert_eq!(room(store, &other, 0).await, 0);
-    // what is given back of it belonged to what was forgotten
+async fn what_counts_something_else_has_counters_of_its_own(store: &dyn ControlState) {
+    let old = budget("one", 3, 60 * SECOND);
+    let new = Limit {
+        count: Count::Requests,
+        ..old.clone()
+    };
     assert!(granted(
-        &admit(store, ask("2", 0, &[charge(&one, 2)])).await
+        &admit(store, ask("1", 0, &[charge(&old, 3)])).await
     ));
+    assert_eq!(room(store, &new, 0).await, 3);
+    assert!(granted(
+        &admit(store, ask("2", 0, &[charge(&new, 2)])).await
+    ));
+    // by turns, as replicas of old and new rules ask
+    assert_eq!(room(store, &old, 0).await, 0);
+    assert_eq!(room(store, &new, 0).await, 1);
     store.refund(&id("1")).await.unwrap();
-    assert_eq!(room(store, &one, 0).await, 1);
-    assert_eq!(room(store, &other, 0).await, 3);
+    assert_eq!(room(store, &old, 0).await, 3);
+    assert_eq!(room(store, &new, 0).await, 1);
+    let usage = store.usage(at(0)).await.unwrap();
+    let told: Vec<_> = usage
+        .iter()
+        .map(|used| (used.limit.as_str(), used.counts == new.counts(), used.used))
+        .collect();
+    assert_eq!(told, [("one", true, 2)]);
+}
+
+/// Replicas whose rules still have the longer one judge by all of it.
+async fn a_shorter_window_takes_nothing_from_the_longer_one(store: &dyn ControlState) {
+    let (long, short) = (budget("one", 5, 60 * SECOND), budget("one", 5, 10 * SECOND));
+    assert!(granted(
+        &admit(store, ask("1", 0, &[charge(&long, 3)])).await
+    ));
+    let none = Vec::new();
+    store
+        .lengthen(&long, &short, none, at(20_000))
+        .await
+        .unwrap();
+    assert_eq!(room(store, &short, 20_000).await, 5);
+    assert!(granted(
+        &admit(store, ask("2", 20_000, &[charge(&short, 1)])).await
+    ));
+    assert_eq!(room(store, &long, 30_000).await, 1);
+    assert_eq!(room(store, &short, 30_001).await, 5);
 }
 
 async fn refusals_are_counted_and_trip(store: &dyn ControlState) {
@@ -1120,6 +1148,10 @@ async fn what_is_used_can_be_read(store: &dyn ControlState) {
     assert!(granted(&admit(store, ask("1", 0, &charges)).await));
     let used = |limit: &str, used: u64, max: u64| Usage {
         limit: limit.into(),
+        counts: match limit {
+            "burst" => burst.counts(),
+            _ => minute.counts(),
+        },
         key: "agent".into(),
         used,
         max,

@@ -4,6 +4,7 @@
 mod doubts;
 mod programs;
 mod races;
+mod reloads;
 
 use std::sync::Arc;
 

@@ -3,6 +3,8 @@
 
 use bytes::Bytes;
 use http::Method;
+use serde_json::{Value, json};
+use writegate::config::UnknownCallers;
 use writegate::sandbox::seed::{HS_ACME, HS_ACME_RENEWAL, HS_HANK, HS_WILE};
 
 use super::support::house::House;
@@ -302,5 +304,116 @@ async fn nothing_gets_around_the_pack() {
         assert!(read, "{} {}", seen.method, seen.target);
     }
     println!("ways around HubSpot: {tried} tried, got through 0");
+    house.finish().await;
+}
+
+/// Forms and triggers that HubSpot takes from anybody: who calls is asked before anything else, also
+/// where strangers may read.
+#[tokio::test]
+async fn what_needs_no_credential_at_hubspot_needs_one_here() {
+    for may in [UnknownCallers::Deny, UnknownCallers::Reads] {
+        let rules = "crm: hubspot\ndefault: allow\n";
+        let builder = House::builder().rules(rules).unknown_callers(may);
+        let house = builder.build().await;
+        let mut nobody = house.hubspot_agent();
+        nobody.token = String::new();
+        let form = r#"{"fields":[{"name":"email","value":"a@b.c"},{"name":"city","value":"x"}]}"#;
+        for (method, target, body) in [
+            ("POST", "/submissions/v3/integration/submit/1/a", form),
+            (
+                "POST",
+                "/submissions/v3/integration/secure/submit/1/a",
+                form,
+            ),
+            ("POST", "/uploads/form/v2/1/a", "email=a%40b.c"),
+            ("POST", "/automation/v4/webhook-triggers/1/abc", "{}"),
+            ("GET", "/automation/v4/webhook-triggers/1/abc", ""),
+            ("GET", "/event/v1?_a=1&_n=x&email=a%40b.c", ""),
+        ] {
+            let body = (!body.is_empty()).then(|| Bytes::from(body));
+            let reply = nobody.raw(method.parse().unwrap(), target, body).await;
+            let code = reply.code();
+            assert_eq!(code, "WRITEGATE_UNKNOWN_CALLER", "{method} {target}");
+        }
+        assert!(house.sandbox.seen().is_empty());
+        house.finish().await;
+    }
+}
+
+/// A type of link that is of other records than the path names is no way around the rows of either.
+#[tokio::test]
+async fn a_link_is_of_the_types_that_its_path_names() {
+    let rules = "
+crm: hubspot
+default: allow
+objects: { deals: { associate: deny } }
+";
+    let house = House::builder().rules(rules).build().await;
+    let agent = house.hubspot_agent();
+    let kind = |number: u64| json!([{"associationCategory": "hubspot_defined", "associationTypeId": number}]);
+    let pair = format!("/crm/v4/objects/contacts/{HS_HANK}/associations/companies/{HS_ACME}");
+    let named = pair.replace("v4", "v3");
+    let input = |name: &str, value: Value| json!({"inputs": [{"from": {"id": HS_HANK}, "to": {"id": HS_ACME}, name: value}]});
+    let batch = "/crm/v4/associations/contacts/companies/batch";
+    let cases = [
+        (Method::PUT, pair.clone(), Some(kind(4))),
+        (Method::PUT, pair.clone(), Some(kind(280))),
+        (Method::PUT, format!("{named}/contact_to_deal"), None),
+        (Method::DELETE, format!("{named}/4"), None),
+        (
+            Method::POST,
+            format!("{batch}/create"),
+            Some(input("types", kind(3))),
+        ),
+        (
+            Method::POST,
+            format!("{batch}/labels/archive"),
+            Some(input("types", kind(4))),
+        ),
+        (
+            Method::POST,
+            "/crm/v3/associations/contacts/companies/batch/create".to_owned(),
+            Some(input("type", json!("DEAL_TO_CONTACT"))),
+        ),
+    ];
+    for (method, target, body) in cases {
+        let reply = agent.send(method, &target, body.as_ref()).await;
+        assert_eq!(
+            reply.code(),
+            "WRITEGATE_MALFORMED",
+            "{target}: {}",
+            reply.text()
+        );
+        assert!(
+            reply.text().contains("other types of records"),
+            "{}",
+            reply.text()
+        );
+    }
+    assert!(house.sandbox.seen().is_empty());
+    let fitting = agent.send(Method::PUT, &pair, Some(&kind(279))).await;
+    assert!(fitting.status.is_success(), "{}", fitting.text());
+    house.finish().await;
+}
+
+/// An engagement says itself what it is; where the record is another thing, its prior values are not
+/// what would be overwritten.
+#[tokio::test]
+async fn an_engagement_is_what_its_record_is() {
+    let rules = "crm: hubspot\ndefault: allow\nobjects: { '*': { create: { agents: allow } } }\n";
+    let house = House::builder().rules(rules).build().await;
+    let agent = house.hubspot_agent();
+    let task = json!({"properties": {"hs_task_subject": "first"}});
+    let made = agent.post("/crm/v3/objects/tasks", &task).await;
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/engagements/v1/engagements/{id}");
+    let before = house.sandbox.writes().len();
+    let note = json!({"engagement": {"type": "NOTE"}, "metadata": {"body": "x"}});
+    let reply = agent.patch(&path, &note).await;
+    assert!(reply.code().starts_with("WRITEGATE_"), "{}", reply.text());
+    assert_eq!(house.sandbox.writes().len(), before);
+    let own = json!({"engagement": {"type": "TASK"}, "metadata": {"subject": "second"}});
+    let reply = agent.patch(&path, &own).await;
+    assert!(reply.status.is_success(), "{}", reply.text());
     house.finish().await;
 }

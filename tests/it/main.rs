@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod any_input;
 mod broker;
 mod budgets;
 mod bulk;

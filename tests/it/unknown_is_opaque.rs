@@ -133,7 +133,7 @@ async fn what_is_not_known_is_denied() {
         (
             CrmKind::HubSpot,
             "POST",
-            "/cms/v3/source-code/draft/content/a.html",
+            "/public/api/versioning/v3/test/widgets",
             "multipart/form-data; boundary=x",
             "--x--",
         ),
@@ -147,9 +147,9 @@ async fn what_is_not_known_is_denied() {
         (
             CrmKind::HubSpot,
             "POST",
-            "/crm/v3/timeline/events",
+            "/engagements/v1/engagements/1/links",
             json,
-            r#"{"email":"a@b.c"}"#,
+            r#"{"contactIds":[1]}"#,
         ),
     ];
     for (crm, method, target, kind, body) in cases {

@@ -1,5 +1,7 @@
 //! What is allowed in rules but probably not meant, seen together with the configuration.
 
+mod floor;
+
 use std::collections::BTreeSet;
 
 use crate::config::{Config, Operator, Role, nearest};
@@ -18,6 +20,7 @@ pub(super) fn of(config: &Config, rules: &RuleSet) -> Vec<String> {
     let mut warnings = names(config, &mentions);
     warnings.extend(applied(config, &mentions));
     warnings.extend(without_rules(config, rules));
+    warnings.extend(floor::missing(config, rules));
     warnings.extend(deciders(config, &mentions));
     warnings.extend(owners_of_their_own(config, &mentions));
     warnings.extend(unmeetable(config, &mentions));

@@ -178,7 +178,7 @@ fn push(args: &mut Args, demand: &Demand) {
     let charge = &demand.charge;
     let limit = &charge.limit;
     let Numbers { kind, size, most } = in_numbers(limit);
-    args.push(names::counter(&limit.name, &charge.key))
+    args.push(names::counter(&demand.limit, &charge.key))
         .push(kind)
         .number(size)
         .number(most)

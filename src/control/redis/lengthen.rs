@@ -12,7 +12,7 @@ use super::reply::{integer, natural};
 use super::scripts::LENGTHEN;
 use super::store::{How, trouble};
 use crate::control::counters::in_numbers;
-use crate::control::demand::{Demand, room};
+use crate::control::demand::{Demand, counted, room};
 use crate::control::moment::millis;
 use crate::control::replay::forgotten;
 use crate::error::StoreError;
@@ -30,17 +30,18 @@ impl Member {
         charges: Vec<(Timestamp, Charge)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (LimitKind::Budget { window_ms, .. }, LimitKind::Budget { .. }) =
+        let (LimitKind::Budget { window_ms, .. }, LimitKind::Budget { window_ms: new, .. }) =
             (before.kind, after.kind)
         else {
             return Ok(());
         };
-        let numbers = in_numbers(after);
+        let name = counted(after);
         let mut args = Args::new();
         args.push("mark")
-            .push(&after.name)
-            .number(numbers.size)
-            .number(millis(window_ms));
+            .push(&*name)
+            .number(millis(window_ms.max(new)))
+            .number(millis(window_ms))
+            .number(millis(new));
         let answer = self.store.ask(&LENGTHEN, &args, How::at(now)).await?;
         let number = natural(answer.values.first());
         let through = answer.values.get(1).and_then(integer);
@@ -61,10 +62,7 @@ impl Member {
             (count, left) = (count + 1, left - 1);
             if count == AT_ONCE || counters.size() > BYTES_AT_ONCE || left == 0 {
                 let mut args = Args::new();
-                args.push("recall")
-                    .push(&after.name)
-                    .number(number)
-                    .count(count);
+                args.push("recall").push(&*name).number(number).count(count);
                 args.append(&counters);
                 self.store.ask(&LENGTHEN, &args, How::at(now)).await?;
                 (counters, count) = (Args::new(), 0);
@@ -77,7 +75,7 @@ impl Member {
 /// What a counter may have forgotten, as `lua/lengthen.lua` reads it.
 fn push_counter(args: &mut Args, limit: &Limit, key: &str, older: &[(i64, Demand)]) {
     let numbers = in_numbers(limit);
-    args.push(names::counter(&limit.name, key))
+    args.push(names::counter(&counted(limit), key))
         .push(numbers.kind)
         .number(numbers.size)
         .number(numbers.most)

@@ -25,16 +25,17 @@ pub(super) fn news(deployment: &str) -> String {
     format!("{}news", prefix(deployment))
 }
 
-/// A counter's name.
-pub(super) fn counter(limit: &str, key: &str) -> String {
-    format!("c:{}:{limit}:{}", limit.len(), veiled(key))
+/// A counter's name, by the limit as its counters name it.
+pub(super) fn counter(counted: &str, key: &str) -> String {
+    format!("c:{}:{counted}:{}", counted.len(), veiled(key))
 }
 
-/// Limit and key of a counter's name.
-pub(super) fn limit_and_key(counter: &str) -> Option<(&str, &str)> {
+/// The limit's name, what it counts, and the key, of a counter's name.
+pub(super) fn parts(counter: &str) -> Option<(&str, &str, &str)> {
     let (length, rest) = counter.strip_prefix("c:")?.split_once(':')?;
     let length: usize = length.parse().ok()?;
-    Some((rest.get(..length)?, rest.get(length..)?.strip_prefix(':')?))
+    let (limit, counts) = rest.get(..length)?.rsplit_once(':')?;
+    Some((limit, counts, rest.get(length..)?.strip_prefix(':')?))
 }
 
 /// The mark by which a resume empties a counter: all counters of its limit, or only those of its service
@@ -75,8 +76,8 @@ mod tests {
     #[test]
     fn a_counter_tells_its_limit_and_key() {
         for (limit, key) in [("hourly", "agent"), ("a:b", "c:d/e"), ("", "")] {
-            let name = counter(limit, key);
-            assert_eq!(limit_and_key(&name), Some((limit, key)), "{name}");
+            let name = counter(&format!("{limit}:sends/route/rate"), key);
+            assert_eq!(parts(&name), Some((limit, "sends/route/rate", key)));
         }
         assert_ne!(counter("a", "b:c"), counter("a:b", "c"));
     }

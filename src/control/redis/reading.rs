@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::args::Args;
 use super::member::Member;
-use super::names::limit_and_key;
+use super::names::parts;
 use super::reply::{integer, list, natural, text};
 use super::scripts::{REPLICAS, USAGE};
 use super::store::{How, trouble};
@@ -22,7 +22,7 @@ const LIVE_FOR: Duration = Duration::from_secs(3);
 impl Member {
     /// What is used of each limit, by limit and key.
     pub(super) async fn usage(&self, now: Timestamp) -> Result<Vec<Usage>, StoreError> {
-        let mut found: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
+        let mut found: BTreeMap<[String; 3], (u64, u64)> = BTreeMap::new();
         let mut from = 0;
         loop {
             let mut args = Args::new();
@@ -34,10 +34,10 @@ impl Member {
                 return Err(trouble("an answer has an unknown form"));
             };
             for one in used.chunks_exact(3) {
-                let counter = one.first().and_then(text).and_then(limit_and_key);
+                let counter = one.first().and_then(text).and_then(parts);
                 let amounts = natural(one.get(1)).zip(natural(one.get(2)));
-                if let (Some((limit, key)), Some(amounts)) = (counter, amounts) {
-                    found.insert((limit.to_owned(), key.to_owned()), amounts);
+                if let (Some((limit, counts, key)), Some(amounts)) = (counter, amounts) {
+                    found.insert([limit, counts, key].map(str::to_owned), amounts);
                 }
             }
             if looked < PAGE {
@@ -45,12 +45,15 @@ impl Member {
             }
             from += PAGE;
         }
-        let usage = found.into_iter().map(|((limit, key), (used, max))| Usage {
-            limit,
-            key,
-            used,
-            max,
-        });
+        let usage = found
+            .into_iter()
+            .map(|([limit, counts, key], (used, max))| Usage {
+                limit,
+                counts,
+                key,
+                used,
+                max,
+            });
         Ok(usage.collect())
     }
 

@@ -17,7 +17,7 @@ use super::store::{Answer, Asked, How, taken, trouble};
 use super::switches;
 use crate::clock::EntryId;
 use crate::control::counters::{Arithmetic, Counter, Counters, in_numbers};
-use crate::control::demand::Taken;
+use crate::control::demand::{Taken, counted};
 use crate::control::history::History;
 use crate::control::replay::replay;
 use crate::control::{Lost, Rebuild, Switch};
@@ -176,7 +176,7 @@ fn parts(from: Rebuild) -> (Vec<Args>, i64, u64) {
     let mut parts = Parts::default();
     let mut marks: HashMap<String, String> = HashMap::new();
     for (key, counter) in counters.busy(latest) {
-        let name = names::counter(&counter.limit.name, key);
+        let name = names::counter(&counted(&counter.limit), key);
         let mark = names::mark(&counter.limit, key);
         parts.add(|args| push_counter(args, (&name, &mark), counter));
         marks.insert(name, mark);

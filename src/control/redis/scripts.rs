@@ -53,7 +53,6 @@ script!(
 );
 script!(LEAVE, " flags=allow-oom", ["fence", "locks", "leave"]);
 script!(SWITCH, " flags=allow-oom", ["fence", "switches", "switch"]);
-script!(FORGET, " flags=allow-oom", ["fence", "forget"]);
 script!(POLL, " flags=allow-oom", ["fence", "switches", "poll"]);
 script!(
     SWEEP,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::body::record::{Part, id, id_text};
 use super::body::{Stop, document, empty, malformed, no_query};
-use super::links;
+use super::links::{self, Kind};
 use crate::crm::Head;
 use crate::mutation::{Mutation, Operation, RecordKey, Undo};
 
@@ -165,9 +165,10 @@ pub(super) fn parse(
             let from = id_text(from, "the first id in the path")?;
             let to = id_text(to, "the second id in the path")?;
             let types = match named {
-                Types::Body => Some(type_set(&document(head, body)?, "the body")?),
+                Types::Body => Some(type_set(&document(head, body)?, "the body", (near, far))?),
                 Types::Named(name) => {
                     empty_or_object(body)?;
+                    fitting(name, "the type in the path", (near, far))?;
                     Some(name.clone())
                 }
                 Types::None => {
@@ -262,8 +263,11 @@ fn inputs(batch: Batch, near: &str, far: &str, document: &Value) -> Result<Vec<M
             Batch::Default => &["from", "to"],
         })?;
         let types = match (part.get("types"), part.text("type")?) {
-            (Some(set), None) => Some(type_set(set, &part.place("types"))?),
-            (None, Some(name)) => Some(name.to_owned()),
+            (Some(set), None) => Some(type_set(set, &part.place("types"), (near, far))?),
+            (None, Some(name)) => {
+                fitting(name, &part.place("type"), (near, far))?;
+                Some(name.to_owned())
+            }
             (None, None) if matches!(batch, Batch::Default | Batch::Archive) => None,
             _ => return malformed(format!("{} has no type, or two", part.at)),
         };
@@ -293,8 +297,23 @@ fn end(value: &Value, place: &str) -> Result<String, Stop> {
     id(part.required("id")?, &part.place("id"))
 }
 
-/// `[{associationCategory, associationTypeId}]` as one text.
-fn type_set(set: &Value, place: &str) -> Result<String, Stop> {
+/// A type that is of other records than the path names: HubSpot goes by one of both, and nobody knows which.
+fn of_others<T>(place: &str, (near, far): (&str, &str)) -> Result<T, Stop> {
+    malformed(format!(
+        "{place} links other types of records than {near} and {far}, which the path names"
+    ))
+}
+
+/// The name of a type, which fits the path.
+fn fitting(name: &str, place: &str, (near, far): (&str, &str)) -> Result<(), Stop> {
+    match links::is_of_others(Kind::Name(name), near, far) {
+        true => of_others(place, (near, far)),
+        false => Ok(()),
+    }
+}
+
+/// `[{associationCategory, associationTypeId}]` as one text; each type fits the path.
+fn type_set(set: &Value, place: &str, (near, far): (&str, &str)) -> Result<String, Stop> {
     let set = set.as_array().filter(|set| !set.is_empty());
     let Some(set) = set else {
         return malformed(format!("{place} is not a list of association types"));
@@ -308,6 +327,10 @@ fn type_set(set: &Value, place: &str) -> Result<String, Stop> {
         let (Some(category), Some(number)) = (category, number) else {
             return malformed(format!("{} is not an association type", part.at));
         };
+        let own = category.eq_ignore_ascii_case("HUBSPOT_DEFINED");
+        if own && links::is_of_others(Kind::Number(number), near, far) {
+            return of_others(&part.at, (near, far));
+        }
         types.push(format!("{category} {number}"));
     }
     types.sort_unstable();

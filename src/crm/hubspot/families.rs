@@ -1,6 +1,7 @@
 //! HubSpot's families beyond records: what is judged as one operation with a name. A row speaks for
 //! every path of its shape, whatever stands in for the version.
 
+mod rest;
 mod table;
 
 use http::Method;
@@ -8,11 +9,10 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use super::reads::fits;
-use super::{DECOMPOSED, graphql, unparsed};
+use super::{DECOMPOSED, form, graphql, unparsed};
 use crate::crm::family::{Family, Treatment};
 use crate::crm::{Head, Malformed, json};
 use crate::mutation::{ChangeSet, Mutation, Operation, Undo};
-use table::ROWS;
 
 /// Which methods a row speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,17 @@ enum By {
     /// POST and PUT whose last word says that something takes effect.
     Act,
 }
+
+/// Families whose bodies may be forms with files.
+const FORMS: [&str; 7] = [
+    "files",
+    "file-changes",
+    "source-code",
+    "imports",
+    "hubdb-import",
+    "source-code-import",
+    "data-studio",
+];
 
 /// Words that make something take effect.
 const ACTS: [&str; 15] = [
@@ -84,17 +95,22 @@ pub(super) fn of(method: &Method, words: &[&str]) -> Option<&'static Row> {
         let mut shapes = row.shapes.split_whitespace();
         row.by.is(method, words) && shapes.any(|shape| fits(shape, words))
     };
-    ROWS.iter().find(speaks)
+    rows().find(speaks)
 }
 
-/// The one mutation that a request to a family is. What its JSON body says stands in its fields, so that
-/// people see it and rules can look at it; of what makes credentials nothing is kept.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    table::ROWS.iter().chain(rest::ROWS)
+}
+
+/// The one mutation that a request to a family is. What its body says, JSON or a form, stands in its
+/// fields, so that people see it and rules can look at it; of what makes credentials nothing is kept.
 pub(super) fn parse(row: &Row, head: &Head<'_>, body: &[u8]) -> Result<ChangeSet, Malformed> {
-    let files = [Operation::Import, Operation::Create].contains(&row.operation);
     let fields = match () {
         () if row.operation == Operation::Credential || body.is_empty() => Map::new(),
         () if is_json(head) => shown(json::parse(body)?),
-        () if files => Map::new(),
+        () if FORMS.contains(&row.name) && form::announced(head) => {
+            form::fields(head, body).map_err(Malformed)?
+        }
         () => {
             let what = "the Content-Type is not application/json; send the body as JSON";
             return Err(Malformed(what.to_owned()));
@@ -138,7 +154,7 @@ pub(super) fn families() -> Vec<Family> {
         operation: None,
         note,
     });
-    let whole = ROWS.iter().map(|row| Family {
+    let whole = rows().map(|row| Family {
         name: row.name,
         treatment: Treatment::Whole,
         operation: Some(row.operation),

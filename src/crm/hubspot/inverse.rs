@@ -43,6 +43,17 @@ fn dated(like: &CanonicalPath) -> Option<String> {
     endpoint.is_dated().then(|| endpoint.version.to_owned())
 }
 
+/// The records that a write of this one changes, each with its object.
+pub(in crate::crm) fn records_of<'a>(object: &'a str, id: &'a str) -> Vec<(&'a str, &'a str)> {
+    match (object.split_once('/'), id.split_once('/')) {
+        (Some((list, _)), Some((from, to))) if member::is_member(object) => {
+            vec![(list, from), (list, to)]
+        }
+        (Some((near, far)), Some((from, to))) => vec![(near, from), (far, to)],
+        _ => vec![(object, id)],
+    }
+}
+
 pub(in crate::crm) fn call(
     like: &CanonicalPath,
     object: &str,

@@ -194,6 +194,37 @@ pub(super) fn ends(type_id: u64) -> Option<(&'static ObjectType, &'static Object
     })
 }
 
+/// Whether a type of link, as a write names it, is known to be of other records than these: by its
+/// number among HubSpot's own, or by a name like `contact_to_company`. What is not known is not of others.
+pub(super) fn is_of_others(kind: Kind<'_>, near: &str, far: &str) -> bool {
+    let ends = match kind {
+        Kind::Number(number) => ends(number),
+        Kind::Name(name) => named(name),
+    };
+    ends.is_some_and(|(from, to)| !is(near, from) || !is(far, to))
+}
+
+/// A type of link as a write names it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind<'a> {
+    /// A number of `HUBSPOT_DEFINED`.
+    Number(u64),
+    /// A name; some callers write the number in its place.
+    Name(&'a str),
+}
+
+/// Both ends of a type that is told by its name; a label behind the second one does not count.
+fn named(name: &str) -> Option<(&'static ObjectType, &'static ObjectType)> {
+    if let Ok(number) = name.parse() {
+        return ends(number);
+    }
+    let name = name.to_ascii_lowercase();
+    let (near, rest) = name.split_once("_to_")?;
+    let mut shorter = std::iter::successors(Some(rest), |rest| Some(rest.rsplit_once('_')?.0));
+    let far = shorter.find_map(types::resolve)?;
+    Some((types::resolve(near)?, far))
+}
+
 fn is(name: &str, object: &ObjectType) -> bool {
     types::resolve(name).is_some_and(|known| known == object)
 }
@@ -217,6 +248,29 @@ mod tests {
         assert_eq!(end("contacts", 280), None);
         assert_eq!(end("contacts", 99_999), None);
         assert_eq!(end("products", 1), None);
+    }
+
+    #[test]
+    fn a_type_of_other_records_is_told() {
+        let number = |number, near, far| is_of_others(Kind::Number(number), near, far);
+        assert!(!number(1, "contacts", "companies"));
+        assert!(!number(279, "contacts", "companies"));
+        assert!(number(280, "contacts", "companies"), "the other direction");
+        assert!(number(3, "contacts", "companies"));
+        assert!(number(1, "p1_cars", "companies"));
+        assert!(!number(99_999, "contacts", "companies"), "not known");
+        let name = |name, near, far| is_of_others(Kind::Name(name), near, far);
+        assert!(!name("contact_to_company", "contacts", "companies"));
+        assert!(!name(
+            "CONTACT_TO_COMPANY_UNLABELED",
+            "contacts",
+            "companies"
+        ));
+        assert!(!name("deal_to_line_item", "deals", "line_items"));
+        assert!(!name("279", "contacts", "companies"));
+        assert!(name("3", "contacts", "companies"));
+        assert!(name("deal_to_contact", "contacts", "companies"));
+        assert!(!name("my_label", "contacts", "companies"));
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(in crate::crm) fn outcome(
             others::legacy(mutations, status, answer.as_ref())
         }
         (Call::Send(_), ..) => others::sends(mutations, status, answer.as_ref()),
+        // exports, file imports and archives are worked on after the answer
+        (Call::Whole(_), 202, _) => all(Outcome::of(OutcomeState::Accepted)),
         (Call::Whole(_), 200..=299, _) => all(Outcome::of(OutcomeState::Done)),
         (Call::Archive(_) | Call::GdprDelete | Call::Batch(Batch::Archive), 204, _) => {
             all(Outcome::of(OutcomeState::Done))

@@ -4,7 +4,63 @@ use http::Method;
 
 /// Families that are refused: the first words of their paths without the version (`*` is one segment),
 /// and what to say. The first that fits speaks.
-pub(super) const FAMILIES: [(&str, &str); 32] = [
+pub(super) const FAMILIES: [(&str, &str); 3] = [
+    (
+        "crm/lists",
+        "conversions and whole memberships of lists are not taken apart; add and remove records by id",
+    ),
+    (
+        "engagements",
+        "use /crm/v3/objects/notes, tasks, calls, meetings or emails",
+    ),
+    (
+        "public/api/versioning",
+        "HubSpot's test of its own versioning",
+    ),
+];
+
+/// Further beginnings of paths, of families that are understood: what fits no shape there.
+const HINTS: [(&str, &str); 60] = [
+    ("crm/objects/*/*/associations", LINKS),
+    ("crm/associations", LINKS),
+    ("crm-associations", LINKS),
+    ("contacts/lists", LISTS),
+    (
+        "crm/imports",
+        "the rows of an import are in a file; use the batch endpoints, 100 records a call",
+    ),
+    (
+        "crm/exports",
+        "an export leaves through a link; use search or batch/read",
+    ),
+    ("crm/properties", SCHEMA),
+    ("crm/property-validations", SCHEMA),
+    ("crm/schemas", SCHEMA),
+    ("crm-object-schemas", SCHEMA),
+    ("crm/pipelines", SCHEMA),
+    ("crm/pipelines-rules", SCHEMA),
+    ("crm-pipelines", SCHEMA),
+    ("properties", SCHEMA),
+    ("contacts/properties", SCHEMA),
+    ("companies/properties", SCHEMA),
+    ("deals/properties", SCHEMA),
+    ("deals/pipelines", SCHEMA),
+    ("contacts", LEGACY),
+    ("companies", LEGACY),
+    ("deals", LEGACY),
+    ("crm-objects", LEGACY),
+    ("oauth", SECRETS),
+    ("visitor-identification", SECRETS),
+    (
+        "automation",
+        "automation runs or changes what no single record shows",
+    ),
+    ("scheduler", "bookings reach people outside the CRM"),
+    ("webhooks", "webhooks send records to other systems"),
+    ("webhooks-journal", "the journal hands out links to records"),
+    ("form-integrations", FILES),
+    ("submissions", FORMS),
+    ("uploads", FORMS),
     (
         "crm/objects/deals/splits",
         "deal splits replace who gets the credit for a deal",
@@ -12,10 +68,6 @@ pub(super) const FAMILIES: [(&str, &str); 32] = [
     (
         "deal-splits",
         "deal splits replace who gets the credit for a deal",
-    ),
-    (
-        "crm/lists",
-        "whole lists, their folders and conversions are not taken apart; add and remove records by id",
     ),
     ("crm/timeline", TIMELINE),
     ("integrators/timeline", TIMELINE),
@@ -27,10 +79,6 @@ pub(super) const FAMILIES: [(&str, &str); 32] = [
     (
         "crm/task-series",
         "a series makes tasks that it does not name; use /crm/v3/objects/tasks",
-    ),
-    (
-        "engagements",
-        "use /crm/v3/objects/notes, tasks, calls, meetings or emails",
     ),
     (
         "contacts/secondary-email",
@@ -72,65 +120,17 @@ pub(super) const FAMILIES: [(&str, &str); 32] = [
     ("media-bridge", "records of a media app are not taken apart"),
     ("files", FILES),
     ("filemanager", FILES),
-    (
-        "public/api/versioning",
-        "HubSpot's test of its own versioning",
-    ),
-];
-
-/// Further beginnings of paths, of families that are understood: what fits no shape there.
-const HINTS: [(&str, &str); 31] = [
-    ("crm/objects/*/*/associations", LINKS),
-    ("crm/associations", LINKS),
-    ("crm-associations", LINKS),
-    ("contacts/lists", LISTS),
-    (
-        "crm/imports",
-        "the rows of an import are in a file; use the batch endpoints, 100 records a call",
-    ),
-    (
-        "crm/exports",
-        "an export leaves through a link; use search or batch/read",
-    ),
-    ("crm/properties", SCHEMA),
-    ("crm/property-validations", SCHEMA),
-    ("crm/schemas", SCHEMA),
-    ("crm-object-schemas", SCHEMA),
-    ("crm/pipelines", SCHEMA),
-    ("crm/pipelines-rules", SCHEMA),
-    ("crm-pipelines", SCHEMA),
-    ("properties", SCHEMA),
-    ("contacts/properties", SCHEMA),
-    ("companies/properties", SCHEMA),
-    ("deals/properties", SCHEMA),
-    ("deals/pipelines", SCHEMA),
-    ("contacts", LEGACY),
-    ("companies", LEGACY),
-    ("deals", LEGACY),
-    ("crm-objects", LEGACY),
-    ("oauth", SECRETS),
-    ("visitor-identification", SECRETS),
-    (
-        "automation",
-        "automation runs or changes what no single record shows",
-    ),
-    ("scheduler", "bookings reach people outside the CRM"),
-    ("webhooks", "webhooks send records to other systems"),
-    ("webhooks-journal", "the journal hands out links to records"),
-    ("form-integrations", FILES),
-    ("submissions", FORMS),
-    ("uploads", FORMS),
 ];
 
 const LINKS: &str =
     "it is no change of links that is known; use /crm/v4/objects/{type}/{id}/associations";
 const LISTS: &str = "it is no change of a list that is known; use /crm/v3/lists/{id}/memberships";
 const WEBSITE: &str = "it changes the public website, which is not taken apart";
+const TIMELINE: &str = "timeline events can write properties that they do not name";
 const FORMS: &str = "forms write records that they do not name";
 const SCHEMA: &str = "it changes what records look like, which only people should";
 const LEGACY: &str =
     "it is no legacy write that is known; use /crm/v3/objects/{type} or its batch endpoints";
-const TIMELINE: &str = "timeline events can write properties that they do not name";
 const SECRETS: &str = "it shows or makes credentials";
 const FILES: &str = "files and links to them leave the API";
 

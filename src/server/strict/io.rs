@@ -124,7 +124,7 @@ impl<T> Strict<T> {
     fn note(&mut self, step: Result<Step, Fault>) -> Step {
         match step {
             Ok(step) => {
-                self.patience.passed(self.scanner.messages);
+                self.patience.passed(self.scanner.messages());
                 step
             }
             Err(fault) => {

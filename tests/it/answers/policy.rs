@@ -327,7 +327,7 @@ fn not_understood() -> Vec<Case> {
         )
     };
     let graph = "POST /services/data/v60.0/composite/unheard-of";
-    let event = "POST /crm/v3/timeline/events";
+    let event = "DELETE /engagements/v1/engagements/1";
     vec![
         Case::of(
             CrmKind::Salesforce,
@@ -344,8 +344,8 @@ fn not_understood() -> Vec<Case> {
             event,
             json!({ "name": "x" }),
             says(
-                event,
-                "timeline events can write properties that they do not name",
+                "DELETE /engagements/v1/engagements/*",
+                "use /crm/v3/objects/notes, tasks, calls, meetings or emails",
             ),
         ),
     ]

@@ -411,3 +411,30 @@ fn identities_and_credentials_that_cannot_work_are_warned_of() {
         assert!(!told.contains(silent), "{account}: {told}");
     }
 }
+
+/// Where a default allows, sends and exports pass that nobody has named, unless the floor stands against them.
+#[test]
+fn a_missing_floor_is_warned_of() {
+    let floor = |rules: &str| -> Vec<String> {
+        let all = warnings(&good_config(), rules);
+        all.into_iter()
+            .filter(|told| told.contains("`'*'`"))
+            .collect()
+    };
+    let open = "crm: hubspot\ndefault: { agents: allow }\n";
+    let told = floor(open);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("send, export, import"), "{told:?}");
+    let some = format!(
+        "{open}objects: {{ \"*\": {{ send: deny, export: {{ agents: hold }}, credential: deny }} }}\n"
+    );
+    let told = floor(&some);
+    assert!(
+        told[0].contains("against delete, merge, purge, import, invoke"),
+        "{told:?}"
+    );
+    assert!(!told[0].contains("send"), "{told:?}");
+    assert_eq!(floor("crm: hubspot\ndefault: deny\n"), Vec::<String>::new());
+    let held = "crm: hubspot\ndefault: { agents: hold }\n";
+    assert_eq!(floor(held), Vec::<String>::new());
+}

@@ -1,8 +1,12 @@
 //! Links between records: what was linked is unlinked, what was cut is linked again by the types that it
 //! had; a link that others changed since stays.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
+use writegate::clock::EntryId;
+use writegate::control::{Admission, Ask};
 use writegate::mutation::CrmKind;
 use writegate::sandbox::seed::{HS_ACME, HS_HANK, HS_PEPPER, HS_WILE};
 
@@ -163,5 +167,49 @@ async fn who_came_on_a_list_leaves_it_and_who_left_comes_back() {
     // once more there is nothing left to do
     let report = desk.undo(&[written]).await;
     assert_eq!(sums(&report), (0, 0, 0), "{report}");
+    desk.house.finish().await;
+}
+
+/// A link is taken back like a write to both of its ends: while somebody writes either, it waits.
+#[tokio::test]
+async fn a_link_is_taken_back_under_the_locks_of_both_ends() {
+    let desk = Desk::open().await;
+    let agent = desk.house.hubspot_agent();
+    let linked = entry(
+        &agent
+            .send(Method::PUT, &pair(HS_HANK), Some(&set(279)))
+            .await,
+    );
+    desk.house.idle().await;
+    let route = {
+        let mut routes = desk.house.app.routes.iter();
+        let hubspot = routes.find(|route| route.route.crm == CrmKind::HubSpot);
+        hubspot.unwrap().route.name.clone()
+    };
+    for end in [
+        format!("contacts/{HS_HANK}"),
+        format!("companies/{HS_ACME}"),
+    ] {
+        let reservation = EntryId::from_text(&format!("somebody at {end}"));
+        let ask = Ask {
+            reservation: reservation.clone(),
+            service_account: "somebody".into(),
+            locks: vec![format!("{route}/{end}")],
+            charges: Vec::new(),
+            patience: Duration::ZERO,
+            now: desk.house.app.clock.now(),
+        };
+        let admitted = desk.house.app.control.admit(ask).await.unwrap();
+        assert!(
+            matches!(admitted, Admission::Granted { .. }),
+            "{admitted:?}"
+        );
+        let report = desk.undo(std::slice::from_ref(&linked)).await;
+        assert_eq!(sums(&report), (0, 1, 0), "{report}");
+        assert!(report.to_string().contains("under way"), "{report}");
+        desk.house.app.control.refund(&reservation).await.unwrap();
+    }
+    let report = desk.undo(&[linked]).await;
+    assert_eq!(sums(&report), (1, 0, 0), "{report}");
     desk.house.finish().await;
 }

@@ -105,10 +105,6 @@ impl ControlState for Doctored {
         self.inner.lengthen(before, after, charges, now).await
     }
 
-    async fn forget(&self, limit: &str) -> Result<(), StoreError> {
-        self.inner.forget(limit).await
-    }
-
     async fn rebuild(&self, from: Rebuild) -> Result<(), StoreError> {
         self.inner.rebuild(from).await
     }

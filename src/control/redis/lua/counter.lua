@@ -5,7 +5,7 @@
 --
 -- | place | what |
 -- |---|---|
--- | 0 | the counter: c:LENGTH:LIMIT:KEY |
+-- | 0 | the counter: c:LENGTH:COUNTED:KEY |
 -- | 1 | its arithmetic: `r` rate, `w` window or gauge, `s` set of records |
 -- | 2 | microseconds for one unit of a rate; else the window, 0 for a gauge |
 -- | 3 | the burst, or the maximum |
@@ -19,6 +19,12 @@
 
 local ROOM = { r = 64, w = 256 }
 
+-- The limit as a counter's name has it: by its name and by what it counts.
+local function counted(name)
+  local length, rest = string.match(name, '^c:(%d+):(.*)$')
+  return string.sub(rest, 1, tonumber(length))
+end
+
 local function read_demand(from)
   local d = {
     name = ARGV[from],
@@ -31,6 +37,7 @@ local function read_demand(from)
     amount = tonumber(ARGV[from + 6]),
     mark = ARGV[from + 7],
     limit = ARGV[from + 8],
+    counted = counted(ARGV[from]),
     reason = ARGV[from + 9],
     names = {},
     over = false,
@@ -52,47 +59,46 @@ local function read_demands(from)
   return demands, from
 end
 
--- What was emptied, and which windows a reload made longer. Such a mark is the newest window and, for
--- each time that it became another one, a number and the moment up to which all was told anew.
+-- What was emptied, and which windows a reload changed. Such a mark is how long everything is kept, the
+-- window and, for each time that it became another one, a number and the moment up to which all was told anew.
 local function read_marks(demands)
   local wanted = {}
   for i, d in ipairs(demands) do
     d.emptied, d.floor, d.cut, d.number = 0, 0, -1, 0
-    wanted[i * 3 - 2], wanted[i * 3 - 1], wanted[i * 3] = d.mark, 'f:' .. d.limit, 'F:' .. d.limit
+    wanted[i * 2 - 1], wanted[i * 2] = d.mark, 'f:' .. d.counted
   end
   if not state.marked then
     return
   end
   in_chunks(demands, function(from, to)
-    local marks = redis.call('HMGET', base .. 'marks', unpack(wanted, from * 3 - 2, to * 3))
+    local marks = redis.call('HMGET', base .. 'marks', unpack(wanted, from * 2 - 1, to * 2))
     for i = from, to do
-      local d, place = demands[i], (i - from) * 3
-      d.emptied = math.max(tonumber(marks[place + 1]) or 0, tonumber(marks[place + 3]) or 0)
+      local d, place = demands[i], (i - from) * 2
+      d.emptied = tonumber(marks[place + 1]) or 0
       if marks[place + 2] then
         local told = {}
         for number in string.gmatch(marks[place + 2], '-?%d+') do
           told[#told + 1] = tonumber(number)
         end
-        d.floor, d.told, d.number = told[1], told, told[#told - 1]
+        d.floor, d.window, d.told, d.number = told[1], told[2], told, told[#told - 1]
       end
     end
   end)
 end
 
--- What is known of a demand's counter. One that was emptied, or whose arithmetic is another one by now,
--- starts anew.
+-- What is known of a demand's counter. One that was emptied starts anew.
 local function load(d)
-  local f = redis.call('HMGET', d.key, 'id', 'kind', 'total', 'gone', 'tat', 'last', 'seen', 'size', 'most')
+  local f = redis.call('HMGET', d.key, 'id', 'total', 'gone', 'tat', 'last', 'seen', 'size', 'most')
   d.id = tonumber(f[1])
   d.there = d.id ~= nil
-  d.fresh = not d.there or f[2] ~= d.kind or d.id <= d.emptied
+  d.fresh = not d.there or d.id <= d.emptied
   d.total, d.gone, d.tat, d.last, d.seen = 0, -1, 0, -1, d.number
-  d.was_size, d.was_most = tonumber(f[8]), tonumber(f[9])
+  d.was_size, d.was_most = tonumber(f[7]), tonumber(f[8])
   if not d.fresh then
-    d.total, d.gone, d.tat = tonumber(f[3]), tonumber(f[4]), tonumber(f[5])
-    d.last, d.seen = tonumber(f[6]), tonumber(f[7])
+    d.total, d.gone, d.tat = tonumber(f[2]), tonumber(f[3]), tonumber(f[4])
+    d.last, d.seen = tonumber(f[5]), tonumber(f[6])
     d.as_stored = d.seen == d.number and d.was_size == d.size and d.was_most == d.most
-    for i = 2, #(d.told or {}), 2 do
+    for i = 3, #(d.told or {}), 2 do
       if d.told[i] > d.seen then
         d.cut = math.max(d.cut, d.told[i + 1])
       end

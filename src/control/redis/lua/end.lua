@@ -28,7 +28,7 @@ end
 local back = {}
 for _, t in ipairs(held.taken) do
   if t.gauge or ARGV[9] == 'all' then
-    t.limit = ''
+    t.counted = ''
     back[#back + 1] = t
   end
 end

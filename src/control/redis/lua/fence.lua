@@ -34,12 +34,12 @@
 -- | PREFIX news | channel | `s`: the switches changed; `w RESERVATION`: its turn for a lock has come |
 -- | PREFIX GENERATION : … | | what is gone with its generation: |
 -- | … switches | hash | service account → version at which it was thrown, a blank, the switch |
--- | … marks | hash | e:ACCOUNT:LIMIT, E:LIMIT, F:LIMIT → counters up to this id were emptied; f:LIMIT → a longer window |
+-- | … marks | hash | e:ACCOUNT:LIMIT, E:LIMIT → counters up to this id were emptied; f:COUNTED → another window |
 -- | … index | zset | counters → when to look whether they are idle; reservations of gauges: never |
 -- | … locks | hash | record → reservation; one whose reservation is gone is free |
 -- | … waiting | zset | reservation that waits for locks → until when it counts as there |
 -- | … built | hash | how much of a generation is there that is not in force yet |
--- | … c:LENGTH:LIMIT:KEY | hash | a counter; with `:e` its events (list), `:o` its records by their latest touch (zset), `:t` their touches (hash) |
+-- | … c:LENGTH:COUNTED:KEY | hash | a counter, COUNTED being its limit's name and what that counts; with `:e` its events (list), `:o` its records by their latest touch (zset), `:t` their touches (hash) |
 -- | … r:RESERVATION | string | what a reservation holds |
 -- | … w:RECORD | zset | who waits for a record, by place |
 

@@ -4,13 +4,14 @@
 -- | argument | what |
 -- |---|---|
 -- | ARGV[8] | `mark` or `recall` |
--- | ARGV[9] | the limit |
--- | ARGV[10] | mark: the window; recall: the number that the mark got |
+-- | ARGV[9] | the limit, as its counters name it |
+-- | ARGV[10] | mark: the longer one of the windows before and after; recall: the number that the mark got |
 -- | ARGV[11] | mark: the window before; recall: how many counters; they follow |
+-- | ARGV[12] | mark: the window from now on |
 --
 -- | place | a counter |
 -- |---|---|
--- | 0 | c:LENGTH:LIMIT:KEY, its arithmetic, window, maximum, how many records are kept apart, its mark |
+-- | 0 | c:LENGTH:COUNTED:KEY, its arithmetic, window, maximum, how many records are kept apart, its mark |
 -- | 6 | `w`: how many numbers of events; they follow, oldest first |
 -- | 6 | `s`: how many touches; moment and record of each follow, oldest first |
 --
@@ -31,9 +32,9 @@ if ARGV[8] == 'mark' then
   for one in string.gmatch(redis.call('HGET', base .. 'marks', 'f:' .. ARGV[9]) or '', '-?%d+') do
     told[#told + 1] = one
   end
-  local mark = ARGV[10]
+  local mark = ARGV[10] .. ' ' .. ARGV[12]
   -- what is left out here is remembered for longer than it has to be
-  for i = math.max(2, #told - TOLD * 2 + 3), #told do
+  for i = math.max(3, #told - TOLD * 2 + 3), #told do
     mark = mark .. ' ' .. told[i]
   end
   redis.call('HSET', base .. 'marks', 'f:' .. ARGV[9], mark .. ' ' .. text(number) .. ' ' .. text(through))
@@ -50,7 +51,7 @@ end
 local number, demands = tonumber(ARGV[10]), {}
 for i = 1, tonumber(ARGV[11]) do
   local name = arg()
-  local d = { name = name, key = base .. name, limit = ARGV[9], kind = arg(), size = tonumber(arg()),
+  local d = { name = name, key = base .. name, counted = ARGV[9], kind = arg(), size = tonumber(arg()),
     most = tonumber(arg()), room = tonumber(arg()), mark = arg(), older = {} }
   for j = 1, tonumber(arg()) do
     d.older[j] = d.kind == 's' and { at = tonumber(arg()), name = arg() } or tonumber(arg())

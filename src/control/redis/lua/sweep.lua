@@ -40,7 +40,6 @@ local function sweep_counters()
   local demands = {}
   for i, name in ipairs(names) do
     local f = redis.call('HMGET', base .. name, 'kind', 'size', 'most', 'mark')
-    local length, rest = string.match(name, '^c:(%d+):(.*)$')
     demands[i] = {
       name = name,
       key = base .. name,
@@ -48,7 +47,7 @@ local function sweep_counters()
       size = tonumber(f[2]) or 0,
       most = tonumber(f[3]) or 0,
       mark = f[4] or '',
-      limit = string.sub(rest, 1, tonumber(length)),
+      counted = counted(name),
     }
   end
   read_marks(demands)

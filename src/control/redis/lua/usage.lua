@@ -18,7 +18,6 @@ for _, name in ipairs(names) do
   local key = base .. name
   local f = string.sub(name, 1, 2) == 'c:' and redis.call('HMGET', key, 'kind', 'size', 'most', 'mark')
   if f and f[1] then
-    local length, rest = string.match(name, '^c:(%d+):(.*)$')
     demands[#demands + 1] = {
       name = name,
       key = key,
@@ -26,7 +25,7 @@ for _, name in ipairs(names) do
       size = tonumber(f[2]),
       most = tonumber(f[3]),
       mark = f[4],
-      limit = string.sub(rest, 1, tonumber(length)),
+      counted = counted(name),
     }
   end
 end
@@ -37,7 +36,7 @@ for _, d in ipairs(demands) do
   load(d)
   -- one that was not asked for since its window became longer
   if d.seen < d.number then
-    d.size = d.floor
+    d.size = d.window
   end
   local amount = d.fresh and 0 or USED[d.kind](d, now)
   if amount > 0 then

@@ -5,7 +5,7 @@ use crate::mutation::Operation::{
     self, Create, Credential, Delete, Export, Import, Invoke, Schema, Send, Settings,
 };
 
-const fn row(
+pub(super) const fn row(
     name: &'static str,
     operation: Operation,
     by: By,

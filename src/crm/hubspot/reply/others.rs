@@ -149,14 +149,16 @@ pub(super) fn lists(
 }
 
 /// The APIs before version 3 answer with the record under an id of the family's own name, or with
-/// nothing. Their batches are only taken in (202); that is all that HubSpot ever says of them.
+/// nothing. Their batches are only taken in (202), and HubSpot never says what became of them.
 pub(super) fn legacy(
     mutations: &[Mutation],
     status: StatusCode,
     answer: Option<&Value>,
 ) -> Vec<Outcome> {
-    if ![200, 201, 202, 204].contains(&status.as_u16()) {
-        return all(mutations, OutcomeState::Unknown);
+    match status.as_u16() {
+        200 | 201 | 204 => {}
+        202 => return all(mutations, OutcomeState::Accepted),
+        _ => return all(mutations, OutcomeState::Unknown),
     }
     let mut rows = match answer {
         Some(Value::Array(rows)) => rows.iter().collect::<Vec<_>>(),

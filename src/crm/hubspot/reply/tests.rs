@@ -44,6 +44,10 @@ fn failed(code: Option<&str>) -> Outcome {
     }
 }
 
+fn accepted() -> Outcome {
+    Outcome::of(OutcomeState::Accepted)
+}
+
 fn unknown() -> Outcome {
     Outcome::of(OutcomeState::Unknown)
 }

@@ -180,6 +180,7 @@ fn what_was_meant_in_any_family_is_what_is_parsed() {
         records::record_rows,
         records::engagement,
         records::mail,
+        records::form,
     ];
     let rounds = match std::env::var_os("WRITEGATE_LONG") {
         Some(_) => 1_000_000,

@@ -82,7 +82,7 @@ fn rows_may_open_only_what_fits_no_shape() {
         opaque.openable
     };
     for (method, path) in [
-        ("POST", "/cms/v3/blogs/posts"),
+        ("POST", "/unheard-of/v3/posts"),
         ("PUT", "/crm/v3/objects/contacts/1"),
         ("GET", "/crm/v3/unheard-of"),
     ] {

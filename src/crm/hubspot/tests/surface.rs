@@ -22,7 +22,7 @@ const DISAGREE: [(&str, &str, &str); 14] = [
         "a flow runs code and sends, so it is an invocation",
     ),
     ("automation/workflows", "invoke", "as flows"),
-    ("cms/source-code/*/validate", "opaque", "takes a file"),
+    ("cms/source-code/*/validate", "settings", "takes a file"),
     (
         "collector/graphql",
         "export",
@@ -30,12 +30,12 @@ const DISAGREE: [(&str, &str, &str); 14] = [
     ),
     (
         "commerce/contracts/changes/preview",
-        "opaque",
+        "invoke",
         "takes a change",
     ),
     (
         "commerce/price-books/price-books/*/validate",
-        "opaque",
+        "invoke",
         "takes a change",
     ),
     (
@@ -45,12 +45,12 @@ const DISAGREE: [(&str, &str, &str); 14] = [
     ),
     (
         "content/api/blog-posts/*/validate-buffer",
-        "opaque",
+        "settings",
         "a legacy POST that no page calls a read",
     ),
     (
         "content/api/pages/*/validate-buffer",
-        "opaque",
+        "settings",
         "a legacy POST that no page calls a read",
     ),
     (
@@ -65,7 +65,7 @@ const DISAGREE: [(&str, &str, &str); 14] = [
     ),
     (
         "integrators/timeline/types/projects",
-        "opaque",
+        "create",
         "a POST that no page calls a read",
     ),
     (
@@ -114,7 +114,11 @@ fn found(request: &Request) -> String {
     }
 }
 
-/// Whether that is what the table says: a change may be refused, an operation has its word.
+/// Operations that stand for a change which is not taken apart.
+const WHOLE: [&str; 4] = ["create", "invoke", "send", "settings"];
+
+/// Whether that is what the table says: a change may be refused or judged as a whole, an operation has its
+/// word.
 fn agrees(effect: &str, method: &str, words: &str, found: &str) -> bool {
     match effect {
         "read" | "read-by-post" => found == "read",
@@ -123,8 +127,7 @@ fn agrees(effect: &str, method: &str, words: &str, found: &str) -> bool {
         "auth" => found == "credential",
         "send" => ["send", "taken apart"].contains(&found),
         "export" | "import" | "invoke" | "schema" | "settings" => found == effect,
-        "restore" => ["opaque", "taken apart", "restore"].contains(&found),
-        _ => ["opaque", "taken apart", effect].contains(&found),
+        _ => ["opaque", "taken apart", effect].contains(&found) || WHOLE.contains(&found),
     }
 }
 

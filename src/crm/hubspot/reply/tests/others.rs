@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{done, failed, outcomes, unknown};
+use super::{accepted, done, failed, outcomes, unknown};
 use crate::crm::hubspot::tests::Request;
 use crate::mutation::Outcome;
 
@@ -107,9 +107,19 @@ fn a_mail_that_was_not_taken_may_have_written_its_contact() {
 }
 
 #[test]
-fn an_operation_is_done_when_it_was_taken() {
+fn what_is_worked_on_after_the_answer_is_not_done() {
+    let body = r#"[{"vid":1,"properties":[]},{"email":"a@b.c","properties":[]}]"#;
+    let batch = Request::new("POST", "/contacts/v1/contact/batch", body);
+    assert_eq!(outcomes(&batch, 202, ""), vec![accepted(); 2]);
+    assert_eq!(outcomes(&batch, 200, ""), vec![done(None); 2]);
+    let export = Request::new("POST", "/crm/v3/exports/export/async", "{}");
+    assert_eq!(outcomes(&export, 202, r#"{"id":"1"}"#), [accepted()]);
+}
+
+#[test]
+fn an_operation_is_done_when_the_answer_says_so() {
     let request = Request::new("POST", "/crm/v3/exports/export/async", "{}");
-    assert_eq!(outcomes(&request, 202, r#"{"id":"1"}"#), [done(None)]);
+    assert_eq!(outcomes(&request, 200, r#"{"id":"1"}"#), [done(None)]);
     assert_eq!(outcomes(&request, 500, ""), [unknown()]);
     let refused = r#"{"category":"MISSING_SCOPES"}"#;
     assert_eq!(

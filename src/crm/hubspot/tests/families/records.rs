@@ -241,3 +241,47 @@ pub(super) fn mail(dice: &mut Dice) -> Meant {
         mutations,
     }
 }
+
+/// A form's submission: the send, and the contact at the address among its fields.
+pub(super) fn form(dice: &mut Dice) -> Meant {
+    let (email, fields) = (dice.email(), dice.fields());
+    let path = dice.one(&[
+        "/submissions/integration/submit/=4711/=a1b2",
+        "/submissions/integration/secure/submit/=4711/=a1b2",
+    ]);
+    let mut rows = vec![json!({"name": "email", "value": email})];
+    for (name, value) in &fields {
+        let mut row = json!({"name": name, "value": value});
+        if dice.below(2) == 0 {
+            row["objectTypeId"] = json!("0-1");
+        }
+        // the address stands anywhere among them
+        rows.insert(dice.below(rows.len() + 1), row);
+    }
+    let mut written: Map<String, Value> = Map::new();
+    for row in &rows {
+        let name = row["name"].as_str().unwrap();
+        if name != "email" {
+            written.insert(name.to_owned(), row["value"].clone());
+        }
+    }
+    let mut send = mutation("form-submissions", Operation::Send, None);
+    let mut body = json!({ "fields": rows });
+    if dice.below(2) == 0 {
+        let context = json!({"pageUri": "https://acme.example", "hutk": "x"});
+        body["context"] = context.clone();
+        send.fields.insert("context".to_owned(), context);
+    }
+    let key = RecordKey::External {
+        key: "email".into(),
+        value: email,
+    };
+    let mut contact = mutation("contacts", Operation::Upsert, Some(key));
+    (contact.fields, contact.undo) = (written, Undo::Partial);
+    Meant {
+        method: "POST",
+        target: placed(dice, path),
+        body: Some(body),
+        mutations: vec![send, contact],
+    }
+}
