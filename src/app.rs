@@ -19,6 +19,7 @@ use crate::config::{Config, Route};
 use crate::control::{ControlState, Health};
 use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
+use crate::crm::links::Origins;
 use crate::crm::quota::Quota;
 use crate::doubt::Book;
 use crate::error::StoreError;
@@ -27,6 +28,7 @@ use crate::gate;
 use crate::hold;
 use crate::hold::decide::Desk;
 use crate::journal::Journal;
+use crate::learned;
 use crate::ledger::Ledger;
 use crate::limits::LiveLimits;
 use crate::metrics::{Metrics, Tally};
@@ -67,6 +69,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Limits set at run time.
     pub limits: LiveLimits,
+    /// What logins brought.
+    pub learned: learned::Book,
     /// Reloads of the rules.
     pub reloads: Reloads,
     /// Writes in doubt, and what was settled lately.
@@ -93,6 +97,8 @@ pub struct RouteState {
     pub route: Route,
     /// Its CRM.
     pub crm: Crm,
+    /// The addresses that it stands for.
+    pub origins: Origins,
     /// What was learned of its org.
     pub catalog: Catalog,
     /// What the CRM said last of its own quota.
@@ -151,6 +157,7 @@ impl App {
             .map(|route| RouteState {
                 route: route.clone(),
                 crm: Crm(route.crm),
+                origins: Origins::new(route.crm, &route.upstream, &route.public_url),
                 catalog: Catalog::builtin(route.crm),
                 quota: Arc::default(),
             })
@@ -170,6 +177,7 @@ impl App {
         let doubts = Book::load(&journal, now).await?;
         let holds = hold::Book::restore(&**journal.ledger(), now).await?;
         let limits = LiveLimits::of_rows(&journal.settings().await?);
+        let learned = learned::Book::load(&journal, &config, now).await?;
         let app = Self {
             callers: Callers::new(&config),
             rules: ArcSwap::from_pointee(rules),
@@ -183,6 +191,7 @@ impl App {
             inflight: Inflight::default(),
             metrics,
             limits,
+            learned,
             reloads: Reloads::default(),
             doubts,
             follow,

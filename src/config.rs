@@ -101,6 +101,18 @@ pub struct Route {
     pub mode: Mode,
 }
 
+impl Route {
+    /// It listens there by now: where any free port was asked for, links show the one that it got.
+    pub fn listens_at(&mut self, address: SocketAddr) {
+        let scheme = self.public_url.scheme_str().unwrap_or("http");
+        let own = self.public_url.port_u16() == Some(0) && self.listen.port() == 0;
+        if own && let Ok(url) = format!("{scheme}://{address}").parse() {
+            self.public_url = url;
+        }
+        self.listen = address;
+    }
+}
+
 /// TLS files of a listener, PEM.
 #[derive(Clone, Debug)]
 pub struct Tls {

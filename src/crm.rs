@@ -5,13 +5,17 @@
 pub mod catalog;
 pub mod dialect;
 pub mod family;
+pub mod form;
 pub mod hubspot;
 mod inverse;
 pub mod json;
+pub mod links;
+pub mod login;
 mod overrides;
 pub mod path;
 pub mod quota;
 pub mod salesforce;
+pub mod signed;
 pub mod xml;
 
 use bytes::Bytes;
@@ -125,6 +129,8 @@ pub enum Made {
 pub enum Replay {
     /// This answer: nothing in it is made up.
     Answer(StatusCode, Bytes),
+    /// The same in XML.
+    Xml(StatusCode, Bytes),
     /// The record as this read brings it, under this status.
     Read(ReadCall, StatusCode),
 }

@@ -107,6 +107,7 @@ async fn apply(app: &App, row: &Row) -> Result<(), StoreError> {
     app.doubts.follow(&app.journal, row, now).await?;
     let stores = (&**app.journal.ledger(), &*app.control);
     app.holds.follow(stores, row, now).await?;
+    app.learned.follow(&app.config, row, now);
     if row.kind == RowKind::Setting && LiveLimits::concerns(row) {
         app.limits.refresh(&app.journal).await?;
     }

@@ -4,6 +4,7 @@
 mod bar;
 mod epoch;
 pub mod job;
+mod learned;
 pub mod read;
 mod rows;
 pub mod sent;

@@ -54,6 +54,8 @@ pub enum RowKind {
     Rules,
     /// A step in the life of a bulk job, or some of its rows.
     Job,
+    /// Whose the tokens are that a login brought, by their fingerprints.
+    Learned,
 }
 
 impl RowKind {
@@ -77,6 +79,7 @@ impl RowKind {
             Self::Heads => "heads",
             Self::Rules => "rules",
             Self::Job => "job",
+            Self::Learned => "learned",
         }
     }
 
@@ -100,6 +103,7 @@ impl RowKind {
             Self::Heads,
             Self::Rules,
             Self::Job,
+            Self::Learned,
         ]
         .into_iter()
         .find(|kind| kind.word() == word)

@@ -11,7 +11,7 @@
 //! | the data path | [`proxy`] (start here), [`upstream`] |
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
 //! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`], [`push`]; the CRM's own quota: [`quota`] |
-//! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`]; what other replicas write: [`follow`] |
+//! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`]; what other replicas write: [`follow`]; what logins brought: [`learned`] |
 //! | second thoughts | [`snapshot`], [`digest`], [`hold`], [`doubt`], [`revert`] |
 //! | the operators' side | [`admin`] |
 //! | a CRM to try things on | [`sandbox`], [`demo`] |
@@ -25,6 +25,8 @@
 //! | change what a caller is told | `proxy/words.rs` (words), `crm/<name>/reply.rs` (envelope) |
 //! | add a store | a file under `control/` or `ledger/`, one line in the contract suite in `tests/it` |
 //! | teach a revert another way back | `crm/<name>/inverse.rs`, then `revert/deed.rs` |
+//! | pass another login on | `crm/<name>/login.rs`, then `proxy/login.rs` |
+//! | rewrite an address in another answer | `crm/<name>/login.rs` (its place), `proxy/links.rs` |
 //! | change the order of things | `proxy.rs` and `proxy/write.rs`, and the list below |
 //!
 //! # The life of a write
@@ -78,6 +80,7 @@ pub mod follow;
 pub mod gate;
 pub mod hold;
 pub mod journal;
+pub mod learned;
 pub mod ledger;
 pub mod limits;
 pub mod metrics;

@@ -6,8 +6,11 @@ pub mod body;
 pub mod decode;
 mod early;
 pub mod headers;
+mod links;
+mod login;
 pub mod releases;
 mod reserve;
+mod signed;
 mod told;
 pub mod words;
 mod write;
@@ -19,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
@@ -103,6 +106,10 @@ pub async fn handle(
         Ok(answer) => answer,
         Err(refused) => answer(worker, state, *refused, dialect),
     };
+    let response = match links::settle(state, seen.found(), response) {
+        Ok(settled) => settled,
+        Err(refusal) => answer(worker, state, *Box::<Refused>::from(refusal), dialect),
+    };
     if let Some(tally) = worker.tallies.get(place) {
         count(tally, seen.found(), &response, began);
     }
@@ -128,31 +135,39 @@ async fn run(
     seen: &Seen,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Box<Refused>> {
-    let (parts, incoming) = request.into_parts();
-    // 1 route and actor
-    let (path, caller) = match meet(call, &parts) {
-        Ok(met) => met,
+    let (mut parts, incoming) = request.into_parts();
+    // 1 route and actor, 2 what it is: a login has nobody to be known by yet
+    let path = match canonical_path(call.state, &parts) {
+        Ok(path) => path,
+        Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
+    };
+    login::spare_token(call.state, &path, &mut parts);
+    let class = call.state.crm.classify(&head(&parts, &path));
+    let counted = counted(&class);
+    let write = match class {
+        Class::Auth => {
+            seen.class(counted);
+            return login::answer(call, parts, &path, incoming).await;
+        }
+        Class::Read => None,
+        Class::Opaque(opaque) => Some(Err(opaque)),
+        Class::Write(shape) => Some(Ok(shape)),
+    };
+    let caller = match meet(call, &parts).await {
+        Ok(caller) => caller,
         Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
     };
     if told::is_ours(&path) {
         return told::answer(call, &parts.method, &path, &caller).await;
     }
-    // 2 what it is
-    let head = Head {
-        method: &parts.method,
-        path: &path,
-        query: parts.uri.query(),
-        headers: &parts.headers,
-    };
-    let class = call.state.crm.classify(&head);
-    seen.class(counted(&class));
+    seen.class(counted);
     let account = caller.service_account.as_deref();
-    let kind = match class {
-        Class::Read => return read(call, parts, &path, &caller, incoming).await,
-        Class::Auth => return Err(early::refused(call, &parts, account, login_refused()).await),
-        Class::Opaque(opaque) => Err(opaque),
-        Class::Write(shape) => Ok(shape),
+    let Some(kind) = write else {
+        return read(call, parts, &path, &caller, incoming).await;
     };
+    if in_body(call, &parts, &path) {
+        return signed::run(call, seen, (parts, path, caller), kind, incoming).await;
+    }
     let claims = match actor::claims(&parts.headers) {
         Ok(claims) => claims,
         Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),
@@ -164,6 +179,11 @@ async fn run(
     }
 }
 
+/// Whether the body of this request says who sends it.
+fn in_body(call: Call<'_>, parts: &Parts, path: &CanonicalPath) -> bool {
+    parts.method == Method::POST && call.state.crm.signs_in_body(path)
+}
+
 fn counted(class: &Class) -> metrics::Class {
     match class {
         Class::Read => metrics::Class::Read,
@@ -173,16 +193,24 @@ fn counted(class: &Class) -> metrics::Class {
     }
 }
 
-/// The path in its one form, and who is calling.
-fn meet(call: Call<'_>, parts: &Parts) -> Result<(CanonicalPath, Caller), Refusal> {
-    headers::check(&parts.headers)?;
-    let path = canonical_path(call.state, parts.uri.path())?;
+fn head<'a>(parts: &'a Parts, path: &'a CanonicalPath) -> Head<'a> {
+    Head {
+        method: &parts.method,
+        path,
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    }
+}
+
+/// Who is calling.
+async fn meet(call: Call<'_>, parts: &Parts) -> Result<Caller, Refusal> {
     let app = &call.worker.app;
     let route = &call.state.route.name;
-    let caller = app
+    let mut caller = app
         .callers
         .identify(&app.config, route, &parts.headers, parts.uri.query())?;
-    Ok((path, caller))
+    login::recognise(call, &mut caller).await;
+    Ok(caller)
 }
 
 /// A read streams through, both ways.
@@ -199,7 +227,9 @@ async fn read(
         tracing::info!(%limit, "would-limit: a read of the CRM's last calls");
     }
     parts.uri = target(path, path.trailing_slash(), parts.uri.query())?;
+    let places = links::of_read(call.state, &head(&parts, path));
     headers::to_read(&mut parts.headers);
+    links::ask(places, &mut parts.headers);
     caller.credential.put(&mut parts.headers)?;
     let body = if http_body::Body::is_end_stream(&incoming) {
         Body::Empty
@@ -211,10 +241,11 @@ async fn read(
         .upstreams
         .get(call.place)
         .ok_or_else(no_upstream)?;
-    let mut answer = upstream
+    let answer = upstream
         .stream(Request::from_parts(parts, body))
         .await
         .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
+    let mut answer = links::answer(call.state, places, answer).await?;
     headers::to_answer(answer.headers_mut());
     Ok(answer)
 }
@@ -240,21 +271,14 @@ fn unknown(caller: &Caller) -> Refusal {
     words::unknown_caller(fingerprint.as_deref())
 }
 
-fn login_refused() -> Refusal {
-    Refusal::new(
-        RefusalKind::UnknownCaller,
-        "Not written: logins are not passed on by this version. Give the agent a session id or access \
-         token, and its fingerprint to a service account.",
-    )
-}
-
 fn no_upstream() -> Refusal {
     Refusal::unavailable("the route has no upstream")
 }
 
 /// The path in its one form. Salesforce clients can put a login host in front of it.
-fn canonical_path(state: &RouteState, raw: &str) -> Result<CanonicalPath, Refusal> {
-    let path = CanonicalPath::parse(raw).map_err(Refusal::malformed)?;
+fn canonical_path(state: &RouteState, parts: &Parts) -> Result<CanonicalPath, Refusal> {
+    headers::check(&parts.headers)?;
+    let path = CanonicalPath::parse(parts.uri.path()).map_err(Refusal::malformed)?;
     Ok(match state.route.crm {
         CrmKind::Salesforce => path.without_login_host(),
         CrmKind::HubSpot => path,
@@ -300,7 +324,7 @@ fn answer(
     // The CRM's own answer to a prior read is no verdict of ours.
     let governed = entry.is_some() && instead.is_none();
     let mut response = match instead {
-        Some(instead) => *instead,
+        Some(instead) => retold(state, dialect, *instead),
         None => refusal_response(worker, state, &refusal, entry.as_ref(), dialect),
     };
     let headers = response.headers_mut();
@@ -313,6 +337,23 @@ fn answer(
             HeaderValue::from_static(verdict_word(refusal.kind)),
         );
     }
+    response
+}
+
+/// The CRM's own answer in place of one of ours, in the error shape that the caller reads.
+fn retold(state: &RouteState, dialect: Dialect, instead: Response<Body>) -> Response<Body> {
+    let shaped = match instead.body() {
+        Body::Full(body) => state.crm.retold(dialect, instead.status(), body),
+        Body::Empty => state.crm.retold(dialect, instead.status(), b""),
+        Body::Streamed(_) | Body::Leased(..) | Body::Piped(..) | Body::Edited(..) => None,
+    };
+    let Some(shaped) = shaped else {
+        return instead;
+    };
+    let mut response = Response::new(Body::full(shaped.body));
+    *response.status_mut() = shaped.status;
+    let kind = HeaderValue::from_static(shaped.content_type);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 

@@ -80,7 +80,7 @@ pub fn open(mut config: Config, rules: Result<RuleSet, Unfit>) -> Result<Opened,
     let bound = server::bind(endpoints, Settings::default()).map_err(|error| started(&error))?;
     // Port 0 asks for a free one: from here on the configuration says which.
     for (route, address) in config.routes.iter_mut().zip(bound.addresses()) {
-        route.listen = address;
+        route.listens_at(address);
     }
     let admin = bind_admin(config.admin.listen)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 
-pub use body::{Body, BodyError, Piece};
+pub use body::{Body, BodyError, Edit, Piece};
 pub use heard::Heard;
 pub use pool::Lease;
 pub use traffic::{CLASSES, Traffic, Way};
@@ -32,6 +32,8 @@ const READ_FOR: Duration = Duration::from_secs(600);
 const WRITE_FOR: Duration = Duration::from_secs(120);
 /// How long our own reads may take: the agent waits behind them.
 const OWN_READ_FOR: Duration = Duration::from_secs(20);
+/// How long the CRM may take to answer a login.
+const LOGIN_FOR: Duration = Duration::from_secs(60);
 /// The largest answer that is read whole. A batch of 200 records with every field is below 10 MB.
 const ANSWER_MOST: usize = 64 * 1024 * 1024;
 
@@ -84,6 +86,14 @@ pub struct Answer {
 /// Where a route leads: checked once, used by every runtime.
 #[derive(Clone, Debug)]
 pub struct Destination {
+    api: Address,
+    /// Where logins go, if somewhere else.
+    login: Option<Address>,
+}
+
+/// A host, and its name as it stands in a request.
+#[derive(Clone, Debug)]
+struct Address {
     place: Place,
     host: HeaderValue,
 }
@@ -95,13 +105,28 @@ impl Destination {
     /// # Errors
     /// When the address cannot be used; says why.
     pub fn new(upstream: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
-        let authority = upstream
-            .authority()
-            .ok_or("the upstream has no host")?
-            .as_str();
+        Ok(Self {
+            api: Address::new(upstream, tls)?,
+            login: None,
+        })
+    }
+
+    /// The same, with logins going to another host.
+    ///
+    /// # Errors
+    /// When its address cannot be used; says why.
+    pub fn with_login(mut self, login: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
+        self.login = Some(Address::new(login, tls)?);
+        Ok(self)
+    }
+}
+
+impl Address {
+    fn new(url: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
+        let authority = url.authority().ok_or("the upstream has no host")?.as_str();
         let host = HeaderValue::from_str(authority)
             .map_err(|error| format!("`{authority}` cannot stand in a Host header: {error}"))?;
-        let place = Place::new(upstream, tls)?;
+        let place = Place::new(url, tls)?;
         Ok(Self { place, host })
     }
 }
@@ -109,19 +134,37 @@ impl Destination {
 /// One route's way to its CRM, on one runtime.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    pool: Arc<Pool>,
-    host: HeaderValue,
+    api: Host,
+    login: Host,
     traffic: Arc<Traffic>,
     heard: Heard,
+}
+
+/// A host that is talked to, and the connections to it.
+#[derive(Clone, Debug)]
+struct Host {
+    pool: Arc<Pool>,
+    name: HeaderValue,
+}
+
+impl Host {
+    fn at(address: &Address) -> Self {
+        Self {
+            pool: Arc::new(Pool::new(address.place.clone())),
+            name: address.host.clone(),
+        }
+    }
 }
 
 impl Upstream {
     /// A way of its own for the runtime that calls this; `heard` is told the headers of every answer.
     #[must_use]
     pub fn to(destination: &Destination, heard: Heard) -> Self {
+        let api = Host::at(&destination.api);
+        let login = destination.login.as_ref().map(Host::at);
         Self {
-            pool: Arc::new(Pool::new(destination.place.clone())),
-            host: destination.host.clone(),
+            login: login.unwrap_or_else(|| api.clone()),
+            api,
             traffic: Arc::default(),
             heard,
         }
@@ -138,7 +181,7 @@ impl Upstream {
     /// # Errors
     /// [`ReadError`] when no answer began.
     pub async fn stream(&self, request: Request<Body>) -> Result<Response<Body>, ReadError> {
-        let answer = self.ask(request, READ_FOR).await;
+        let answer = self.ask(&self.api, request, READ_FOR).await;
         let status = answer.as_ref().ok().map(|(answer, _)| answer.status());
         self.traffic.count(Way::Read, status);
         let (answer, lease) = answer?;
@@ -158,7 +201,7 @@ impl Upstream {
     /// # Errors
     /// [`ReadError`] when there is none, or it is too large.
     pub async fn feed(&self, request: Request<Body>) -> Result<Answer, ReadError> {
-        let answer = match self.ask(request, READ_FOR).await {
+        let answer = match self.ask(&self.api, request, READ_FOR).await {
             Ok((answer, lease)) => collect(answer, lease).await.map_err(ReadError::Lost),
             Err(error) => Err(error),
         };
@@ -173,7 +216,7 @@ impl Upstream {
     /// [`ReadError`] when there is none, or it is too large.
     pub async fn read(&self, request: Request<Body>) -> Result<Answer, ReadError> {
         let all = async {
-            let (answer, lease) = self.ask(request, OWN_READ_FOR).await?;
+            let (answer, lease) = self.ask(&self.api, request, OWN_READ_FOR).await?;
             collect(answer, lease).await.map_err(ReadError::Lost)
         };
         let answer = match tokio::time::timeout(OWN_READ_FOR, all).await {
@@ -196,10 +239,11 @@ impl Upstream {
         mut request: Request<Body>,
         last_look: &dyn LastLook,
     ) -> Result<Answer, SendError> {
-        request.headers_mut().insert(HOST, self.host.clone());
+        request.headers_mut().insert(HOST, self.api.name.clone());
         let dispatch = async {
             loop {
                 let (lease, _) = self
+                    .api
                     .pool
                     .lease()
                     .await
@@ -234,16 +278,35 @@ impl Upstream {
         answer
     }
 
+    /// Passes a login on, to the route's login host, and collects the answer.
+    ///
+    /// # Errors
+    /// [`ReadError`] when there is none, or it is too large.
+    pub async fn login(&self, request: Request<Body>) -> Result<Answer, ReadError> {
+        let all = async {
+            let (answer, lease) = self.ask(&self.login, request, LOGIN_FOR).await?;
+            collect(answer, lease).await.map_err(ReadError::Lost)
+        };
+        let answer = match tokio::time::timeout(LOGIN_FOR, all).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(ReadError::Timeout),
+        };
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        self.traffic.count(Way::Login, status);
+        answer
+    }
+
     async fn ask(
         &self,
+        host: &Host,
         mut request: Request<Body>,
         within: Duration,
     ) -> Result<(Response<Incoming>, Lease), ReadError> {
-        request.headers_mut().insert(HOST, self.host.clone());
+        request.headers_mut().insert(HOST, host.name.clone());
         let again = Again::of(&request);
         let exchange = async {
             loop {
-                let (lease, reused) = self.pool.lease().await?;
+                let (lease, reused) = host.pool.lease().await?;
                 match pool::hand_over(lease, request).await {
                     Sent::Answer(answer, lease) => {
                         self.heard.tell(answer.headers());

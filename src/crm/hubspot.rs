@@ -10,6 +10,7 @@ pub(super) mod inverse;
 mod legacy;
 mod links;
 mod list;
+pub(super) mod login;
 pub mod prior;
 mod reads;
 pub mod replay;
@@ -185,7 +186,7 @@ pub(super) fn classify(head: &Head<'_>) -> Class {
     if read {
         return Class::Read;
     }
-    if *head.method == Method::POST && words == ["oauth", "token"] {
+    if endpoint.is_ok() && login::is_auth(head.method, words) {
         return Class::Auth;
     }
     let shape = match route(head.method, words) {

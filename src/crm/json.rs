@@ -1,5 +1,6 @@
 //! Strict JSON: what has two readings is refused. The only place that parses traffic.
 
+pub mod edit;
 mod number;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod graphql;
 mod headers;
 mod id;
 pub(super) mod inverse;
+pub(super) mod login;
 mod nest;
 pub mod prior;
 mod query;
@@ -20,6 +21,7 @@ pub mod reply;
 mod rest;
 mod route;
 mod search;
+pub mod soap;
 mod tree;
 mod types;
 mod ui;
@@ -59,6 +61,7 @@ pub(super) fn acting_in(shape: &Shape, body: &[u8]) -> Acting {
         | Shape::Search
         | Shape::Whole(_)
         | Shape::GraphQl => Acting::new(),
+        Shape::Soap(_) => soap::acting_in(body),
         Shape::Collection(_) => collections::acting_in(body).into_iter().collect(),
         Shape::Nest(nest) => nest::acting_in(*nest, body),
         Shape::Ui(_) => ui::acting_in(body),
@@ -86,6 +89,8 @@ pub enum Shape {
     Search,
     /// One operation with a name.
     Whole(Whole),
+    /// A SOAP message of this API: only the body says what it is.
+    Soap(soap::Api),
 }
 
 /// A write of one row.
@@ -144,6 +149,7 @@ fn parse_content(
         Shape::GraphQl => graphql::parse(head, content),
         Shape::Search => search::parse(head, content),
         Shape::Whole(whole) => whole::parse(whole, head, content),
+        Shape::Soap(api) => soap::parse(*api, head, content),
     }
 }
 

@@ -44,7 +44,8 @@ impl Book {
             | RowKind::Started
             | RowKind::Heads
             | RowKind::Rules
-            | RowKind::Job => {}
+            | RowKind::Job
+            | RowKind::Learned => {}
         }
         Ok(())
     }

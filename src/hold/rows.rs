@@ -314,7 +314,8 @@ impl Hold {
             | RowKind::Started
             | RowKind::Heads
             | RowKind::Rules
-            | RowKind::Job => {}
+            | RowKind::Job
+            | RowKind::Learned => {}
         }
         if self.end.is_some() && !before {
             self.ended_at = Some(said.at);

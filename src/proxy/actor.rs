@@ -2,7 +2,9 @@
 //! credential may be there.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
+use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -39,6 +41,8 @@ pub enum Credential {
     Own(HeaderName, HeaderValue),
     /// The broker's, in place of a Writegate key.
     Broker(Secret),
+    /// The agent's own, cut out of the body.
+    Session(Secret),
     /// None was there.
     None,
 }
@@ -118,7 +122,90 @@ impl Callers {
     }
 }
 
+impl Callers {
+    /// Who is calling, by a session in the body beside what the headers say. All must be the same.
+    ///
+    /// # Errors
+    /// A refusal for two credentials, for none in the place for one, and for a key of ours: what goes
+    /// upstream in its stead is not put into messages.
+    pub fn in_body(&self, caller: Caller, session: Option<&str>) -> Result<Caller, Refusal> {
+        if matches!(caller.credential, Credential::Broker(_)) {
+            return Err(words::no_key_in_body());
+        }
+        let Some(session) = session else {
+            return Ok(caller);
+        };
+        if session.is_empty() {
+            return Err(Refusal::malformed("the session id in the body is empty"));
+        }
+        let fingerprint = Fingerprint::of(session.as_bytes());
+        if caller.fingerprint.is_some_and(|known| known != fingerprint) {
+            return Err(Refusal::malformed(
+                "more than one credential is given: the session in the body is not that of the headers",
+            ));
+        }
+        let known = self.known.get(&fingerprint);
+        if known.is_some_and(|known| known.key) {
+            return Err(words::no_key_in_body());
+        }
+        Ok(Caller {
+            service_account: known.map(|known| known.service_account.clone()),
+            fingerprint: Some(fingerprint),
+            credential: Credential::Session(Secret::new(session)),
+        })
+    }
+}
+
 impl Credential {
+    /// Puts the credential on a request that goes upstream: into this place of the body, or else into
+    /// the headers. Returns the body.
+    ///
+    /// # Errors
+    /// When it cannot stand there.
+    pub fn sign(
+        &self,
+        headers: &mut HeaderMap,
+        body: Bytes,
+        place: Option<Range<usize>>,
+    ) -> Result<Bytes, Refusal> {
+        let Some(place) = place else {
+            self.put(headers)?;
+            return Ok(body);
+        };
+        headers.remove(AUTHORIZATION);
+        headers.remove(SESSION);
+        let Some(secret) = self.secret() else {
+            return Ok(body);
+        };
+        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'&');
+        if !secret.bytes().all(plain) {
+            return Err(Refusal::unavailable(
+                "a credential cannot stand in a message",
+            ));
+        }
+        let mut signed = BytesMut::with_capacity(body.len() + secret.len());
+        signed.extend_from_slice(body.get(..place.start).unwrap_or_default());
+        signed.extend_from_slice(secret.as_bytes());
+        signed.extend_from_slice(body.get(place.end..).unwrap_or_default());
+        Ok(signed.freeze())
+    }
+
+    /// The bare secret.
+    fn secret(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Own(name, value) => {
+                let text = value.to_str().ok()?;
+                if *name == AUTHORIZATION {
+                    bearer(text).ok()
+                } else {
+                    Some(text)
+                }
+            }
+            Self::Broker(secret) | Self::Session(secret) => Some(secret.expose()),
+        }
+    }
+
     /// Puts the credential on a request that goes upstream.
     ///
     /// # Errors
@@ -131,7 +218,7 @@ impl Credential {
             Self::Own(name, value) => {
                 headers.insert(name.clone(), value.clone());
             }
-            Self::Broker(secret) => {
+            Self::Broker(secret) | Self::Session(secret) => {
                 let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose()))
                     .map_err(|_invalid| {
                         Refusal::unavailable("a broker credential cannot stand in a header")

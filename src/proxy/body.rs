@@ -19,14 +19,26 @@ pub const BODY_MOST: usize = 16 * 1024 * 1024;
 /// # Errors
 /// A refusal when it is too large, breaks off, or is coded in a way that cannot be undone.
 pub async fn collect(headers: &HeaderMap, incoming: Incoming) -> Result<Bytes, Refusal> {
+    collect_most(headers, incoming, BODY_MOST).await
+}
+
+/// The same within another bound.
+///
+/// # Errors
+/// The same.
+pub async fn collect_most(
+    headers: &HeaderMap,
+    incoming: Incoming,
+    most: usize,
+) -> Result<Bytes, Refusal> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_MOST) {
-        return Err(too_large());
+    if announced.is_some_and(|length| length > most) {
+        return Err(too_large(most));
     }
-    let coded = bounded(incoming).await?;
+    let coded = bounded(incoming, most).await?;
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     let coding = match (codings.next(), codings.next()) {
         (None, _) => return Ok(coded),
@@ -39,15 +51,15 @@ pub async fn collect(headers: &HeaderMap, incoming: Incoming) -> Result<Bytes, R
             Refusal::malformed("the header content-encoding is not printable ASCII")
         })?,
     };
-    decode::decode(Some(coding), coded, BODY_MOST).map_err(|fault| match fault {
-        DecodeFault::TooLarge => too_large(),
+    decode::decode(Some(coding), coded, most).map_err(|fault| match fault {
+        DecodeFault::TooLarge => too_large(most),
         fault @ (DecodeFault::Coding | DecodeFault::Corrupt | DecodeFault::Trailing) => {
             Refusal::malformed(fault)
         }
     })
 }
 
-async fn bounded(mut incoming: Incoming) -> Result<Bytes, Refusal> {
+async fn bounded(mut incoming: Incoming, most: usize) -> Result<Bytes, Refusal> {
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = incoming.frame().await {
@@ -57,8 +69,8 @@ async fn bounded(mut incoming: Incoming) -> Result<Bytes, Refusal> {
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > BODY_MOST {
-            return Err(too_large());
+        if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > most {
+            return Err(too_large(most));
         }
         match &first {
             None => first = Some(data),
@@ -77,11 +89,10 @@ async fn bounded(mut incoming: Incoming) -> Result<Bytes, Refusal> {
     })
 }
 
-fn too_large() -> Refusal {
+/// The refusal of a body above a bound.
+pub(super) fn too_large(most: usize) -> Refusal {
     Refusal::new(
         RefusalKind::TooLarge,
-        format!(
-            "Not written: the body is larger than {BODY_MOST} bytes. Send fewer records at a time."
-        ),
+        format!("Not written: the body is larger than {most} bytes. Send fewer records at a time."),
     )
 }

@@ -4,6 +4,7 @@
 mod doubt;
 pub mod holds;
 mod limits;
+pub mod login;
 
 use jiff::Timestamp;
 
@@ -154,6 +155,15 @@ pub fn moved() -> Refusal {
     );
     refusal.retry_after = Some(1);
     refusal
+}
+
+/// A key of ours stands in for a CRM's credential in headers alone.
+pub fn no_key_in_body() -> Refusal {
+    Refusal::new(
+        RefusalKind::Opaque,
+        "Not written: a SOAP message carries its session itself, and a Writegate key is not turned into \
+         one there. Use the REST API with the key.",
+    )
 }
 
 /// No service account has this credential.

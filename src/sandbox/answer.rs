@@ -19,8 +19,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Value>,
-    /// CSV in place of a JSON body.
-    csv: Option<String>,
+    /// A text in place of a JSON body, and its type.
+    text: Option<(&'static str, String)>,
 }
 
 impl Answer {
@@ -29,7 +29,7 @@ impl Answer {
             status,
             headers: Vec::new(),
             body: Some(body),
-            csv: None,
+            text: None,
         }
     }
 
@@ -38,15 +38,23 @@ impl Answer {
             status,
             headers: Vec::new(),
             body: None,
-            csv: None,
+            text: None,
         }
     }
 
     /// 200 with CSV.
     pub(super) fn csv(text: String) -> Self {
         Self {
-            csv: Some(text),
+            text: Some(("text/csv", text)),
             ..Self::empty(200)
+        }
+    }
+
+    /// XML.
+    pub(super) fn xml(status: u16, text: String) -> Self {
+        Self {
+            text: Some(("application/xml", text)),
+            ..Self::empty(status)
         }
     }
 
@@ -68,10 +76,10 @@ impl Answer {
                     .append(HeaderName::from_static(name), value);
             }
         }
-        if let Some(csv) = self.csv {
-            let kind = HeaderValue::from_static("text/csv");
+        if let Some((kind, text)) = self.text {
+            let kind = HeaderValue::from_static(kind);
             response.headers_mut().insert(CONTENT_TYPE, kind);
-            *response.body_mut() = Full::new(Bytes::from(csv));
+            *response.body_mut() = Full::new(Bytes::from(text));
         }
         if let Some(body) = self.body {
             let json = HeaderValue::from_static("application/json;charset=UTF-8");

@@ -3,7 +3,7 @@
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -29,6 +29,10 @@ pub struct OAuthApp {
     pub refresh_token: Option<String>,
     /// Whether each use of the refresh token gives another one and ends this one.
     pub rotates: bool,
+    /// The password of its user.
+    pub password: Option<String>,
+    /// The code that its user was sent back with.
+    pub code: Option<String>,
 }
 
 impl OAuthApp {
@@ -42,6 +46,8 @@ impl OAuthApp {
             public_key: None,
             refresh_token: None,
             rotates: false,
+            password: None,
+            code: None,
         }
     }
 }
@@ -117,6 +123,20 @@ impl Logins {
         }
     }
 
+    /// Whether a token is good now: one of `fixed`, or one that was issued and is not over.
+    pub(super) fn is_good(&self, secret: &str, fixed: &[Token], now: Timestamp) -> bool {
+        let state = self.state.lock();
+        fixed.iter().any(|token| token.secret == secret)
+            || state
+                .issued
+                .iter()
+                .any(|issued| issued.secret == secret && now < issued.until)
+            || state
+                .apps
+                .iter()
+                .any(|app| app.refresh_token.as_deref() == Some(secret))
+    }
+
     /// The refresh token that an app has now.
     pub(super) fn refresh_token(&self, app: &str) -> Option<String> {
         let state = self.state.lock();
@@ -163,13 +183,24 @@ impl Logins {
             "client_credentials" => {
                 state.known(field("client_id"), field("client_secret"), true)?
             }
+            "password" => {
+                let app = state.known(field("client_id"), field("client_secret"), true)?;
+                state.enters(app, field("username"), field("password"))?;
+                app
+            }
+            "authorization_code" => {
+                let app = state.known(field("client_id"), field("client_secret"), true)?;
+                state.redeems(app, field("code"))?;
+                app
+            }
             _ => {
                 let app = state.known(field("client_id"), field("client_secret"), false)?;
                 state.refreshes(app, field("refresh_token"))?;
                 app
             }
         };
-        Ok(state.issue(app, grant == "refresh_token", self.life, now))
+        let refreshable = ["refresh_token", "authorization_code"].contains(&grant);
+        Ok(state.issue(app, refreshable, self.life, now))
     }
 }
 
@@ -186,6 +217,26 @@ impl State {
             return Ok(place);
         }
         Err(Denied("invalid_client", "invalid client credentials"))
+    }
+
+    fn enters(&self, place: usize, user: &str, password: &str) -> Result<(), Denied> {
+        let right = |app: &&OAuthApp| app.user == user && app.password.as_deref() == Some(password);
+        match self.apps.get(place).filter(right) {
+            Some(_) => Ok(()),
+            None => Err(Denied("invalid_grant", "authentication failure")),
+        }
+    }
+
+    /// A code is good once.
+    fn redeems(&mut self, place: usize, code: &str) -> Result<(), Denied> {
+        let app = self.apps.get_mut(place);
+        match app.filter(|app| app.code.as_deref() == Some(code)) {
+            Some(app) => {
+                app.code = None;
+                Ok(())
+            }
+            None => Err(Denied("invalid_grant", "invalid authorization code")),
+        }
     }
 
     fn refreshes(&self, place: usize, token: &str) -> Result<(), Denied> {
@@ -263,7 +314,20 @@ impl State {
     }
 }
 
-/// The fields of a form body.
+/// The fields of a form body, and the client of `Authorization: Basic`.
 pub(super) fn form(request: &Request) -> Vec<(String, String)> {
-    form_urlencoded::parse(&request.raw).into_owned().collect()
+    let mut fields: Vec<(String, String)> =
+        form_urlencoded::parse(&request.raw).into_owned().collect();
+    if let Some((id, secret)) = basic(request) {
+        fields.push(("client_id".to_owned(), id));
+        fields.push(("client_secret".to_owned(), secret));
+    }
+    fields
+}
+
+fn basic(request: &Request) -> Option<(String, String)> {
+    let coded = request.header("authorization")?.strip_prefix("Basic ")?;
+    let plain = String::from_utf8(STANDARD.decode(coded).ok()?).ok()?;
+    let (id, secret) = plain.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Token;
-use super::salesforce::bulk;
+use super::salesforce::{bulk, soap};
 
 /// Decoded bodies are cut off here.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -86,11 +86,19 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The token of `Authorization: Bearer` (Salesforce also takes `OAuth`).
-    pub(super) fn bearer(&self) -> Option<&str> {
-        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+    /// The token of `Authorization: Bearer` (Salesforce also takes `OAuth`), or of a SOAP message.
+    pub(super) fn bearer(&self) -> Option<String> {
+        let Some((scheme, token)) = self.header("authorization").and_then(|h| h.split_once(' '))
+        else {
+            return soap::secret(&self.raw).filter(|_| self.is_soap());
+        };
         let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth");
-        known.then(|| token.trim())
+        known.then(|| token.trim().to_owned())
+    }
+
+    fn is_soap(&self) -> bool {
+        let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
+        matches!(names.as_slice(), ["services", "Soap", ..])
     }
 
     /// Whether the body is said to be something else than JSON.
@@ -133,7 +141,13 @@ impl Request {
         }
         let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
         match (self.method.as_str(), names.as_slice()) {
-            ("POST", ["services", "oauth2", "token"] | ["oauth", _, "token"]) => false,
+            (
+                "POST",
+                ["services", "oauth2", "token"]
+                | ["oauth", _, "token"]
+                | ["oauth", _, "token", "introspect"]
+                | ["oauth", _, "private-apps", "get", "access-token-info"],
+            ) => false,
             ("POST", ["services", "data", _, "composite", "sobjects", _]) => false,
             ("POST", ["services", "data", _, "composite"]) => {
                 self.parts_write("compositeRequest", "")
@@ -142,6 +156,7 @@ impl Request {
                 self.parts_write("batchRequests", "/services/data/")
             }
             ("POST", ["services", "data", _, "graphql"]) => self.graphql_writes(),
+            ("POST", ["services", "Soap", ..]) => soap::is_write(&self.raw),
             (method, ["services", "data", _, "jobs", rest @ ..]) => {
                 bulk::is_write(method, rest, &self.raw)
             }

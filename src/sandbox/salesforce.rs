@@ -17,6 +17,7 @@ mod query;
 mod related;
 mod rows;
 mod schema;
+pub(super) mod soap;
 mod soql;
 mod tree;
 mod ui;
@@ -55,6 +56,9 @@ pub(super) fn answer(org: &mut Org, request: &Request, bearer: &Bearer, now: Tim
     let names: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     if matches!(names.as_slice(), ["services", "data"]) && reads(request) {
         return describe::versions();
+    }
+    if matches!(names.as_slice(), ["services", "Soap", ..]) && request.method == Method::POST {
+        return soap::answer(org, request, bearer, now);
     }
     if let ["services", "oauth2" | "Soap", ..] = names.as_slice()
         && !matches!(names.as_slice(), [_, "oauth2", "userinfo"])

@@ -65,7 +65,8 @@ impl State {
         let now = self.options.clock.now();
         let instance = self.options.instance_url.as_deref();
         let login = salesforce::oauth::answer(&self.logins, request, instance, now)
-            .or_else(|| hubspot::oauth::answer(&self.logins, request, now));
+            .or_else(|| hubspot::oauth::answer(&self.logins, request, now))
+            .or_else(|| hubspot::oauth::info(&self.logins, request, &self.options.tokens, now));
         if let Some(answer) = login {
             return answer;
         }

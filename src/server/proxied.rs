@@ -78,7 +78,11 @@ pub fn destinations(routes: &[Route]) -> Result<Vec<Destination>, String> {
                 Some(path) => with_ca(path),
             };
             let tls = tls.map_err(|error| error.to_string())?;
-            Destination::new(&route.upstream, tls)
+            let destination = Destination::new(&route.upstream, Arc::clone(&tls))?;
+            match route.login == route.upstream {
+                true => Ok(destination),
+                false => destination.with_login(&route.login, tls),
+            }
         })
         .collect()
 }

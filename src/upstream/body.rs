@@ -20,6 +20,24 @@ pub enum BodyError {
     /// Whoever hands it on stopped: the far end must not take it for whole.
     #[error("cut off")]
     Cut,
+    /// What changes it on its way cannot read it.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// What changes a body on its way.
+pub trait Edit: Send + Sync {
+    /// The next piece; what can be handed on is put behind `out`.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), String>;
+
+    /// The end.
+    ///
+    /// # Errors
+    /// Why what came is not whole.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), String>;
 }
 
 /// A part of a body that is handed on while it is looked at.
@@ -44,6 +62,8 @@ pub enum Body {
     /// A request that is looked at on its way, and its length where that is known. It is cut off where
     /// the pieces stop without an end.
     Piped(Receiver<Piece>, Option<u64>),
+    /// An answer that is changed on its way.
+    Edited(Box<Body>, Box<dyn Edit>),
 }
 
 impl Body {
@@ -67,6 +87,7 @@ impl fmt::Debug for Body {
             Self::Streamed(_) => "Streamed",
             Self::Leased(..) => "Leased",
             Self::Piped(..) => "Piped",
+            Self::Edited(..) => "Edited",
         })
     }
 }
@@ -104,6 +125,13 @@ impl HttpBody for Body {
                 }
                 None => Poll::Ready(Some(Err(BodyError::Cut))),
             },
+            Self::Edited(inner, edit) => {
+                let (frame, over) = std::task::ready!(edited(inner, &mut **edit, cx));
+                if over {
+                    *self = Self::Empty;
+                }
+                Poll::Ready(frame)
+            }
         }
     }
 
@@ -112,7 +140,7 @@ impl HttpBody for Body {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_empty(),
             Self::Streamed(incoming) | Self::Leased(incoming, _) => incoming.is_end_stream(),
-            Self::Piped(..) => false,
+            Self::Piped(..) | Self::Edited(..) => false,
         }
     }
 
@@ -122,6 +150,32 @@ impl HttpBody for Body {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(incoming) | Self::Leased(incoming, _) => incoming.size_hint(),
             Self::Piped(_, length) => length.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Edited(..) => SizeHint::default(),
+        }
+    }
+}
+
+type Polled = Option<Result<Frame<Bytes>, BodyError>>;
+
+/// The next frame of a body that is changed on its way, and whether it was the last one.
+fn edited(inner: &mut Body, edit: &mut dyn Edit, cx: &mut Context<'_>) -> Poll<(Polled, bool)> {
+    loop {
+        let mut out = Vec::new();
+        let (read, over) = match std::task::ready!(Pin::new(&mut *inner).poll_frame(cx)) {
+            None => (edit.finish(&mut out), true),
+            Some(Err(error)) => return Poll::Ready((Some(Err(error)), true)),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(piece) => (edit.feed(&piece, &mut out), false),
+                Err(_trailers) => (Ok(()), false),
+            },
+        };
+        match read {
+            Err(what) => return Poll::Ready((Some(Err(BodyError::Unreadable(what))), true)),
+            Ok(()) if !out.is_empty() => {
+                return Poll::Ready((Some(Ok(Frame::data(out.into()))), over));
+            }
+            Ok(()) if over => return Poll::Ready((None, true)),
+            Ok(()) => {}
         }
     }
 }

@@ -13,11 +13,13 @@ pub enum Way {
     OwnRead,
     /// A write.
     Write,
+    /// A login.
+    Login,
 }
 
 impl Way {
     /// All ways.
-    pub const ALL: [Self; 3] = [Self::Read, Self::OwnRead, Self::Write];
+    pub const ALL: [Self; 4] = [Self::Read, Self::OwnRead, Self::Write, Self::Login];
 
     /// The word of a metric's label.
     #[must_use]
@@ -26,6 +28,7 @@ impl Way {
             Self::Read => "read",
             Self::OwnRead => "own_read",
             Self::Write => "write",
+            Self::Login => "login",
         }
     }
 }
@@ -39,6 +42,7 @@ pub struct Traffic {
     read: [AtomicU64; 6],
     own_read: [AtomicU64; 6],
     write: [AtomicU64; 6],
+    login: [AtomicU64; 6],
 }
 
 impl Traffic {
@@ -72,6 +76,7 @@ impl Traffic {
             Way::Read => &self.read,
             Way::OwnRead => &self.own_read,
             Way::Write => &self.write,
+            Way::Login => &self.login,
         }
     }
 }

@@ -39,7 +39,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
         "proxy",
         &[
             "app", "config", "control", "crm", "digest", "doubt", "gate", "hold", "journal",
-            "ledger", "limits", "metrics", "policy", "quota", "snapshot", "upstream",
+            "learned", "ledger", "limits", "metrics", "policy", "quota", "snapshot", "upstream",
         ],
     ),
 ];

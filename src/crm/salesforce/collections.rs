@@ -164,7 +164,7 @@ fn object(record: &Record, row: &str) -> Result<&'static Type, Refused> {
 }
 
 /// What happens to which record. With `Id` as the external id, a row without id is a create.
-fn target(
+pub(super) fn target(
     collection: &Collection,
     record: &mut Record,
     row: &str,
@@ -208,7 +208,7 @@ fn take_key(fields: &mut Map<String, Value>, key: &str, row: &str) -> Result<Str
     Ok(value)
 }
 
-fn counted(records: usize) -> Result<(), Refused> {
+pub(super) fn counted(records: usize) -> Result<(), Refused> {
     match records {
         0 => Err(malformed("the request names no record")),
         1..=MAX_RECORDS => Ok(()),

@@ -61,7 +61,7 @@ pub(super) fn is_other_read(path: &[&str]) -> bool {
         | ["services", "oauth2", "userinfo" | "success"]
         | ["services", "oauth2", "pkce", "generator"]
         | ["id", "keys"]
-        | [".well-known", "openid-configuration" | "auth-configuration"] => true,
+        | [".well-known", "openid-configuration"] => true,
         ["id", org, user] => id::is_like_one(org) && id::is_like_one(user),
         ["services", "async", version, "job", rest @ ..] => {
             is_bulk_version(version) && matches!(rest, [_] | [_, "batch"] | [_, "batch", _])

@@ -3,13 +3,14 @@
 
 mod dialects;
 mod parts;
+mod soap;
 mod whole;
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-pub(in crate::crm) use dialects::{dialect, refuse_in};
+pub(in crate::crm) use dialects::{dialect, refuse_in, retold};
 
 use super::{Shape, Ui, bulk, id};
 use crate::crm::{RefusalAnswer, error_code, json};
@@ -27,6 +28,7 @@ pub(in crate::crm) fn outcome(
     let unknown = || all(Outcome::of(OutcomeState::Unknown));
     let (bytes, body) = (body, || parsed(body));
     match (shape, status.as_u16()) {
+        (Shape::Soap(_), _) => soap::outcomes(mutations, status, bytes),
         // the CRM, or something before it, gave up waiting: it may have been done
         (_, 408) => unknown(),
         // what ran before may be done

@@ -9,6 +9,7 @@ use super::query::Query;
 use super::ui::Ui;
 use super::whole::{self, Whole};
 use super::{Collection, Row, Shape, headers, id, reads, relation, types};
+use crate::crm::path::CanonicalPath;
 use crate::crm::{Class, Head, Shape as AnyShape, overrides};
 use crate::mutation::{Opaque, Operation, RecordKey};
 use advice::{advice, outside};
@@ -87,6 +88,24 @@ pub(super) fn version(segment: &str) -> Option<u32> {
         && number.bytes().all(|byte| byte.is_ascii_digit());
     let number: u32 = plain.then(|| number.parse().ok())??;
     VERSIONS.contains(&number).then_some(number)
+}
+
+/// The API version of `/services/Soap/LETTER/66.0/…`.
+fn soap_version(segments: &[&str]) -> Option<u32> {
+    match segments {
+        ["services", "Soap", _, version, ..] => self::version(&format!("v{version}")),
+        _ => None,
+    }
+}
+
+/// The API version that a path names, of REST or SOAP.
+pub(super) fn version_of(path: &CanonicalPath) -> Option<u32> {
+    let segments: Vec<&str> = path.segments().iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        ["services", "Soap", ..] => soap_version(&segments),
+        [_, _, segment, ..] => version(segment),
+        _ => None,
+    }
 }
 
 fn two_readings(reason: impl Into<String>) -> Class {
@@ -214,6 +233,10 @@ fn taken(head: &Head<'_>, verb: Verb, path: &[&str], how: How) -> Class {
             let object = whole::named(naming, path);
             write(head, Ok(Shape::Whole(Whole { operation, object })))
         }
+        How::Soap(api) => match soap_version(path) {
+            Some(_) => write(head, Ok(Shape::Soap(api))),
+            None => Class::Opaque(Opaque::unclear(outside(path))),
+        },
         How::Job | How::Refused => Class::Opaque(Opaque::unknown(match path {
             ["services" | "servlet" | "sfc" | "secur", ..] => outside(path),
             _ => advice(path),
@@ -229,6 +252,12 @@ fn outside_data(head: &Head<'_>, verb: Verb, query: &Query, path: &[&str]) -> Cl
     let exports = query
         .iter()
         .any(|(name, _)| name.eq_ignore_ascii_case("export"));
+    if matches!(path, ["services", "oauth2", "authorize"]) && gives_token(query) {
+        return Class::Opaque(Opaque::unclear(
+            "this hands a token to whoever opens the page: use response_type=code, and redeem the code \
+             with POST /services/oauth2/token",
+        ));
+    }
     match families::find(verb, false, path) {
         _ if exports && verb == Verb::Read && matches!(path, [id] if id::is_like_one(id)) => {
             let object = "analytics/reports".to_owned();
@@ -239,6 +268,17 @@ fn outside_data(head: &Head<'_>, verb: Verb, query: &Query, path: &[&str]) -> Cl
         Some((_, Fit::Loose)) => Class::Opaque(Opaque::unclear(outside(path))),
         Some((how, Fit::Exact)) => taken(head, verb, path, how),
     }
+}
+
+/// The user-agent flow puts tokens into the address that a browser is sent to.
+fn gives_token(query: &Query) -> bool {
+    query.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case("response_type")
+            && value
+                .to_ascii_lowercase()
+                .split(' ')
+                .any(|word| word.ends_with("token"))
+    })
 }
 
 fn read(query: &Query, known: bool, rest: &[&str]) -> Class {

@@ -319,7 +319,8 @@ impl Writer {
             | RowKind::Started
             | RowKind::Heads
             | RowKind::Rules
-            | RowKind::Job => Ok(()),
+            | RowKind::Job
+            | RowKind::Learned => Ok(()),
         }
     }
 

@@ -177,14 +177,9 @@ impl Write {
         )?;
         match replay {
             Replay::Answer(status, body) => {
-                let mut response = Response::new(Body::full(body.clone()));
-                *response.status_mut() = status;
-                if !body.is_empty() {
-                    let json = HeaderValue::from_static("application/json;charset=UTF-8");
-                    response.headers_mut().insert(CONTENT_TYPE, json);
-                }
-                Some(response)
+                Some(again(status, body, "application/json;charset=UTF-8"))
             }
+            Replay::Xml(status, body) => Some(again(status, body, "text/xml;charset=UTF-8")),
             Replay::Read(call, status) => self.record(&call, status).await,
         }
     }
@@ -216,6 +211,18 @@ impl Write {
         *response.status_mut() = status;
         Some(response)
     }
+}
+
+/// An answer that is given again.
+fn again(status: StatusCode, body: Bytes, kind: &'static str) -> Response<Body> {
+    let empty = body.is_empty();
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    if !empty {
+        let kind = HeaderValue::from_static(kind);
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    response
 }
 
 /// Reads these back with a credential.
@@ -273,9 +280,11 @@ fn landed(answer: &Result<Response<Body>, Box<Refused>>) -> Landed {
             headers: response.headers().clone(),
             body: match response.body() {
                 Body::Full(bytes) => bytes.clone(),
-                Body::Empty | Body::Streamed(_) | Body::Leased(..) | Body::Piped(..) => {
-                    Bytes::new()
-                }
+                Body::Empty
+                | Body::Streamed(_)
+                | Body::Leased(..)
+                | Body::Piped(..)
+                | Body::Edited(..) => Bytes::new(),
             },
         },
         Err(refused) => Landed::Refused(refused.refusal.clone(), refused.entry.clone()),

@@ -8,7 +8,7 @@ use super::Write;
 use crate::error::Refusal;
 use crate::gate;
 use crate::mutation::{ChangeSet, Operation};
-use crate::proxy::{Refused, headers, no_upstream, reserve, target, words};
+use crate::proxy::{Refused, head, headers, links, no_upstream, reserve, target, words};
 use crate::upstream::Body;
 
 impl Write {
@@ -33,29 +33,32 @@ impl Write {
 
     /// Streams a request that turned out to be a read, with the bytes that were looked at. A caller that
     /// may not write has been stopped before the body was read.
-    pub(super) async fn read(mut self, bytes: Bytes) -> Result<Response<Body>, Box<Refused>> {
+    pub(super) async fn read(self, bytes: Bytes) -> Result<Response<Body>, Box<Refused>> {
         let state = self.state()?;
         for limit in reserve::spared(state, &self.rules, self.now)? {
             tracing::info!(%limit, "would-limit: a read of the CRM's last calls");
         }
         let slash = self.path.trailing_slash();
         let uri = target(&self.path, slash, self.parts.uri.query())?;
-        let mut passed = std::mem::take(&mut self.parts.headers);
+        let places = links::of_read(state, &head(&self.parts, &self.path));
+        let mut passed = self.parts.headers.clone();
         headers::to_read(&mut passed);
+        links::ask(places, &mut passed);
         for name in [CONTENT_LENGTH, CONTENT_ENCODING] {
             passed.remove(name);
         }
-        self.caller.credential.put(&mut passed)?;
+        let (passed, bytes) = self.signed(passed, bytes)?;
         let mut request = Request::new(Body::full(bytes));
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = passed;
         let upstreams = &self.worker.upstreams;
         let upstream = upstreams.get(self.place).ok_or_else(no_upstream)?;
-        let mut answer = upstream
+        let answer = upstream
             .stream(request)
             .await
             .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
+        let mut answer = links::answer(state, places, answer).await?;
         headers::to_answer(answer.headers_mut());
         Ok(answer)
     }

@@ -71,7 +71,7 @@ pub(in crate::proxy) async fn release(
 ) -> Option<Box<Answer>> {
     let app = &worker.app;
     let (hold, credential, releasing) = claim(app, slot, own).await?;
-    let theirs = matches!(credential, Credential::Own(..));
+    let theirs = matches!(credential, Credential::Own(..) | Credential::Session(_));
     let result = run(worker, slot, &hold, credential).await;
     let mut refused = None;
     let turn = slot.turn().await;

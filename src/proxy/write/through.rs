@@ -15,7 +15,9 @@ use crate::error::Refusal;
 use crate::gate::Permit;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{ChangeSet, Charge, Outcome, OutcomeState, Snapshot, Verdict};
-use crate::proxy::{ENTRY, Refused, SHOULD_RETRY, VERDICT, WOULD, answer_of, target, words};
+use crate::proxy::{
+    ENTRY, Refused, SHOULD_RETRY, VERDICT, WOULD, answer_of, headers, target, words,
+};
 use crate::upstream::{Answer, Body, SendError};
 
 /// What is sent, and what it rests on.
@@ -139,10 +141,12 @@ impl Drop for Adrift<'_> {
 
 /// The request as it goes out; the flag says whether we put a condition on it.
 pub(super) fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Refusal> {
-    let mut request = Request::new(Body::full(sending.bytes.clone()));
+    let passed = headers::of_write(&write.parts.headers, write.state()?.crm);
+    let (headers, bytes) = write.signed(passed, sending.bytes.clone())?;
+    let mut request = Request::new(Body::full(bytes));
     *request.method_mut() = write.parts.method.clone();
     *request.uri_mut() = target(&write.path, false, write.parts.uri.query())?;
-    *request.headers_mut() = write.upstream_headers()?;
+    *request.headers_mut() = headers;
     let condition = match &sending.shape {
         Some(shape) if sending.rests_on_prior => {
             write.state()?.crm.precondition(shape, &sending.snapshot)

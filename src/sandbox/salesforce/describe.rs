@@ -61,6 +61,12 @@ pub(super) fn identity(base: &str) -> Answer {
             "email": "integration@sandbox.example",
             "user_type": "STANDARD",
             "active": true,
+            "profile": format!("{base}/{}", seed::INTEGRATION_USER),
+            "picture": format!("{base}/profilephoto/005/F"),
+            "photos": {
+                "picture": format!("{base}/profilephoto/005/F"),
+                "thumbnail": format!("{base}/profilephoto/005/T"),
+            },
             "urls": {
                 "rest": rest,
                 "sobjects": format!("{rest}sobjects/"),

@@ -1,4 +1,4 @@
-//! Salesforce's token endpoint: client credentials, JWT bearer and refresh token.
+//! Salesforce's token endpoint: client credentials, JWT bearer, refresh token, password, code.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -20,7 +20,13 @@ pub(in crate::sandbox) fn answer(
         return None;
     }
     let here = super::base_url(request);
-    let grants = ["client_credentials", "refresh_token", JWT_BEARER];
+    let grants = [
+        "client_credentials",
+        "refresh_token",
+        "password",
+        "authorization_code",
+        JWT_BEARER,
+    ];
     Some(match logins.grant(&form(request), &grants, &here, now) {
         Ok(granted) => {
             let instance = instance.unwrap_or(&here);

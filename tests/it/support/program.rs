@@ -37,6 +37,7 @@ pub(crate) struct Starting {
     upstream: String,
     rules: Vec<(String, String)>,
     route: String,
+    clients: String,
     ledger: PathBuf,
     env: Vec<(String, String)>,
     before: Vec<String>,
@@ -54,6 +55,12 @@ impl Starting {
     pub(crate) fn folder(mut self, folder: &Arc<TempDir>) -> Self {
         self.folder = Arc::clone(folder);
         self.ledger = self.folder.path().join("writegate.db");
+        self
+    }
+
+    /// What `enrichment-agent` logs in by.
+    pub(crate) fn clients(mut self, names: &[&str]) -> Self {
+        self.clients = names.join("', '");
         self
     }
 
@@ -94,6 +101,7 @@ impl Starting {
         let file = self.folder.path().join("writegate.yaml");
         let print = |secret: &str| Fingerprint::of(secret.as_bytes()).to_string();
         let (upstream, more, ledger) = (&self.upstream, &self.route, self.ledger.display());
+        let clients = &self.clients;
         let text = format!(
             "routes:
   - {{ name: salesforce, crm: salesforce, listen: '127.0.0.1:0', upstream: '{upstream}'{more} }}
@@ -102,7 +110,7 @@ admin: {{ listen: '127.0.0.1:0' }}
 ledger: 'sqlite:{ledger}'
 rules: rules
 service_accounts:
-  - {{ name: enrichment-agent, owner: kim, tokens: ['{}'] }}
+  - {{ name: enrichment-agent, owner: kim, tokens: ['{}'], clients: ['{clients}'] }}
   - {{ name: sdr-agent, tokens: ['{}'] }}
   - name: scoring-agent
     keys: ['{}']
@@ -274,6 +282,7 @@ impl Program {
                 ("hubspot.yaml".into(), OPEN_HUBSPOT.into()),
             ],
             route: String::new(),
+            clients: "client-of-enrichment".into(),
             env: Vec::new(),
             before: Vec::new(),
         }

@@ -29,7 +29,7 @@ pub(super) static ROWS: &[Row] = &[
         Credential,
         By::Any,
         "oauth/**",
-        "tokens; POST oauth/token alone is the login",
+        "what mints, shows or revokes tokens; not the login (POST oauth/token) and questions about one's own token",
     ),
     row(
         "smtp-tokens",

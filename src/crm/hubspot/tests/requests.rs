@@ -104,7 +104,7 @@ fn rows_may_open_only_what_fits_no_shape() {
 }
 
 #[test]
-fn logins_are_only_the_token_endpoints() {
+fn logins_and_questions_about_tokens_are_only_the_documented_ones() {
     for version in ["v1", "v3", "2026-03"] {
         assert_eq!(
             Request::new("POST", &format!("/oauth/{version}/token"), "x").class(),
@@ -113,9 +113,20 @@ fn logins_are_only_the_token_endpoints() {
     }
     for (method, path) in [
         ("GET", "/oauth/v1/access-tokens/abc"),
-        ("DELETE", "/oauth/v1/refresh-tokens/abc"),
+        ("GET", "/oauth/v1/refresh-tokens/abc"),
         ("POST", "/oauth/v3/token/introspect"),
         ("POST", "/oauth/v2/private-apps/get/access-token-info"),
+    ] {
+        assert_eq!(
+            Request::new(method, path, "x").class(),
+            Class::Auth,
+            "{path}"
+        );
+    }
+    for (method, path) in [
+        ("DELETE", "/oauth/v1/refresh-tokens/abc"),
+        ("POST", "/oauth/v3/token/revoke"),
+        ("POST", "/oauth/v1/access-tokens/abc"),
         ("PUT", "/oauth/v1/token"),
     ] {
         let made = mutations(&Request::new(method, path, ""));

@@ -119,13 +119,26 @@ fn agrees(effect: &str, method: &str, words: &str, found: &str) -> bool {
     match effect {
         "read" | "read-by-post" => found == "read",
         // the login itself passes, all else that shows or makes credentials is an operation
-        "auth" if method == "POST" && words == "oauth/token" => found == "auth",
+        "auth" if is_auth(method, words) => found == "auth",
         "auth" => found == "credential",
         "send" => ["send", "taken apart"].contains(&found),
         "export" | "import" | "invoke" | "schema" | "settings" => found == effect,
         "restore" => ["opaque", "taken apart", "restore"].contains(&found),
         _ => ["opaque", "taken apart", effect].contains(&found),
     }
+}
+
+/// Logins, and questions about one's own token.
+fn is_auth(method: &str, words: &str) -> bool {
+    let line = format!("{method} {words}");
+    [
+        "POST oauth/token",
+        "POST oauth/token/introspect",
+        "POST oauth/private-apps/get/access-token-info",
+        "GET oauth/access-tokens/*",
+        "GET oauth/refresh-tokens/*",
+    ]
+    .contains(&line.as_str())
 }
 
 #[test]
@@ -155,7 +168,7 @@ fn every_operation_is_what_the_table_says() {
             "{method} {template} ({effect}) is streamed"
         );
         assert!(
-            found != "auth" || words == "oauth/token",
+            found != "auth" || is_auth(method, &words),
             "{method} {template} is a login"
         );
         if agrees(effect, method, &words, &found) {

@@ -54,7 +54,7 @@ pub(super) fn outside(path: &[&str]) -> String {
             "Bulk jobs are not taken apart yet: use /services/data/vNN.N/composite/sobjects"
         }
         ["services", "oauth2", ..] => {
-            "of the login paths only POST /services/oauth2/token is passed on"
+            "of the login paths only POST /services/oauth2/token is passed on as a login"
         }
         _ => "this path is not known: use /services/data/vNN.N/",
     };
