@@ -38,20 +38,15 @@ impl Session<'_> {
 /// A parent's field stands as a column below its relationship's name.
 fn described(place: &Place) -> Value {
     match place {
-        Place::Own(_, field) => column(field, &[]),
-        Place::Parent { name, field, .. } => {
-            let mut parent = column(field, &[column(field, &[])]);
-            parent["columnName"] = json!(name);
-            parent["displayName"] = json!(name);
-            parent
-        }
+        Place::Own(_, field) => column(field.name, field, &[]),
+        Place::Parent { name, field, .. } => column(name, field, &[column(field.name, field, &[])]),
     }
 }
 
-fn column(field: &Field, below: &[Value]) -> Value {
+fn column(name: &str, field: &Field, below: &[Value]) -> Value {
     json!({
-        "columnName": field.name,
-        "displayName": field.name,
+        "columnName": name,
+        "displayName": name,
         "aggregate": false,
         "booleanType": field.kind == Kind::Boolean,
         "custom": field.custom(),

@@ -19,7 +19,7 @@ use crate::holds::{DEAL_DESK, OWNER};
 pub(crate) const SESSION: &str = "00DWg0000000001!canary.session.of.sdr";
 /// The token that `sdr-agent` has of a private app.
 pub(crate) const PRIVATE_APP: &str = "pat-na1-canary-of-sdr";
-/// The token of the operator ray, an approver of RevOps.
+/// The token of the operator ray, an approver of `RevOps`.
 pub(crate) const REV_OPS: &str = "canary-token-of-ray";
 
 const GIVEN: [&str; 12] = [
