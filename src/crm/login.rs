@@ -5,9 +5,9 @@ mod jwt;
 pub(super) mod oauth;
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
-use serde_json::json;
 
 use super::json::edit::Place;
 use super::links::Origins;
@@ -77,11 +77,14 @@ pub struct Whose {
 }
 
 impl Whose {
-    /// The body of the same question about another token; `None` where it stands elsewhere.
+    /// The body of the same question without its token, and where another one goes; `None` where it
+    /// stands elsewhere.
     #[must_use]
-    pub fn about(&self, token: &str) -> Option<Bytes> {
-        let body = json!({ "tokenKey": token });
-        self.is_token_key.then(|| body.to_string().into())
+    pub fn unanswered(&self) -> Option<(Bytes, Range<usize>)> {
+        const BODY: &str = "{\"tokenKey\":\"\"}";
+        let place = BODY.len().checked_sub("\"}".len())?;
+        self.is_token_key
+            .then(|| (Bytes::from_static(BODY.as_bytes()), place..place))
     }
 }
 

@@ -259,9 +259,10 @@ impl Callers {
 /// or as a value of its form.
 #[must_use]
 pub fn bears_key(headers: &HeaderMap, form: &[u8]) -> bool {
-    let mut values = [AUTHORIZATION, SESSION]
-        .iter()
-        .flat_map(|name| headers.get_all(name))
+    let mut values = headers
+        .get_all(AUTHORIZATION)
+        .into_iter()
+        .chain(headers.get_all(SESSION))
         .filter_map(|value| value.to_str().ok());
     values.any(|value| is_key(value.rsplit(' ').next().unwrap_or_default()))
         || form_urlencoded::parse(form).any(|(_, value)| is_key(&value))

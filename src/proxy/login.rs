@@ -96,11 +96,9 @@ async fn pass(
 ) -> Result<Response<Body>, Refusal> {
     let bytes = body::collect_most(&parts.headers, incoming, LOGIN_MOST).await?;
     let head = super::head(parts, path);
-    if actor::bears_key(&parts.headers, &bytes) {
-        return Err(words::no_login());
-    }
     let asked = call.state.crm.asked(&head, &bytes).map_err(unfit)?;
     match asked {
+        Asked::Login(_) if actor::bears_key(&parts.headers, &bytes) => Err(words::no_login()),
         Asked::Login(login) => log_in(call, &head, &login, bytes, who).await,
         Asked::Whose(whose) => whose::answer(call, &head, &whose, bytes, who).await,
     }

@@ -23,6 +23,7 @@ impl Spare {
             | Body::Full(_)
             | Body::Streamed(_)
             | Body::Leased(..)
+            | Body::Edited(..)
             | Body::Piped(..) => None,
         }
     }
@@ -32,7 +33,9 @@ impl Spare {
         let bytes = match request.body() {
             Body::Empty => None,
             Body::Full(bytes) => Some(bytes.clone()),
-            Body::Streamed(_) | Body::Leased(..) | Body::Piped(..) => return None,
+            Body::Streamed(_) | Body::Leased(..) | Body::Edited(..) | Body::Piped(..) => {
+                return None;
+            }
         };
         Some(Self {
             method: request.method().clone(),

@@ -10,9 +10,9 @@ use crate::crm::Head;
 use crate::crm::login::Whose;
 use crate::error::Refusal;
 use crate::learned::Use;
-use crate::proxy::actor::{Caller, Credential};
+use crate::proxy::actor::{Caller, Credential, Presented};
 use crate::proxy::words::login as words;
-use crate::proxy::{Call, headers, may_read, no_upstream, target, unknown};
+use crate::proxy::{self, Call, may_read, no_upstream, target, unknown};
 use crate::upstream::Body;
 
 /// Passes the question on, where all that names somebody names the token's owner.
@@ -37,17 +37,20 @@ pub(super) async fn answer(
     }
     may_read(call, &caller)?;
     // A key of ours means nothing to the CRM: what stands for it is asked about.
+    let mut headers = passed(head.headers, &caller.credential);
     if is_key(call, fingerprint) {
-        bytes = match &caller.credential {
-            Credential::Broker(secret) => whose.about(secret.expose()),
-            Credential::Own(..) | Credential::Session(_) | Credential::None => None,
-        }
-        .ok_or_else(words::not_theirs)?;
+        let (Credential::Broker(handle), Some((empty, place))) =
+            (&caller.credential, whose.unanswered())
+        else {
+            return Err(words::not_theirs());
+        };
+        bytes = empty;
+        handle.put_at(&mut headers, &place);
     }
     let mut request = Request::new(Body::full(bytes));
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = target(head.path, head.path.trailing_slash(), None)?;
-    *request.headers_mut() = passed(head.headers, &caller.credential)?;
+    *request.headers_mut() = headers;
     let upstream = call
         .worker
         .upstreams
@@ -56,8 +59,8 @@ pub(super) async fn answer(
     let mut answer = upstream
         .stream(request)
         .await
-        .map_err(|error| crate::proxy::words::unreachable_upstream(&error.to_string()))?;
-    headers::to_answer(answer.headers_mut());
+        .map_err(|error| proxy::words::unreachable_upstream(&error.to_string()))?;
+    proxy::headers::to_answer(answer.headers_mut());
     Ok(answer)
 }
 
@@ -97,10 +100,12 @@ async fn caller(call: Call<'_>, head: &Head<'_>, owner: &str) -> Result<Caller, 
     } else {
         &mut head.headers.clone()
     };
-    let route = &call.state.route.name;
-    let mut caller = app
-        .callers
-        .identify(&app.config, route, credentials, None)?;
+    let mut caller = app.callers.identify(Presented {
+        route: &call.state.route.name,
+        headers: credentials,
+        query: None,
+        names: call.names,
+    })?;
     recognise(call, &mut caller).await;
     match (&caller.service_account, caller.fingerprint) {
         (Some(_), _) => Ok(caller),
@@ -118,17 +123,17 @@ fn is_key(call: Call<'_>, fingerprint: Fingerprint) -> bool {
 }
 
 /// The headers as they go on. A `Basic` belongs to the question and stays.
-fn passed(given: &HeaderMap, credential: &Credential) -> Result<HeaderMap, Refusal> {
+fn passed(given: &HeaderMap, credential: &Credential) -> HeaderMap {
     let mut passed = given.clone();
-    headers::to_read(&mut passed);
+    proxy::headers::to_read(&mut passed);
     passed.remove(CONTENT_LENGTH);
     passed.remove(http::header::CONTENT_ENCODING);
     let basic = passed.get(AUTHORIZATION).cloned();
-    credential.put(&mut passed)?;
+    credential.put(&mut passed);
     if let (Credential::None, Some(mut basic)) = (credential, basic) {
         basic.set_sensitive(true);
         passed.insert(AUTHORIZATION, basic);
     }
     passed.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    Ok(passed)
+    passed
 }

@@ -135,7 +135,9 @@ fn answered(crm: Crm, shape: &Shape, head: &Head<'_>, mutations: &[Mutation], an
                     drop(crm.found(&read, mutations, status, answer));
                 }
             }
-            PriorPlan::Catalog(read) => drop(crm.learn(&read, status, answer, &catalog, now)),
+            PriorPlan::Catalog(read) => {
+                drop(crm.learn(&read, head, (status, answer), &catalog, now));
+            }
         }
     }
     if let Some(first) = mutations.first() {
