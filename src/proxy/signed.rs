@@ -71,7 +71,7 @@ async fn open(
     } = told.map_err(Refusal::malformed)?;
     if operation == "login" {
         seen.class(metrics::Class::Auth);
-        return Err(login_refused());
+        return Err(login_refused(&caller));
     }
     let callers = &call.worker.app.callers;
     let Some(session) = session else {

@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod broker;
 mod budgets;
 mod bulk;
 mod chain;
@@ -20,6 +21,7 @@ mod control_twin;
 mod corpora;
 mod crash;
 mod demo;
+mod exports;
 mod fleet;
 mod framing;
 mod hang_up;
@@ -35,6 +37,7 @@ mod kill_switch;
 mod ledger_contract;
 mod limits_at_run_time;
 mod metrics;
+mod mtls;
 mod named_operations;
 mod nested_writes;
 mod observe;
@@ -51,6 +54,9 @@ mod reload;
 mod restart;
 mod revert;
 mod rules_push;
+mod salesforce_forms;
+mod salesforce_types;
+mod salesforce_vectors;
 mod sandbox;
 mod schema;
 mod secrets;
