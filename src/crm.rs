@@ -12,6 +12,7 @@ mod overrides;
 pub mod path;
 pub mod quota;
 pub mod salesforce;
+pub mod signed;
 pub mod xml;
 
 use bytes::Bytes;
@@ -125,6 +126,8 @@ pub enum Made {
 pub enum Replay {
     /// This answer: nothing in it is made up.
     Answer(StatusCode, Bytes),
+    /// The same in XML.
+    Xml(StatusCode, Bytes),
     /// The record as this read brings it, under this status.
     Read(ReadCall, StatusCode),
 }
@@ -181,12 +184,21 @@ impl Crm {
         }
     }
 
-    /// The read without which a write names something that is not known, where it was not made lately.
+    /// The read without which a write that is not understood names something that is not known, where it
+    /// was not made lately.
     #[must_use]
-    pub fn missing(self, shape: &Shape, catalog: &Catalog, now: Timestamp) -> Option<ReadCall> {
+    pub fn missing(
+        self,
+        shape: &Shape,
+        head: &Head<'_>,
+        body: &[u8],
+        catalog: &Catalog,
+        now: Timestamp,
+    ) -> Option<ReadCall> {
         match shape {
             Shape::HubSpot(shape) => hubspot::missing(shape, catalog, now),
-            Shape::Salesforce(_) | Shape::TwoReadings(_) => None,
+            Shape::Salesforce(shape) => salesforce::missing(shape, head, body, catalog, now),
+            Shape::TwoReadings(_) => None,
         }
     }
 
@@ -230,22 +242,20 @@ impl Crm {
         }
     }
 
-    /// Reads the answer to a catalog read into the catalog.
+    /// Reads the answer to a catalog read into the catalog, as the sender of `head` was shown it.
     ///
     /// # Errors
     /// [`PriorFailure`] when the answer does not bring it.
     pub fn learn(
         self,
         call: &ReadCall,
-        status: StatusCode,
-        body: &[u8],
+        head: &Head<'_>,
+        (status, body): (StatusCode, &[u8]),
         catalog: &Catalog,
         now: Timestamp,
     ) -> Result<(), PriorFailure> {
         match self.0 {
-            CrmKind::Salesforce => Err(PriorFailure::Failed(
-                "Salesforce plans no catalog reads".into(),
-            )),
+            CrmKind::Salesforce => salesforce::learn(call, head, (status, body), catalog, now),
             CrmKind::HubSpot => hubspot::prior::learn(call, status, body, catalog, now),
         }
     }

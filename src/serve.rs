@@ -103,6 +103,7 @@ pub fn open(mut config: Config, rules: Result<RuleSet, Unfit>) -> Result<Opened,
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }
     let app = Arc::new(app);
+    app.shows(bound.certificates());
     control::confirm(&app);
     Ok(Opened {
         app,

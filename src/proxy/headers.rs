@@ -2,16 +2,15 @@
 //! writes only what is listed.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, EXPECT, HOST,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
 use crate::crm::Crm;
 use crate::error::Refusal;
 
 /// Where Bulk API 1.0 looks for a session.
-const SESSION: HeaderName = HeaderName::from_static("x-sfdc-session");
 
 /// Hop-by-hop fields (RFC 9110 7.6.1).
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -128,31 +127,6 @@ fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     for name in names {
         headers.remove(name);
     }
-}
-
-/// Where records are read, in what `session_for` is told.
-pub const READS: &str = "/services/data/";
-
-/// Puts a Salesforce session where an API looks for it: Bulk API 1.0 in a header of its own, all others in
-/// `Authorization` (Bulk API Developer Guide, Set Up Your Client Application).
-pub fn session_for(headers: &mut HeaderMap, path: &str) {
-    let batches = path.starts_with("/services/async/");
-    let moved = if batches {
-        let bearer = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let secret = bearer.and_then(|value| value.strip_prefix(b"Bearer "));
-        secret.map(HeaderValue::from_bytes)
-    } else {
-        let session = headers.get(SESSION).map(HeaderValue::as_bytes);
-        session.map(|secret| HeaderValue::from_bytes(&[b"Bearer ", secret].concat()))
-    };
-    let Some(Ok(mut value)) = moved else { return };
-    value.set_sensitive(true);
-    let (from, to) = match batches {
-        true => (AUTHORIZATION, SESSION),
-        false => (SESSION, AUTHORIZATION),
-    };
-    headers.remove(from);
-    headers.insert(to, value);
 }
 
 #[cfg(test)]

@@ -184,8 +184,9 @@ fn configured(app: &App, place: usize, account: &str) -> Option<Credential> {
         let known = accounts.find(|known| known.name == account)?;
         let mut credentials = known.credentials.iter();
         let found = credentials.find(|(name, _)| *name == route.name);
-        found.map(|(_, secret)| secret)
+        found.map(|(_, source)| source)
     };
-    let secret = route.release_credential.as_ref().or_else(broker)?;
-    Some(Credential::Broker(secret.clone()))
+    let source = route.release_credential.as_ref().or_else(broker)?;
+    let handle = app.keyring.handle(&route.name, source)?;
+    Some(Credential::Broker(handle))
 }

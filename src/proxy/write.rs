@@ -4,6 +4,7 @@
 mod again;
 mod attach;
 mod count;
+mod export;
 mod fleet;
 mod job;
 mod judge;
@@ -28,7 +29,7 @@ use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use super::actor::{Caller, Credential};
+use super::actor::Caller;
 use super::early::NOBODY;
 use super::words::{self, About};
 use super::{Call, Refused, headers};
@@ -145,6 +146,20 @@ impl Write {
         self.detached(None, bytes, changes).await
     }
 
+    /// The same of a request whose body was collected before.
+    pub(super) async fn opaque_opened(
+        self,
+        opaque: Opaque,
+        bytes: Bytes,
+    ) -> Result<Response<Body>, Box<Refused>> {
+        self.may_write().await?;
+        let changes = ChangeSet::Opaque(opaque);
+        if let Err(verdict) = self.judge_opaque(&changes) {
+            return Err(self.denied(&changes, &verdict).await);
+        }
+        self.detached(None, bytes, changes).await
+    }
+
     /// A write whose body is taken apart.
     pub(super) async fn govern(
         self,
@@ -156,10 +171,29 @@ impl Write {
         }
         // 2 kill switch, before the body is read
         self.may_write().await?;
-        // 3, 4 body and change set
-        let (bytes, changes) = match self.read_changes(&shape, incoming).await {
-            Ok(read) => read,
+        // 3 body
+        let bytes = match self.collect(incoming).await {
+            Ok(bytes) => bytes,
             Err(refusal) => return Err(self.refuse(refusal, None, None).await),
+        };
+        self.governed(shape, bytes).await
+    }
+
+    /// A write whose body was collected before: it says who calls.
+    pub(super) async fn govern_opened(
+        self,
+        shape: Shape,
+        bytes: Bytes,
+    ) -> Result<Response<Body>, Box<Refused>> {
+        self.may_write().await?;
+        self.governed(shape, bytes).await
+    }
+
+    async fn governed(self, shape: Shape, bytes: Bytes) -> Result<Response<Body>, Box<Refused>> {
+        // 4 change set
+        let changes = match self.parsed(&shape, &bytes).await {
+            Ok(changes) => changes,
+            Err(unread) => return Err(self.unread(*unread).await),
         };
         if changes.is_read() {
             return self.read(bytes).await;
@@ -314,16 +348,6 @@ impl Write {
         self.watch.wait_for(pin!(deciding)).await
     }
 
-    async fn read_changes(
-        &self,
-        shape: &Shape,
-        incoming: Incoming,
-    ) -> Result<(Bytes, ChangeSet), Refusal> {
-        let bytes = self.collect(incoming).await?;
-        let changes = self.parsed(shape, &bytes).await?;
-        Ok((bytes, changes))
-    }
-
     fn state(&self) -> Result<&RouteState, Refusal> {
         self.worker
             .app
@@ -352,11 +376,17 @@ impl Write {
     /// The headers that go upstream with the write.
     fn upstream_headers(&self) -> Result<HeaderMap, Refusal> {
         let mut passed = headers::of_write(&self.parts.headers, self.state()?.crm);
-        self.caller.credential.put(&mut passed)?;
-        if matches!(self.caller.credential, Credential::Broker(_)) {
-            headers::session_for(&mut passed, self.path.as_str());
-        }
+        self.caller.credential.put(&mut passed);
         Ok(passed)
+    }
+
+    /// Headers and bytes as they go upstream: the bytes are the inspected ones, with the credential in
+    /// its place where the CRM takes it from the body.
+    fn signed(&self, mut headers: HeaderMap, bytes: Bytes) -> Result<(HeaderMap, Bytes), Refusal> {
+        let place = self.state()?.crm.session_place(&self.path, &bytes);
+        let place = place.map_err(Refusal::malformed)?;
+        let bytes = self.caller.credential.sign(&mut headers, bytes, place)?;
+        Ok((headers, bytes))
     }
 
     fn about<'a>(&'a self, changes: &'a ChangeSet, verdict: &'a Verdict) -> About<'a> {

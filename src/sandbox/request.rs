@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Token;
-use super::salesforce::bulk;
+use super::salesforce::{bulk, soap};
 
 /// Decoded bodies are cut off here.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -86,16 +86,24 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The token of `Authorization: Bearer` (Salesforce also takes `OAuth`, and sessions of Bulk API 1.0 in
-    /// a header of their own).
-    pub(super) fn bearer(&self) -> Option<&str> {
-        if matches!(self.segments.as_slice(), [first, second, ..] if first == "services" && second == "async")
-        {
-            return self.header("x-sfdc-session");
+    /// The token of `Authorization: Bearer` (Salesforce also takes `OAuth`), of the header of its own that
+    /// Bulk API 1.0 takes, or of a SOAP message.
+    pub(super) fn bearer(&self) -> Option<String> {
+        let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
+        if let ["services", "async", ..] = names.as_slice() {
+            return self.header("x-sfdc-session").map(str::to_owned);
         }
-        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        let Some((scheme, token)) = self.header("authorization").and_then(|h| h.split_once(' '))
+        else {
+            return soap::secret(&self.raw).filter(|_| self.is_soap());
+        };
         let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth");
-        known.then(|| token.trim())
+        known.then(|| token.trim().to_owned())
+    }
+
+    fn is_soap(&self) -> bool {
+        let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
+        matches!(names.as_slice(), ["services", "Soap", ..])
     }
 
     /// Whether the body is said to be something else than JSON.
@@ -147,6 +155,7 @@ impl Request {
                 self.parts_write("batchRequests", "/services/data/")
             }
             ("POST", ["services", "data", _, "graphql"]) => self.graphql_writes(),
+            ("POST", ["services", "Soap", ..]) => soap::is_write(&self.raw),
             (method, ["services", "data", _, "jobs", rest @ ..]) => {
                 bulk::is_write(method, rest, &self.raw)
             }

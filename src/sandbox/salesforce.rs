@@ -3,11 +3,13 @@
 mod batches;
 pub(super) mod bulk;
 mod collections;
+mod columns;
 mod composite;
 mod conditions;
 mod describe;
 mod error;
 mod filter;
+mod forms;
 mod graphql;
 mod ids;
 pub(super) mod oauth;
@@ -17,6 +19,7 @@ mod query;
 mod related;
 mod rows;
 mod schema;
+pub(super) mod soap;
 mod soql;
 mod tree;
 mod ui;
@@ -55,6 +58,9 @@ pub(super) fn answer(org: &mut Org, request: &Request, bearer: &Bearer, now: Tim
     let names: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     if matches!(names.as_slice(), ["services", "data"]) && reads(request) {
         return describe::versions();
+    }
+    if matches!(names.as_slice(), ["services", "Soap", ..]) && request.method == Method::POST {
+        return soap::answer(org, request, bearer, now);
     }
     if let ["services", "oauth2" | "Soap", ..] = names.as_slice()
         && !matches!(names.as_slice(), [_, "oauth2", "userinfo"])
@@ -107,7 +113,8 @@ fn base_url(request: &Request) -> String {
 impl Session<'_> {
     /// The answer to the request, error or not.
     fn routed(&mut self) -> Answer {
-        self.route().unwrap_or_else(|error| error.answer())
+        let answer = self.route().unwrap_or_else(|error| error.answer());
+        forms::as_asked(self.call.request, answer)
     }
 
     fn route(&mut self) -> Result<Answer, Error> {
@@ -189,6 +196,9 @@ impl Session<'_> {
     /// The body, which must be one JSON object.
     fn body_object(&self) -> Result<Map<String, Value>, Error> {
         let request = self.call.request;
+        if let Some(body) = forms::read(request) {
+            return body.map_err(Error::parser);
+        }
         if request.not_json() {
             let kind = request.header("content-type").unwrap_or_default();
             let message = format!("Content type '{kind}' not acceptable");

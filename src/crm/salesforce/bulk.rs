@@ -4,7 +4,7 @@
 
 pub mod batch;
 pub mod csv;
-mod parts;
+pub(super) mod parts;
 pub mod results;
 mod row;
 mod spec;

@@ -69,6 +69,7 @@ fn names_usage(name: &str) -> bool {
         .any(|known| known.eq_ignore_ascii_case(name.trim()))
 }
 
+/// Whether a query or search has such a clause.
 pub(super) fn has_usage_clause(text: &str) -> bool {
     let mut before = "";
     text.split(|c: char| !c.is_ascii_alphanumeric())

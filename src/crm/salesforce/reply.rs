@@ -2,14 +2,16 @@
 //! API Developer Guide, Status Codes and Error Responses, sObject Collections).
 
 mod dialects;
+mod markup;
 mod parts;
+mod soap;
 mod whole;
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-pub(in crate::crm) use dialects::{dialect, refuse_in};
+pub(in crate::crm) use dialects::{dialect, refuse_in, retold};
 
 use super::{Shape, Ui, bulk, id};
 use crate::crm::{RefusalAnswer, error_code, json};
@@ -27,6 +29,7 @@ pub(in crate::crm) fn outcome(
     let unknown = || all(Outcome::of(OutcomeState::Unknown));
     let (bytes, body) = (body, || parsed(body));
     match (shape, status.as_u16()) {
+        (Shape::Soap(_), _) => soap::outcomes(mutations, status, bytes),
         // the CRM, or something before it, gave up waiting: it may have been done
         (_, 408) => unknown(),
         // what ran before may be done
@@ -69,7 +72,10 @@ fn bulk_state(step: &bulk::Step, mutations: &[Mutation], body: &[u8]) -> Outcome
 }
 
 fn parsed(body: &[u8]) -> Value {
-    json::parse_answer(body).unwrap_or(Value::Null)
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'<') => markup::parsed(body),
+        _ => json::parse_answer(body).unwrap_or(Value::Null),
+    }
 }
 
 fn failed(code: Option<String>) -> Outcome {

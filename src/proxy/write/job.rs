@@ -15,7 +15,7 @@ pub(in crate::proxy) use results::{ask, settle};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::Write;
@@ -304,11 +304,24 @@ impl Write {
         let upstream = upstream.ok_or_else(super::super::no_upstream)?;
         let answer = upstream.feed(request).await;
         let unreachable = |error: crate::upstream::ReadError| {
+            if let crate::upstream::ReadError::NoCredential(error) = &error {
+                return super::super::words::no_credential(error);
+            }
             let message = "Not written: the CRM did not answer. A job may have been left there; \
                                none of its rows is written.";
             Refusal::new(RefusalKind::Upstream, message).detail(error.to_string())
         };
-        self.or_refuse(answer.map_err(unreachable)).await
+        let answer = answer.map_err(unreachable);
+        self.or_refuse(answer.and_then(|answer| self.theirs(answer)))
+            .await
+    }
+
+    /// The CRM's answer, unless it refuses a credential of ours.
+    fn theirs(&self, answer: Answer) -> Result<Answer, Refusal> {
+        if self.caller.credential.is_ours() && answer.status == StatusCode::UNAUTHORIZED {
+            return Err(super::super::words::credential_refused());
+        }
+        Ok(answer)
     }
 
     fn outgoing(&self, body: Body) -> Result<Request<Body>, Refusal> {

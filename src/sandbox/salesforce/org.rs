@@ -172,7 +172,7 @@ fn system(record: &Record, name: &str) -> Value {
         "LastModifiedDate" | "SystemModstamp" => json!(stamp(record.modified)),
         "LastModifiedById" if record.by_hand => json!(seed::OPERATIONS_USER),
         "CreatedById" | "LastModifiedById" => json!(seed::INTEGRATION_USER),
-        "IsConverted" => json!(false),
+        "IsConverted" => json!(record.get("IsConverted") == true),
         _ => Value::Null,
     }
 }

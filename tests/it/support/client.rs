@@ -2,14 +2,20 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use writegate::tls::{self, Pem};
 
 /// A caller with a token.
 #[derive(Clone, Debug)]
@@ -17,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) to: SocketAddr,
     pub(crate) token: String,
     pub(crate) headers: Vec<(String, String)>,
+    /// The CA of a listener that speaks TLS.
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// A whole answer.
@@ -43,14 +51,18 @@ impl Reply {
 
     /// The message of a refusal, in either CRM's shape.
     pub(crate) fn message(&self) -> String {
-        if let Some(message) = self.element("exceptionMessage") {
+        let element = self
+            .element("exceptionMessage")
+            .or_else(|| self.element("message"));
+        if let Some(message) = element {
             return message;
         }
         let json = self.json();
         let first = first(&json);
         let message = first
             .get("message")
-            .or_else(|| first.get("exceptionMessage"));
+            .or_else(|| first.get("exceptionMessage"))
+            .or_else(|| first.get("error_description"));
         message
             .and_then(Value::as_str)
             .unwrap_or_else(|| panic!("no message in {json}"))
@@ -59,14 +71,19 @@ impl Reply {
 
     /// The code of a refusal, in either CRM's shape.
     pub(crate) fn code(&self) -> String {
-        if let Some(code) = self.element("exceptionCode") {
+        let element = self
+            .element("exceptionCode")
+            .or_else(|| self.element("errorCode"));
+        if let Some(code) = element {
             return code;
         }
         let json = self.json();
         let first = first(&json);
         let code = first.get("errorCode").or_else(|| first.get("category"));
         let code = code.or_else(|| first.get("extensions")?.get("ErrorType"));
-        let code = code.or_else(|| first.get("exceptionCode"));
+        let code = code
+            .or_else(|| first.get("exceptionCode"))
+            .or_else(|| first.get("error"));
         code.and_then(Value::as_str)
             .unwrap_or_else(|| panic!("no code in {json}"))
             .to_owned()
@@ -84,10 +101,20 @@ impl Reply {
     }
 }
 
-/// The error of an answer: of a list of them the first, GraphQL's too.
+/// The error of an answer: of a list of them the first, GraphQL's and the user interface's too.
 fn first(json: &Value) -> &Value {
-    let list = json.get("errors").unwrap_or(json);
+    let of_records = || json.get("output")?.get("errors");
+    let list = json.get("errors").or_else(of_records).unwrap_or(json);
     list.get(0).unwrap_or(json)
+}
+
+/// Starts HTTP/1.1 on a stream.
+async fn over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> hyper::Result<SendRequest<Full<Bytes>>> {
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 impl Client {
@@ -96,7 +123,15 @@ impl Client {
             to,
             token: token.to_owned(),
             headers: Vec::new(),
+            ca: None,
         }
+    }
+
+    /// The same to a listener that speaks TLS, with a certificate of this CA.
+    pub(crate) fn trusting(&self, ca: &Path) -> Self {
+        let mut other = self.clone();
+        other.ca = Some(ca.to_owned());
+        other
     }
 
     /// The same with one more header on each request.
@@ -140,9 +175,19 @@ impl Client {
         body: Option<Bytes>,
     ) -> Result<Reply, Box<dyn Error + Send + Sync>> {
         let stream = TcpStream::connect(self.to).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
+        let mut sender = match &self.ca {
+            None => over(stream).await?,
+            Some(ca) => {
+                let text = std::fs::read(ca)?;
+                let pem = Pem {
+                    text: &text,
+                    of: "the CA",
+                };
+                let connector = TlsConnector::from(tls::client(Some(pem))?);
+                let name = ServerName::from(self.to.ip());
+                over(connector.connect(name, stream).await?).await?
+            }
+        };
         let mut request = Request::builder()
             .method(method)
             .uri(target)

@@ -37,7 +37,7 @@ enum Column {
 #[derive(Clone, Debug)]
 pub struct Columns {
     spec: Spec,
-    known: &'static Type,
+    known: &'static Type<'static>,
     columns: Vec<Column>,
 }
 

@@ -233,7 +233,7 @@ impl Spec {
         }
     }
 
-    pub(super) fn known(&self) -> Option<&'static Type> {
+    pub(super) fn known(&self) -> Option<&'static Type<'static>> {
         types::by_name(&self.object)
     }
 

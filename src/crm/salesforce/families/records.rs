@@ -8,6 +8,24 @@ const FILES: &str = "a file that leaves the org; named by its object";
 /// In the order in which they are tried.
 pub(super) static ENTRIES: &[Entry] = &[
     judged(
+        "stored secrets",
+        Operation::Credential,
+        "NamedCredential, AuthProvider, ConnectedApplication, Certificate … as records and as metadata; \
+         named by the object; none of their fields is kept",
+        &[
+            path(
+                "PUAD",
+                "sobjects/@secret/**",
+                How::Whole(Operation::Credential, Naming::At(1)),
+            ),
+            path(
+                "PUAD",
+                "tooling/sobjects/@secret/**",
+                How::Whole(Operation::Credential, Naming::At(2)),
+            ),
+        ],
+    ),
+    judged(
         "passwords",
         Operation::Credential,
         "sobjects/User/{id}/password: named User, SelfServiceUser",

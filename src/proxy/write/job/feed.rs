@@ -201,9 +201,9 @@ impl Write {
     async fn look_up(&self, id: &str) -> Result<Job, Box<Refused>> {
         let call = bulk::look(&self.head(), id);
         let answer = self.ask(&call).await;
-        let answer = self
-            .or_refuse(answer.map_err(|why| super::super::words::unreachable_upstream(&why)))
-            .await?;
+        let answer = answer.map_err(|why| super::super::words::unreachable_upstream(&why));
+        let answer = answer.and_then(|answer| self.theirs(answer));
+        let answer = self.or_refuse(answer).await?;
         if !answer.status.is_success() {
             let note = format!("the CRM answered a look at the job with {}", answer.status);
             let refusal = Refusal::new(RefusalKind::Upstream, note);
@@ -348,6 +348,14 @@ impl Write {
         answer: Result<Answer, ReadError>,
     ) -> Answered {
         match (pumped, answer) {
+            (_, Ok(answer)) if self.theirs(answer.clone()).is_err() => {
+                let refusal = super::super::words::credential_refused();
+                Err(self.refuse(refusal, None, None).await)
+            }
+            (_, Err(ReadError::NoCredential(error))) => {
+                let refusal = super::super::words::no_credential(&error);
+                Err(self.refuse(refusal, None, None).await)
+            }
             (Ok(fed), Ok(answer)) => {
                 if answer.status.is_success() {
                     let noted = self.step(id, &Told::Fed(fed), None).await;

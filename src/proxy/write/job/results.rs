@@ -21,7 +21,6 @@ use crate::journal::read::{self, EntryState};
 use crate::mutation::{Outcome, OutcomeState};
 use crate::proxy::Call;
 use crate::proxy::actor::{Caller, Credential};
-use crate::proxy::headers::session_for;
 use crate::upstream::{Answer, Body, Upstream};
 
 /// Results of more rows are not waited for by a read that asks for their job.
@@ -121,11 +120,9 @@ pub(in crate::proxy) async fn ask(
         return;
     };
     let mut headers = HeaderMap::new();
-    let put = credential.put(&mut headers);
-    session_for(&mut headers, &pending.place);
-    let upstream = worker.upstreams.get(place);
-    let told = match (put, upstream) {
-        (Ok(()), Some(upstream)) => {
+    credential.put(&mut headers);
+    let told = match worker.upstreams.get(place) {
+        Some(upstream) => {
             headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
             let asking = Asking {
                 app,
@@ -135,8 +132,7 @@ pub(in crate::proxy) async fn ask(
             };
             asking.tell().await
         }
-        (Err(refusal), _) => Err(refusal.message),
-        (_, None) => Err("the route has no upstream".into()),
+        None => Err("the route has no upstream".into()),
     };
     match told {
         Ok(true) => claim.over(),

@@ -152,7 +152,7 @@ impl Release<'_> {
 
     fn unanswered(&self, error: &SendError) -> Closing {
         let (sent, note) = match error {
-            SendError::NotSent(_) => (false, UNREACHED),
+            SendError::NotSent(_) | SendError::NoCredential(_) => (false, UNREACHED),
             SendError::Stopped => (false, STOPPED),
             SendError::Lost(_) | SendError::Timeout => (true, "the CRM did not answer"),
         };
