@@ -13,6 +13,7 @@ mod overrides;
 pub mod path;
 pub mod quota;
 pub mod salesforce;
+pub mod signed;
 pub mod xml;
 
 use bytes::Bytes;

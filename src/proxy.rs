@@ -6,8 +6,11 @@ pub mod body;
 pub mod decode;
 mod early;
 pub mod headers;
+pub mod jobs;
 pub mod releases;
 mod reserve;
+pub mod rows;
+mod signed;
 mod told;
 pub mod words;
 mod write;
@@ -19,7 +22,8 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
@@ -33,7 +37,7 @@ use crate::error::{Refusal, RefusalKind, Side};
 use crate::metrics::{self, Seen, Tally};
 use crate::mutation::CrmKind;
 use crate::upstream::Body;
-use actor::Caller;
+use actor::{Caller, Presented};
 
 /// The entry's id, on every governed reply.
 pub const ENTRY: HeaderName = HeaderName::from_static("x-writegate-entry");
@@ -44,6 +48,8 @@ pub const VERDICT: HeaderName = HeaderName::from_static("x-writegate-verdict");
 pub const WOULD: HeaderName = HeaderName::from_static("x-writegate-would");
 /// `true` on the answer to an earlier request, given again.
 pub const REPLAYED: HeaderName = HeaderName::from_static("x-writegate-replayed");
+/// The body of a read is kept up to this size, so that it can be sent again with another token.
+const KEPT_MOST: u64 = 64 * 1024;
 /// Tells SDKs that know it not to resend.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -77,6 +83,8 @@ pub struct Call<'a> {
     pub place: usize,
     /// The route.
     pub state: &'a RouteState,
+    /// The names in the connection's client certificate.
+    pub names: &'a [String],
     /// The request's time.
     pub now: Timestamp,
 }
@@ -85,6 +93,7 @@ pub struct Call<'a> {
 pub async fn handle(
     worker: &Arc<Worker>,
     place: usize,
+    names: &[String],
     request: Request<Incoming>,
 ) -> Response<Body> {
     let now = worker.app.clock.now();
@@ -95,6 +104,7 @@ pub async fn handle(
         worker,
         place,
         state,
+        names,
         now,
     };
     let (began, seen) = (Instant::now(), Seen::default());
@@ -146,13 +156,27 @@ async fn run(
     };
     let class = call.state.crm.classify(&head);
     seen.class(counted(&class));
+    let class = match signed::kind(class) {
+        Ok(kind) if in_body(call, &parts, &path) => {
+            return signed::run(call, seen, (parts, path, caller), kind, incoming).await;
+        }
+        Ok(Ok(shape)) => Class::Write(shape),
+        Ok(Err(opaque)) => Class::Opaque(opaque),
+        Err(class) => class,
+    };
     let account = caller.service_account.as_deref();
     let kind = match class {
-        Class::Read => return read(call, parts, &path, &caller, incoming).await,
-        Class::Auth => return Err(early::refused(call, &parts, account, login_refused()).await),
+        Class::Read => {
+            jobs::along(call, &caller);
+            return read(call, parts, &path, &caller, incoming).await;
+        }
+        Class::Auth => {
+            return Err(early::refused(call, &parts, account, login_refused(&caller)).await);
+        }
         Class::Opaque(opaque) => Err(opaque),
         Class::Write(shape) => Ok(shape),
     };
+    jobs::along(call, &caller);
     let claims = match actor::claims(&parts.headers) {
         Ok(claims) => claims,
         Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),
@@ -162,6 +186,11 @@ async fn run(
         Ok(shape) => write.govern(shape, incoming).await,
         Err(opaque) => write.opaque(opaque, incoming).await,
     }
+}
+
+/// Whether the body of this request says who sends it.
+fn in_body(call: Call<'_>, parts: &Parts, path: &CanonicalPath) -> bool {
+    parts.method == Method::POST && call.state.crm.signs_in_body(path)
 }
 
 fn counted(class: &Class) -> metrics::Class {
@@ -177,12 +206,26 @@ fn counted(class: &Class) -> metrics::Class {
 fn meet(call: Call<'_>, parts: &Parts) -> Result<(CanonicalPath, Caller), Refusal> {
     headers::check(&parts.headers)?;
     let path = canonical_path(call.state, parts.uri.path())?;
-    let app = &call.worker.app;
-    let route = &call.state.route.name;
-    let caller = app
-        .callers
-        .identify(&app.config, route, &parts.headers, parts.uri.query())?;
+    key_stays(&path, parts.uri.query())?;
+    let caller = call.worker.app.callers.identify(Presented {
+        route: &call.state.route.name,
+        headers: &parts.headers,
+        query: parts.uri.query(),
+        names: call.names,
+    })?;
     Ok((path, caller))
+}
+
+/// A key in a path or a query would reach the CRM: token information takes the token there.
+fn key_stays(path: &CanonicalPath, query: Option<&str>) -> Result<(), Refusal> {
+    let in_path = path.as_str().split('/').any(actor::is_key);
+    let in_query = query.is_some_and(|query| {
+        form_urlencoded::parse(query.as_bytes()).any(|(_, value)| actor::is_key(&value))
+    });
+    if in_path || in_query {
+        return Err(words::key_in_path());
+    }
+    Ok(())
 }
 
 /// A read streams through, both ways.
@@ -200,12 +243,8 @@ async fn read(
     }
     parts.uri = target(path, path.trailing_slash(), parts.uri.query())?;
     headers::to_read(&mut parts.headers);
-    caller.credential.put(&mut parts.headers)?;
-    let body = if http_body::Body::is_end_stream(&incoming) {
-        Body::Empty
-    } else {
-        Body::Streamed(incoming)
-    };
+    caller.credential.put(&mut parts.headers);
+    let body = outgoing(caller, incoming).await?;
     let upstream = call
         .worker
         .upstreams
@@ -214,9 +253,29 @@ async fn read(
     let mut answer = upstream
         .stream(Request::from_parts(parts, body))
         .await
-        .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
+        .map_err(|error| words::no_answer(&error))?;
+    if caller.credential.is_ours() && answer.status() == StatusCode::UNAUTHORIZED {
+        return Err(words::credential_refused().into());
+    }
     headers::to_answer(answer.headers_mut());
     Ok(answer)
+}
+
+/// The body of a read. Where the proxy's own credential goes with it, as much as it takes to ask again
+/// with another token.
+async fn outgoing(caller: &Caller, incoming: Incoming) -> Result<Body, Refusal> {
+    if http_body::Body::is_end_stream(&incoming) {
+        return Ok(Body::Empty);
+    }
+    let length = http_body::Body::size_hint(&incoming).exact();
+    if caller.credential.is_ours() && length.is_some_and(|length| length <= KEPT_MOST) {
+        let whole = incoming
+            .collect()
+            .await
+            .map_err(|error| Refusal::malformed("the body broke off").detail(error.to_string()))?;
+        return Ok(Body::full(whole.to_bytes()));
+    }
+    Ok(Body::Streamed(incoming))
 }
 
 /// Reads are stopped by a switch of scope `all`, and where the caller is unknown by the configuration.
@@ -240,7 +299,10 @@ fn unknown(caller: &Caller) -> Refusal {
     words::unknown_caller(fingerprint.as_deref())
 }
 
-fn login_refused() -> Refusal {
+fn login_refused(caller: &Caller) -> Refusal {
+    if caller.credential.is_ours() {
+        return words::no_login();
+    }
     Refusal::new(
         RefusalKind::UnknownCaller,
         "Not written: logins are not passed on by this version. Give the agent a session id or access \
@@ -300,7 +362,7 @@ fn answer(
     // The CRM's own answer to a prior read is no verdict of ours.
     let governed = entry.is_some() && instead.is_none();
     let mut response = match instead {
-        Some(instead) => *instead,
+        Some(instead) => retold(state, dialect, *instead),
         None => refusal_response(worker, state, &refusal, entry.as_ref(), dialect),
     };
     let headers = response.headers_mut();
@@ -313,6 +375,23 @@ fn answer(
             HeaderValue::from_static(verdict_word(refusal.kind)),
         );
     }
+    response
+}
+
+/// The CRM's own answer in place of one of ours, in the error shape that the caller reads.
+fn retold(state: &RouteState, dialect: Dialect, instead: Response<Body>) -> Response<Body> {
+    let shaped = match instead.body() {
+        Body::Full(body) => state.crm.retold(dialect, instead.status(), body),
+        Body::Empty => state.crm.retold(dialect, instead.status(), b""),
+        Body::Streamed(_) | Body::Leased(..) | Body::Piped(..) => None,
+    };
+    let Some(shaped) = shaped else {
+        return instead;
+    };
+    let mut response = Response::new(Body::full(shaped.body));
+    *response.status_mut() = shaped.status;
+    let kind = HeaderValue::from_static(shaped.content_type);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 

@@ -10,6 +10,7 @@ mod answer;
 mod faults;
 mod hubspot;
 mod log;
+mod oauth;
 mod request;
 mod salesforce;
 pub mod seed;
@@ -21,6 +22,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -30,6 +32,7 @@ use crate::mutation::CrmKind;
 
 pub use faults::{Fault, Gate, Head};
 pub use log::{Effect, EffectKind, Seen};
+pub use oauth::OAuthApp;
 
 use server::State;
 
@@ -79,6 +82,12 @@ pub struct Options {
     pub gzip_answers: bool,
     /// Rows per page of a Salesforce query (`Sforce-Query-Options` can ask for other sizes).
     pub query_page: usize,
+    /// The apps that may log in.
+    pub apps: Vec<OAuthApp>,
+    /// How long the tokens are good that it issues.
+    pub token_life: SignedDuration,
+    /// What Salesforce's token answers say of where the org is; `None`: where the client reached it.
+    pub instance_url: Option<String>,
 }
 
 impl Options {
@@ -90,6 +99,9 @@ impl Options {
             clock: Arc::new(SystemClock),
             gzip_answers: true,
             query_page: 2000,
+            apps: Vec::new(),
+            token_life: SignedDuration::from_mins(30),
+            instance_url: None,
         }
     }
 }
@@ -219,6 +231,23 @@ impl Running {
         world.org.calls = daily;
         world.portal.calls = daily;
         world.portal.burst = interval;
+    }
+
+    /// Every token that was issued so far, in order.
+    #[must_use]
+    pub fn issued(&self) -> Vec<String> {
+        self.state.logins.issued()
+    }
+
+    /// Ends every token that was issued so far, as an admin does who ends sessions.
+    pub fn revoke(&self) {
+        self.state.logins.revoke();
+    }
+
+    /// The refresh token that an app has by now.
+    #[must_use]
+    pub fn refresh_token(&self, app: &str) -> Option<String> {
+        self.state.logins.refresh_token(app)
     }
 
     /// Applies `fault` to the next `times` requests whose head matches. A request that matches several

@@ -5,10 +5,11 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use jiff::Timestamp;
 
+use crate::credential::Unavailable;
 use crate::crm::catalog::Catalog;
 use crate::crm::{Crm, Head, Malformed, PriorFailure, PriorPlan, ReadCall, Shape, Wanted};
 use crate::mutation::{ChangeSet, Mutation, Prior, Snapshot, same_name};
-use crate::upstream::{Answer, Body, Upstream};
+use crate::upstream::{Answer, Body, ReadError, Upstream};
 
 /// How many catalog reads may come before the prior reads: one for each type of a mixed batch.
 const CATALOG_READS_MOST: usize = 16;
@@ -20,6 +21,8 @@ pub enum Failure {
     PassOn(Box<Answer>),
     /// The credential cannot read this field.
     Unreadable(String),
+    /// There is no credential of our own to read with.
+    NoCredential(Unavailable),
     /// Anything else, for our log.
     Failed(String),
 }
@@ -235,7 +238,12 @@ async fn ask(taking: &Taking<'_>, call: &ReadCall) -> Result<Answer, Failure> {
         .upstream
         .read(request)
         .await
-        .map_err(|error| Failure::Failed(format!("the prior read: {error}")))?;
+        .map_err(|error| match error {
+            ReadError::NoCredential(error) => Failure::NoCredential(error),
+            ReadError::Lost(_) | ReadError::Timeout => {
+                Failure::Failed(format!("the prior read: {error}"))
+            }
+        })?;
     // A redirect would lead away from the configured host (P14).
     if answer.status.is_redirection() && answer.status != StatusCode::MULTIPLE_CHOICES {
         return Err(Failure::Failed(format!(

@@ -4,7 +4,9 @@
 mod begun;
 mod body;
 mod heard;
+mod login;
 mod pool;
+mod spare;
 mod traffic;
 
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
@@ -21,11 +23,14 @@ use rustls::ClientConfig;
 pub use begun::{Begun, Exported};
 pub use body::{Body, BodyError, Piece};
 pub use heard::Heard;
+pub use login::Login;
 pub use pool::Lease;
 pub use traffic::{CLASSES, Traffic, Way};
 
+use crate::credential::{self, Keyring, Source, Token, Unavailable};
 use crate::journal::Journaled;
 use pool::{Place, Pool, PoolError, Sent};
+use spare::Spare;
 
 /// How long the CRM may take to begin its answer to a read; its own limit is ten minutes.
 const READ_FOR: Duration = Duration::from_secs(600);
@@ -46,6 +51,9 @@ pub enum ReadError {
     /// The CRM did not answer in time.
     #[error("no answer in time")]
     Timeout,
+    /// There is no credential of our own to ask with; nothing was sent, or the CRM did not take it.
+    #[error("{0}")]
+    NoCredential(#[from] Unavailable),
 }
 
 /// Why a write brought no answer.
@@ -63,6 +71,10 @@ pub enum SendError {
     /// Sent; no answer in time.
     #[error("sent, no answer in time")]
     Timeout,
+    /// There is no credential of our own to send it with. Nothing was written: no byte was sent, or the
+    /// CRM answered 401.
+    #[error("{0}")]
+    NoCredential(#[from] Unavailable),
 }
 
 /// The last look before a write's first byte.
@@ -115,17 +127,20 @@ pub struct Upstream {
     host: HeaderValue,
     traffic: Arc<Traffic>,
     heard: Heard,
+    keyring: Arc<Keyring>,
 }
 
 impl Upstream {
-    /// A way of its own for the runtime that calls this; `heard` is told the headers of every answer.
+    /// A way of its own for the runtime that calls this; `heard` is told the headers of every answer,
+    /// `keyring` has the tokens that handles stand for.
     #[must_use]
-    pub fn to(destination: &Destination, heard: Heard) -> Self {
+    pub fn to(destination: &Destination, heard: Heard, keyring: &Arc<Keyring>) -> Self {
         Self {
             pool: Arc::new(Pool::new(destination.place.clone())),
             host: destination.host.clone(),
             traffic: Arc::default(),
             heard,
+            keyring: Arc::clone(keyring),
         }
     }
 
@@ -173,7 +188,10 @@ impl Upstream {
     ///
     /// # Errors
     /// [`ReadError`] when there is none, or it is too large.
-    pub async fn read(&self, request: Request<Body>) -> Result<Answer, ReadError> {
+    pub async fn read(&self, mut request: Request<Body>) -> Result<Answer, ReadError> {
+        let path = request.uri().path().to_owned();
+        // the credential came for another API, perhaps
+        credential::suit(request.headers_mut(), &path);
         let all = async {
             let (answer, lease) = self.ask(request, OWN_READ_FOR).await?;
             collect(answer, lease).await.map_err(ReadError::Lost)
@@ -190,6 +208,10 @@ impl Upstream {
     /// Sends a write: one dispatch at most. `last_look` is asked right before the request is handed to
     /// a connection; after a no, nothing is sent.
     ///
+    /// One answer tells that the CRM did not carry it out and what to do about it: 401 to a credential of
+    /// our own that can be renewed (RFC 9110 15.5.2: "the request has not been applied"). Then it is sent
+    /// once more with another token, under the same entry and after another last look.
+    ///
     /// # Errors
     /// [`SendError`] tells what was sent from what was not.
     pub async fn send(
@@ -199,7 +221,7 @@ impl Upstream {
         last_look: &dyn LastLook,
     ) -> Result<Answer, SendError> {
         let all = async {
-            let (answer, lease) = self.dispatch(journaled, request, last_look).await?;
+            let (answer, lease) = self.send_renewed(journaled, request, last_look).await?;
             collect(answer, lease).await.map_err(SendError::Lost)
         };
         let answer = in_time(all).await;
@@ -218,7 +240,7 @@ impl Upstream {
         last_look: &dyn LastLook,
     ) -> Result<Exported, SendError> {
         let beginning = async {
-            let (answer, lease) = self.dispatch(journaled, request, last_look).await?;
+            let (answer, lease) = self.send_renewed(journaled, request, last_look).await?;
             Exported::begin(answer, lease)
                 .await
                 .map_err(SendError::Lost)
@@ -228,7 +250,31 @@ impl Upstream {
         answer
     }
 
-    /// One dispatch at most.
+    async fn send_renewed(
+        &self,
+        journaled: &Journaled,
+        mut request: Request<Body>,
+        last_look: &dyn LastLook,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        let worn = self.dress(&mut request).await?;
+        let spare = worn.as_ref().and_then(|_| Spare::of(&request));
+        let (answer, lease) = self.dispatch(journaled, request, last_look).await?;
+        let (Some(worn), Some(spare)) = (worn, spare) else {
+            return Ok((answer, lease));
+        };
+        if answer.status() != StatusCode::UNAUTHORIZED || !worn.source.refused(&worn.token) {
+            return Ok((answer, lease));
+        }
+        // The first answer is of no use; its connection closes.
+        drop((answer, lease));
+        tracing::info!(entry = %journaled.entry(), "not taken by the CRM (401): sent once more with another token");
+        let mut request = spare.request();
+        wear(&worn.source.token().await?, &mut request);
+        journaled.sent_again();
+        self.dispatch(journaled, request, last_look).await
+    }
+
+    /// Hands a write to one connection.
     async fn dispatch(
         &self,
         journaled: &Journaled,
@@ -263,19 +309,71 @@ impl Upstream {
             Ok(status) => self.traffic.count(Way::Write, Some(status)),
             // Nobody was asked.
             Err(SendError::Stopped) => {}
-            Err(SendError::NotSent(_) | SendError::Lost(_) | SendError::Timeout) => {
+            Err(
+                SendError::NotSent(_)
+                | SendError::Lost(_)
+                | SendError::Timeout
+                | SendError::NoCredential(_),
+            ) => {
                 self.traffic.count(Way::Write, None);
             }
         }
     }
 
+    /// Puts a token in place of a handle. One in a body is renewed ahead of its end alone: what is
+    /// answered there is no 401 (SOAP faults are 500).
+    async fn dress(&self, request: &mut Request<Body>) -> Result<Option<Worn>, Unavailable> {
+        let Some((source, place)) = self.keyring.take(request.headers_mut()) else {
+            return Ok(None);
+        };
+        let token = source.token().await?;
+        let Some(place) = place else {
+            wear(&token, request);
+            let source = Arc::clone(source);
+            return Ok(Some(Worn { source, token }));
+        };
+        if let Body::Full(bytes) = request.body() {
+            let whole = token.put_in(bytes, &place)?;
+            *request.body_mut() = Body::Full(whole);
+        }
+        Ok(None)
+    }
+
+    /// Asks, and where a token of our own is refused, once more with another one.
     async fn ask(
         &self,
         mut request: Request<Body>,
         within: Duration,
     ) -> Result<(Response<Incoming>, Lease), ReadError> {
+        let Some(worn) = self.dress(&mut request).await? else {
+            return self.ask_once(request, within).await;
+        };
+        let spare = Spare::of(&request);
+        let (answer, lease) = self.ask_once(request, within).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED || !worn.source.refused(&worn.token) {
+            return Ok((answer, lease));
+        }
+        // The first answer is of no use; its connection closes.
+        drop((answer, lease));
+        let token = worn.source.token().await?;
+        let Some(spare) = spare else {
+            return Err(ReadError::NoCredential(Unavailable {
+                why: "the CRM ended the session while a body was streamed".into(),
+                retry_after: 1,
+            }));
+        };
+        let mut request = spare.request();
+        wear(&token, &mut request);
+        self.ask_once(request, within).await
+    }
+
+    async fn ask_once(
+        &self,
+        mut request: Request<Body>,
+        within: Duration,
+    ) -> Result<(Response<Incoming>, Lease), ReadError> {
         request.headers_mut().insert(HOST, self.host.clone());
-        let again = Again::of(&request);
+        let again = Spare::of_bodyless_read(&request);
         let exchange = async {
             loop {
                 let (lease, reused) = self.pool.lease().await?;
@@ -285,10 +383,10 @@ impl Upstream {
                         return Ok((answer, lease));
                     }
                     Sent::Unsent(unsent) => request = *unsent,
-                    Sent::Broken(error) => match again.request() {
+                    Sent::Broken(error) => match &again {
                         // An idle connection that the CRM closed just now: a read without a body can
                         // be asked again.
-                        Some(same) if reused => request = same,
+                        Some(same) if reused => request = same.request(),
                         _ => return Err(PoolError::Broken(error)),
                     },
                 }
@@ -301,30 +399,19 @@ impl Upstream {
     }
 }
 
-/// What it takes to ask a read without a body again.
-struct Again(Option<(Method, Uri, HeaderMap)>);
+/// A token on a request, and where it is from.
+struct Worn {
+    source: Arc<Source>,
+    token: Token,
+}
 
-impl Again {
-    fn of(request: &Request<Body>) -> Self {
-        let repeatable = matches!(request.body(), Body::Empty)
-            && (request.method() == Method::GET || request.method() == Method::HEAD);
-        Self(repeatable.then(|| {
-            (
-                request.method().clone(),
-                request.uri().clone(),
-                request.headers().clone(),
-            )
-        }))
-    }
-
-    fn request(&self) -> Option<Request<Body>> {
-        let (method, uri, headers) = self.0.as_ref()?;
-        let mut request = Request::new(Body::Empty);
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = uri.clone();
-        *request.headers_mut() = headers.clone();
-        Some(request)
-    }
+/// Puts a token of our own where the API of the path looks for it, and nowhere else.
+fn wear(token: &Token, request: &mut Request<Body>) {
+    let path = request.uri().path().to_owned();
+    let headers = request.headers_mut();
+    credential::clear(headers);
+    token.put(headers);
+    credential::suit(headers, &path);
 }
 
 /// Waits for what was sent as long as a write may take.

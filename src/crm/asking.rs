@@ -58,6 +58,8 @@ pub enum Made {
 pub enum Replay {
     /// This answer: nothing in it is made up.
     Answer(StatusCode, Bytes),
+    /// The same in XML.
+    Xml(StatusCode, Bytes),
     /// The record as this read brings it, under this status.
     Read(ReadCall, StatusCode),
 }

@@ -1,5 +1,10 @@
 //! In which of its error shapes a CRM's API answers a path.
 
+use http::StatusCode;
+
+use super::{Crm, RefusalAnswer, salesforce};
+use crate::mutation::CrmKind;
+
 /// An error shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
@@ -20,4 +25,21 @@ pub enum Dialect {
     UiRecord,
     /// Salesforce's usual list of errors as XML, where a client asked for nothing but XML.
     Xml,
+}
+
+impl Crm {
+    /// The CRM's answer to a read of ours, which is the caller's answer, in the error shape that the
+    /// caller's request has; `None` where that is the answer's own.
+    #[must_use]
+    pub fn retold(
+        self,
+        dialect: Dialect,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Option<RefusalAnswer> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::reply::retold(dialect, status, body),
+            CrmKind::HubSpot => None,
+        }
+    }
 }

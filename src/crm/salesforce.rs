@@ -23,6 +23,7 @@ pub mod reply;
 mod rest;
 mod route;
 mod search;
+pub mod soap;
 mod tree;
 mod types;
 mod ui;
@@ -64,6 +65,7 @@ pub(super) fn acting_in(shape: &Shape, body: &[u8]) -> Acting {
         | Shape::Search
         | Shape::Whole(_)
         | Shape::GraphQl => Acting::new(),
+        Shape::Soap(_) => soap::acting_in(body),
         Shape::Collection(_) => collections::acting_in(body).into_iter().collect(),
         Shape::Nest(nest) => nest::acting_in(*nest, body),
         Shape::Ui(_) => ui::acting_in(body),
@@ -91,6 +93,8 @@ pub enum Shape {
     Search,
     /// One operation with a name.
     Whole(Whole),
+    /// A SOAP message of this API: only the body says what it is.
+    Soap(soap::Api),
 }
 
 /// A write of one row.
@@ -159,6 +163,7 @@ fn named(shape: &Shape) -> Option<&str> {
         | Shape::Ui(_)
         | Shape::GraphQl
         | Shape::Search
+        | Shape::Soap(_)
         | Shape::Whole(_) => return None,
     };
     types::is_own(name).then_some(name)
@@ -185,6 +190,7 @@ fn parse_content(
         Shape::GraphQl => graphql::parse(head, content, org),
         Shape::Search => search::parse(head, content),
         Shape::Whole(whole) => whole::parse(whole, head, content),
+        Shape::Soap(api) => soap::parse(*api, head, content, org),
     }
 }
 

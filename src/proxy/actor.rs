@@ -1,13 +1,16 @@
-//! Who is calling: every identity on the request must name the same service account, and exactly one
-//! credential may be there.
+//! Who is calling: every identity on the request and its connection must name the same service account,
+//! and at most one credential may be there.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::words;
-use crate::config::{Config, Fingerprint, Secret};
+use crate::config::{Config, Fingerprint};
+use crate::credential::{self, Handle, Keyring};
 use crate::error::Refusal;
 use crate::mutation::Claims;
 
@@ -20,10 +23,30 @@ const QUERY_CREDENTIALS: [&str; 5] = ["access_token", "oauth_token", "hapikey", 
 /// What a claim may hold.
 const CLAIM_MOST: usize = 1024;
 
-/// The credentials of all service accounts, by fingerprint.
+/// How a Writegate key begins, or what follows the `!` of one that looks like a Salesforce session.
+const KEY: &str = "wg_";
+
+/// What identifies the service accounts, and what goes upstream for them.
 #[derive(Debug, Default)]
 pub struct Callers {
     known: HashMap<Fingerprint, Known>,
+    /// Names in client certificates, as they are written.
+    certs: HashMap<String, String>,
+    /// The broker's credentials, by service account and route.
+    brokers: HashMap<(String, String), Handle>,
+}
+
+/// What a request and its connection say of who is calling.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// The route's name.
+    pub route: &'a str,
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+    /// Its query.
+    pub query: Option<&'a str>,
+    /// The names in the connection's client certificate, which was verified.
+    pub names: &'a [String],
 }
 
 #[derive(Clone, Debug)]
@@ -38,7 +61,9 @@ pub enum Credential {
     /// The agent's own, as it came (pass-through).
     Own(HeaderName, HeaderValue),
     /// The broker's, in place of a Writegate key.
-    Broker(Secret),
+    Broker(Handle),
+    /// The agent's own, cut out of the body; here as it stands in a header.
+    Session(HeaderValue),
     /// None was there.
     None,
 }
@@ -55,10 +80,12 @@ pub struct Caller {
 }
 
 impl Callers {
-    /// The credentials in a configuration.
+    /// Those of a configuration, whose own credentials are on a keyring.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, keyring: &Keyring) -> Self {
         let mut known = HashMap::new();
+        let mut certs = HashMap::new();
+        let mut brokers = HashMap::new();
         for account in &config.service_accounts {
             let tokens = account.tokens.iter().map(|token| (token, false));
             let keys = account.keys.iter().map(|key| (key, true));
@@ -72,76 +99,228 @@ impl Callers {
                     },
                 );
             }
+            for name in &account.certs {
+                certs.insert(name.clone(), account.name.clone());
+            }
+            for (route, from) in &account.credentials {
+                if let Some(handle) = keyring.handle(route, from) {
+                    brokers.insert((account.name.clone(), route.clone()), handle);
+                }
+            }
         }
-        Self { known }
+        Self {
+            known,
+            certs,
+            brokers,
+        }
     }
 
-    /// Who is calling on this route.
+    /// Who is calling.
     ///
     /// # Errors
-    /// A refusal when there is more than one credential, or one in a place that is not attributed.
-    pub fn identify(
-        &self,
-        config: &Config,
-        route: &str,
-        headers: &HeaderMap,
-        query: Option<&str>,
-    ) -> Result<Caller, Refusal> {
-        no_other_credentials(headers, query)?;
-        let Some((name, value, secret)) = credential(headers)? else {
-            let credential = Credential::None;
-            return Ok(Caller {
-                service_account: None,
-                fingerprint: None,
-                credential,
-            });
+    /// A refusal when there is more than one credential or one in a place that is not attributed, when two
+    /// identities name different service accounts, and when there is nothing to send upstream for one.
+    pub fn identify(&self, presented: Presented<'_>) -> Result<Caller, Refusal> {
+        no_other_credentials(presented.headers, presented.query)?;
+        let certified = self.certified(presented.names)?;
+        let Some((name, value, secret)) = credential(presented.headers)? else {
+            return match certified {
+                Some(account) => self.by_certificate(account, presented.route),
+                None => Ok(Caller {
+                    service_account: None,
+                    fingerprint: None,
+                    credential: Credential::None,
+                }),
+            };
         };
         let fingerprint = Fingerprint::of(secret.as_bytes());
         let known = self.known.get(&fingerprint);
+        if let Some(known) = known {
+            self.agree(&known.service_account, certified, presented.names)?;
+        }
         let credential = match known {
             Some(known) if known.key => {
-                Credential::Broker(broker(config, &known.service_account, route)?)
+                Credential::Broker(self.broker(&known.service_account, presented.route)?)
             }
             // A key of ours must never travel on, known or not.
-            None if secret.starts_with("wg_") => Credential::None,
+            None if is_key(secret) => {
+                return Ok(Caller {
+                    service_account: None,
+                    fingerprint: Some(fingerprint),
+                    credential: Credential::None,
+                });
+            }
             Some(_) | None => {
                 let mut value = value.clone();
                 value.set_sensitive(true);
                 Credential::Own(name, value)
             }
         };
+        let by_secret = known.map(|known| known.service_account.as_str());
+        Ok(Caller {
+            service_account: by_secret.or(certified).map(str::to_owned),
+            fingerprint: Some(fingerprint),
+            credential,
+        })
+    }
+
+    /// The service account that a certificate's names stand for: exactly one, or none.
+    fn certified(&self, names: &[String]) -> Result<Option<&str>, Refusal> {
+        let mut accounts = names.iter().filter_map(|name| self.certs.get(name));
+        let Some(first) = accounts.next() else {
+            return Ok(None);
+        };
+        match accounts.find(|other| *other != first) {
+            Some(other) => Err(words::two_callers(first, other)),
+            None => Ok(Some(first)),
+        }
+    }
+
+    /// Whether a certificate says nothing against who a token or key stands for. One that is known to
+    /// nobody does where that service account has `certs`: it is bound to them.
+    fn agree(
+        &self,
+        account: &str,
+        certified: Option<&str>,
+        names: &[String],
+    ) -> Result<(), Refusal> {
+        match certified {
+            Some(other) if other != account => Err(words::two_callers(other, account)),
+            Some(_) => Ok(()),
+            None if names.is_empty() => Ok(()),
+            None if self.certs.values().any(|bound| bound == account) => {
+                Err(words::other_certificate(account))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A certificate and nothing else: the proxy's own credential goes upstream.
+    fn by_certificate(&self, account: &str, route: &str) -> Result<Caller, Refusal> {
+        let place = (account.to_owned(), route.to_owned());
+        let handle = self.brokers.get(&place).copied();
+        let handle = handle.ok_or_else(|| words::certificate_alone(account, route))?;
+        Ok(Caller {
+            service_account: Some(account.to_owned()),
+            fingerprint: None,
+            credential: Credential::Broker(handle),
+        })
+    }
+
+    fn broker(&self, account: &str, route: &str) -> Result<Handle, Refusal> {
+        let place = (account.to_owned(), route.to_owned());
+        let handle = self.brokers.get(&place).copied();
+        handle.ok_or_else(|| words::key_without_credential(account, route))
+    }
+}
+
+/// Whether a secret has the form of a Writegate key.
+#[must_use]
+pub fn is_key(secret: &str) -> bool {
+    let behind = secret.split_once('!').map_or(secret, |(_, rest)| rest);
+    secret.starts_with(KEY) || behind.starts_with(KEY)
+}
+
+impl Callers {
+    /// Who is calling, by a session in the body beside what the headers say. All must be the same.
+    ///
+    /// # Errors
+    /// A refusal for two credentials, for none in the place for one, and for a key of ours: what goes
+    /// upstream in its stead is not put into messages.
+    pub fn in_body(&self, caller: Caller, session: Option<&str>) -> Result<Caller, Refusal> {
+        if matches!(caller.credential, Credential::Broker(_)) {
+            return Err(words::no_key_in_body());
+        }
+        let Some(session) = session else {
+            return Ok(caller);
+        };
+        if session.is_empty() {
+            return Err(Refusal::malformed("the session id in the body is empty"));
+        }
+        let fingerprint = Fingerprint::of(session.as_bytes());
+        if caller.fingerprint.is_some_and(|known| known != fingerprint) {
+            return Err(Refusal::malformed(
+                "more than one credential is given: the session in the body is not that of the headers",
+            ));
+        }
+        let known = self.known.get(&fingerprint);
+        if known.is_some_and(|known| known.key) {
+            return Err(words::no_key_in_body());
+        }
         Ok(Caller {
             service_account: known.map(|known| known.service_account.clone()),
             fingerprint: Some(fingerprint),
-            credential,
+            credential: Credential::Session(in_header(session)?),
         })
     }
 }
 
 impl Credential {
-    /// Puts the credential on a request that goes upstream.
+    /// Puts the credential on a request that goes upstream: into this place of the body, or else into
+    /// the headers. Returns the body. The broker's is put there by `upstream`.
     ///
     /// # Errors
-    /// When a broker credential cannot stand in a header.
-    pub fn put(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
-        headers.remove(AUTHORIZATION);
-        headers.remove(SESSION);
+    /// When it cannot stand there.
+    pub fn sign(
+        &self,
+        headers: &mut HeaderMap,
+        body: Bytes,
+        place: Option<Range<usize>>,
+    ) -> Result<Bytes, Refusal> {
+        let Some(place) = place else {
+            self.put(headers);
+            return Ok(body);
+        };
+        credential::clear(headers);
+        let secret = match self {
+            Self::None => return Ok(body),
+            Self::Broker(handle) => {
+                handle.put_at(headers, &place);
+                return Ok(body);
+            }
+            Self::Own(name, value) if *name == AUTHORIZATION => token(value),
+            Self::Own(_, value) => value.to_str().ok(),
+            Self::Session(value) => token(value),
+        };
+        let signed = secret.and_then(|secret| credential::spliced(&body, &place, secret));
+        signed.ok_or_else(|| Refusal::unavailable("a credential cannot stand in a message"))
+    }
+
+    /// Puts the credential on a request that goes upstream. The broker's is put there by `upstream`.
+    pub fn put(&self, headers: &mut HeaderMap) {
         match self {
-            Self::None => {}
+            Self::None => credential::clear(headers),
             Self::Own(name, value) => {
+                credential::clear(headers);
                 headers.insert(name.clone(), value.clone());
             }
-            Self::Broker(secret) => {
-                let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose()))
-                    .map_err(|_invalid| {
-                        Refusal::unavailable("a broker credential cannot stand in a header")
-                    })?;
-                value.set_sensitive(true);
-                headers.insert(AUTHORIZATION, value);
+            Self::Session(value) => {
+                credential::clear(headers);
+                headers.insert(AUTHORIZATION, value.clone());
             }
+            Self::Broker(handle) => handle.put(headers),
         }
-        Ok(())
     }
+
+    /// Whether it is the proxy's own, of which the agent knows nothing.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Broker(_))
+    }
+}
+
+/// A session id as it stands in `Authorization`.
+fn in_header(session: &str) -> Result<HeaderValue, Refusal> {
+    let value = HeaderValue::try_from(format!("Bearer {session}"));
+    let mut value = value
+        .map_err(|_invalid| Refusal::malformed("the session in the body is not printable ASCII"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The token in the value of `Authorization`.
+fn token(value: &HeaderValue) -> Option<&str> {
+    bearer(value.to_str().ok()?).ok()
 }
 
 /// What the agent says of itself, from its `x-writegate-*` headers.
@@ -248,23 +427,6 @@ fn no_other_credentials(headers: &HeaderMap, query: Option<&str>) -> Result<(), 
         return refuse("the query");
     }
     Ok(())
-}
-
-fn broker(config: &Config, service_account: &str, route: &str) -> Result<Secret, Refusal> {
-    config
-        .service_accounts
-        .iter()
-        .find(|account| account.name == service_account)
-        .and_then(|account| account.credentials.iter().find(|(name, _)| name == route))
-        .map(|(_, secret)| secret.clone())
-        .ok_or_else(|| {
-            let mut refusal = words::unknown_caller(None);
-            refusal.message = format!(
-                "Not written: the key of {service_account} has no CRM credential for route {route}. \
-                 Add one under `credentials:`."
-            );
-            refusal
-        })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod doubt;
 pub mod holds;
 mod limits;
+mod own;
 
 use jiff::Timestamp;
 
@@ -17,6 +18,10 @@ use crate::mutation::{ChangeSet, Mutation, Opaque, Reason, ReasonKind, Verdict};
 
 pub use doubt::{in_doubt, was_written};
 pub use limits::reserved;
+pub use own::{
+    certificate_alone, credential_refused, key_in_path, key_without_credential, no_answer,
+    no_credential, no_login, other_certificate, two_callers,
+};
 
 /// Rows of a batch that a message names before it only counts them.
 const ROWS_NAMED: usize = 10;
@@ -154,6 +159,15 @@ pub fn moved() -> Refusal {
     );
     refusal.retry_after = Some(1);
     refusal
+}
+
+/// A key of ours stands in for a CRM's credential in headers alone.
+pub fn no_key_in_body() -> Refusal {
+    Refusal::new(
+        RefusalKind::Opaque,
+        "Not written: a SOAP message carries its session itself, and a Writegate key is not turned into \
+         one there. Use the REST API with the key.",
+    )
 }
 
 /// No service account has this credential.

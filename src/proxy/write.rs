@@ -48,11 +48,11 @@ use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
 use job::Job;
-pub(super) use job::settle;
+pub(super) use job::{ask, settle};
 use judge::Judgement;
 use line::Line;
 use park::Parking;
-use reads::{Unread, understood};
+use reads::understood;
 use through::Sending;
 
 /// One write on its way.
@@ -146,6 +146,20 @@ impl Write {
         self.detached(None, bytes, changes).await
     }
 
+    /// The same of a request whose body was collected before.
+    pub(super) async fn opaque_opened(
+        self,
+        opaque: Opaque,
+        bytes: Bytes,
+    ) -> Result<Response<Body>, Box<Refused>> {
+        self.may_write().await?;
+        let changes = ChangeSet::Opaque(opaque);
+        if let Err(verdict) = self.judge_opaque(&changes) {
+            return Err(self.denied(&changes, &verdict).await);
+        }
+        self.detached(None, bytes, changes).await
+    }
+
     /// A write whose body is taken apart.
     pub(super) async fn govern(
         self,
@@ -157,9 +171,28 @@ impl Write {
         }
         // 2 kill switch, before the body is read
         self.may_write().await?;
-        // 3, 4 body and change set
-        let (bytes, changes) = match self.read_changes(&shape, incoming).await {
-            Ok(read) => read,
+        // 3 body
+        let bytes = match self.collect(incoming).await {
+            Ok(bytes) => bytes,
+            Err(refusal) => return Err(self.refuse(refusal, None, None).await),
+        };
+        self.governed(shape, bytes).await
+    }
+
+    /// A write whose body was collected before: it says who calls.
+    pub(super) async fn govern_opened(
+        self,
+        shape: Shape,
+        bytes: Bytes,
+    ) -> Result<Response<Body>, Box<Refused>> {
+        self.may_write().await?;
+        self.governed(shape, bytes).await
+    }
+
+    async fn governed(self, shape: Shape, bytes: Bytes) -> Result<Response<Body>, Box<Refused>> {
+        // 4 change set
+        let changes = match self.parsed(&shape, &bytes).await {
+            Ok(changes) => changes,
             Err(unread) => return Err(self.unread(*unread).await),
         };
         if changes.is_read() {
@@ -315,16 +348,6 @@ impl Write {
         self.watch.wait_for(pin!(deciding)).await
     }
 
-    async fn read_changes(
-        &self,
-        shape: &Shape,
-        incoming: Incoming,
-    ) -> Result<(Bytes, ChangeSet), Box<Unread>> {
-        let bytes = self.collect(incoming).await?;
-        let changes = self.parsed(shape, &bytes).await?;
-        Ok((bytes, changes))
-    }
-
     fn state(&self) -> Result<&RouteState, Refusal> {
         self.worker
             .app
@@ -353,8 +376,17 @@ impl Write {
     /// The headers that go upstream with the write.
     fn upstream_headers(&self) -> Result<HeaderMap, Refusal> {
         let mut passed = headers::of_write(&self.parts.headers, self.state()?.crm);
-        self.caller.credential.put(&mut passed)?;
+        self.caller.credential.put(&mut passed);
         Ok(passed)
+    }
+
+    /// Headers and bytes as they go upstream: the bytes are the inspected ones, with the credential in
+    /// its place where the CRM takes it from the body.
+    fn signed(&self, mut headers: HeaderMap, bytes: Bytes) -> Result<(HeaderMap, Bytes), Refusal> {
+        let place = self.state()?.crm.session_place(&self.path, &bytes);
+        let place = place.map_err(Refusal::malformed)?;
+        let bytes = self.caller.credential.sign(&mut headers, bytes, place)?;
+        Ok((headers, bytes))
     }
 
     fn about<'a>(&'a self, changes: &'a ChangeSet, verdict: &'a Verdict) -> About<'a> {

@@ -32,6 +32,7 @@ pub fn asked(crm: CrmKind, request: &Request, catalog: &Catalog) -> Result<Asked
         Class::Read => Asked::Read,
         Class::Auth => Asked::Auth,
         Class::Opaque(opaque) => Asked::Changes(ChangeSet::Opaque(opaque)),
+        Class::Write(shape) if crm.logs_in(&shape, &request.body).unwrap_or(false) => Asked::Auth,
         Class::Write(shape) => {
             let changes = crm.parse(&shape, &head, &request.body, catalog);
             let changes = changes.map_err(|malformed| malformed.to_string())?;

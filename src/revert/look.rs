@@ -132,6 +132,7 @@ pub(super) fn told(failure: Failure) -> String {
             )
         }
         Failure::Unreadable(field) => format!("{field} cannot be read with this credential"),
+        Failure::NoCredential(error) => error.to_string(),
         Failure::Failed(detail) => {
             tracing::warn!(%detail, "a revert cannot read present values");
             "its present values cannot be read from the CRM".into()

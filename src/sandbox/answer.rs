@@ -19,7 +19,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Value>,
-    /// Text of a type in place of a JSON body.
+    /// A text in place of a JSON body, and its type.
     text: Option<(&'static str, String)>,
 }
 
@@ -50,12 +50,25 @@ impl Answer {
         }
     }
 
+    /// XML.
+    pub(super) fn xml(status: u16, text: String) -> Self {
+        Self::empty(status).in_xml(text)
+    }
+
     /// The same with XML in place of its body.
-    pub(super) fn xml(self, text: String) -> Self {
+    pub(super) fn in_xml(self, text: String) -> Self {
         Self {
             body: None,
             text: Some(("application/xml;charset=UTF-8", text)),
             ..self
+        }
+    }
+
+    /// A text of a type.
+    pub(super) fn text(status: u16, kind: &'static str, text: String) -> Self {
+        Self {
+            text: Some((kind, text)),
+            ..Self::empty(status)
         }
     }
 

@@ -8,6 +8,7 @@ mod legacy;
 mod links;
 mod lists;
 mod merge;
+pub(super) mod oauth;
 mod objects;
 mod portal;
 mod schema;
@@ -18,8 +19,8 @@ mod values;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Token;
 use super::answer::Answer;
+use super::oauth::Bearer;
 use super::request::{Call, Request};
 use error::Error;
 use schema::Type;
@@ -41,16 +42,21 @@ struct Session<'a> {
 pub(super) fn answer(
     portal: &mut Portal,
     request: &Request,
-    tokens: &[Token],
+    bearer: &Bearer,
     now: Timestamp,
 ) -> Answer {
-    let bearer = request.bearer();
-    let known = tokens.iter().find(|token| bearer == Some(&token.secret));
-    let Some(token) = known else {
-        let message = "Authentication credentials not found. This API supports OAuth 2.0 \
-                       authentication and you can find more details at \
-                       https://developers.hubspot.com/docs/methods/auth/oauth-overview";
-        return Error::new(401, "INVALID_AUTHENTICATION", message).answer();
+    let token = match bearer {
+        Bearer::Known(token) => token,
+        Bearer::Expired => {
+            let message = "The OAuth token used to make this call expired.";
+            return Error::new(401, "EXPIRED_AUTHENTICATION", message).answer();
+        }
+        Bearer::Unknown => {
+            let message = "Authentication credentials not found. This API supports OAuth 2.0 \
+                           authentication and you can find more details at \
+                           https://developers.hubspot.com/docs/methods/auth/oauth-overview";
+            return Error::new(401, "INVALID_AUTHENTICATION", message).answer();
+        }
     };
     portal.calls += 1;
     let daily_left = DAILY.saturating_sub(portal.calls);

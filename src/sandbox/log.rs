@@ -20,6 +20,8 @@ pub enum EffectKind {
     Updated,
     /// It went to the recycle bin, or was archived.
     Deleted,
+    /// It came back from there.
+    Restored,
     /// It is gone for good.
     Purged,
     /// It went into the record that the request created before.

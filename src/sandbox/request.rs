@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Token;
-use super::salesforce::bulk;
+use super::salesforce::{bulk, soap};
 
 /// Decoded bodies are cut off here.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -86,11 +86,24 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The token of `Authorization: Bearer` (Salesforce also takes `OAuth`).
-    pub(super) fn bearer(&self) -> Option<&str> {
-        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+    /// The token of `Authorization: Bearer` (Salesforce also takes `OAuth`), of the header of its own that
+    /// Bulk API 1.0 takes, or of a SOAP message.
+    pub(super) fn bearer(&self) -> Option<String> {
+        let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
+        if let ["services", "async", ..] = names.as_slice() {
+            return self.header("x-sfdc-session").map(str::to_owned);
+        }
+        let Some((scheme, token)) = self.header("authorization").and_then(|h| h.split_once(' '))
+        else {
+            return soap::secret(&self.raw).filter(|_| self.is_soap());
+        };
         let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth");
-        known.then(|| token.trim())
+        known.then(|| token.trim().to_owned())
+    }
+
+    fn is_soap(&self) -> bool {
+        let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
+        matches!(names.as_slice(), ["services", "Soap", ..])
     }
 
     /// Whether the body is said to be something else than JSON.
@@ -121,13 +134,8 @@ impl Request {
     }
 
     /// The body as JSON; of a name that stands twice, the last one counts.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the sandbox plays a lenient server and must not share the proxy's strict parser"
-    )]
     pub(super) fn json(&self) -> Result<Value, String> {
-        let body = self.body()?;
-        serde_json::from_slice(&body).map_err(|error| error.to_string())
+        lenient(&self.body()?)
     }
 
     /// Whether the request means to change something, as far as can be told without its effect: every
@@ -138,6 +146,7 @@ impl Request {
         }
         let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
         match (self.method.as_str(), names.as_slice()) {
+            ("POST", ["services", "oauth2", "token"] | ["oauth", _, "token"]) => false,
             ("POST", ["services", "data", _, "composite", "sobjects", _]) => false,
             ("POST", ["services", "data", _, "composite"]) => {
                 self.parts_write("compositeRequest", "")
@@ -146,8 +155,12 @@ impl Request {
                 self.parts_write("batchRequests", "/services/data/")
             }
             ("POST", ["services", "data", _, "graphql"]) => self.graphql_writes(),
+            ("POST", ["services", "Soap", ..]) => soap::is_write(&self.raw),
             (method, ["services", "data", _, "jobs", rest @ ..]) => {
                 bulk::is_write(method, rest, &self.raw)
+            }
+            ("POST", ["services", "async", _, "job", rest @ ..]) => {
+                matches!(rest, [_, "batch"])
             }
             ("POST", ["crm", .., "search"] | ["crm", .., "batch", "read"]) => false,
             _ => true,
@@ -173,6 +186,15 @@ impl Request {
             Self::new(method, &url, HeaderMap::new(), Bytes::new()).is_write()
         })
     }
+}
+
+/// Reads JSON as a lenient server does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sandbox plays a lenient server and must not share the proxy's strict parser"
+)]
+pub(super) fn lenient(bytes: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
 /// A request with who sent it and when.

@@ -1,7 +1,9 @@
 //! The Salesforce face: core platform REST on records, queries and descriptions.
 
+mod batches;
 pub(super) mod bulk;
 mod collections;
+mod columns;
 mod composite;
 mod conditions;
 mod describe;
@@ -10,12 +12,14 @@ mod filter;
 mod forms;
 mod graphql;
 mod ids;
+pub(super) mod oauth;
 mod org;
 mod place;
 mod query;
 mod related;
 mod rows;
 mod schema;
+pub(super) mod soap;
 mod soql;
 mod tree;
 mod ui;
@@ -25,8 +29,8 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Token;
 use super::answer::Answer;
+use super::oauth::Bearer;
 use super::request::{Call, Request};
 use error::Error;
 
@@ -50,20 +54,24 @@ struct Session<'a> {
 }
 
 /// Answers a request.
-pub(super) fn answer(org: &mut Org, request: &Request, tokens: &[Token], now: Timestamp) -> Answer {
+pub(super) fn answer(org: &mut Org, request: &Request, bearer: &Bearer, now: Timestamp) -> Answer {
     let names: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     if matches!(names.as_slice(), ["services", "data"]) && reads(request) {
         return describe::versions();
     }
+    if matches!(names.as_slice(), ["services", "Soap", ..]) && request.method == Method::POST {
+        return soap::answer(org, request, bearer, now);
+    }
     if let ["services", "oauth2" | "Soap", ..] = names.as_slice()
         && !matches!(names.as_slice(), [_, "oauth2", "userinfo"])
     {
-        let message = "this sandbox has no login; use one of its tokens as session id";
+        let message = "this sandbox has no such login; use one of its tokens as session id";
         return Error::new(404, "NOT_FOUND", message).answer();
     }
-    let bearer = request.bearer();
-    let known = tokens.iter().find(|token| bearer == Some(&token.secret));
-    let Some(token) = known else {
+    let Bearer::Known(token) = bearer else {
+        if matches!(names.as_slice(), ["services", "async", ..]) {
+            return batches::failed(request, &batches::no_session());
+        }
         return Error::new(401, "INVALID_SESSION_ID", "Session expired or invalid")
             .answer()
             .with("www-authenticate", "Token");
@@ -79,6 +87,14 @@ pub(super) fn answer(org: &mut Org, request: &Request, tokens: &[Token], now: Ti
                 now,
             };
             Session { org, call, version }.routed()
+        }
+        ["services", "async", version, "job", rest @ ..] => {
+            let call = Call {
+                request,
+                token,
+                now,
+            };
+            Session { org, call, version }.batches(rest)
         }
         _ => Error::not_found().answer(),
     };

@@ -16,6 +16,7 @@ use super::answer::Answer;
 use super::faults::{Fault, Faults, Head};
 use super::hubspot::{self, Portal};
 use super::log::{Log, Seen};
+use super::oauth::Logins;
 use super::request::Request;
 use super::salesforce::{self, Org};
 use super::wire::{Dropped, Ending, Traffic, Wire};
@@ -38,13 +39,16 @@ pub(super) struct State {
     pub(super) world: Mutex<World>,
     pub(super) log: Log,
     pub(super) faults: Faults,
+    pub(super) logins: Logins,
     pub(super) traffic: Arc<Traffic>,
 }
 
 impl State {
     pub(super) fn new(options: Options) -> Self {
         let org = seed::org(options.query_page);
+        let logins = Logins::new(options.apps.clone(), options.token_life);
         Self {
+            logins,
             options,
             world: Mutex::new(World {
                 org,
@@ -59,13 +63,19 @@ impl State {
     /// Lets the right face answer, and notes in the log what changed.
     fn answer(&self, place: u64, request: &Request) -> Answer {
         let now = self.options.clock.now();
-        let tokens = &self.options.tokens;
+        let instance = self.options.instance_url.as_deref();
+        let login = salesforce::oauth::answer(&self.logins, request, instance, now)
+            .or_else(|| hubspot::oauth::answer(&self.logins, request, now));
+        if let Some(answer) = login {
+            return answer;
+        }
+        let bearer = self.logins.bearer(request, &self.options.tokens, now);
         let mut world = self.world.lock();
         let (answer, effects) = if salesforce::speaks(request) {
-            let answer = salesforce::answer(&mut world.org, request, tokens, now);
+            let answer = salesforce::answer(&mut world.org, request, &bearer, now);
             (answer, world.org.effects())
         } else {
-            let answer = hubspot::answer(&mut world.portal, request, tokens, now);
+            let answer = hubspot::answer(&mut world.portal, request, &bearer, now);
             (answer, world.portal.effects())
         };
         // before the lock goes, so that the log and the records always agree

@@ -141,6 +141,17 @@ impl Store {
         true
     }
 
+    /// Brings a row back from the recycle bin. False when there is no such row.
+    pub(super) fn undelete(&mut self, object: &str, id: &str, now: Timestamp) -> bool {
+        let Some(record) = self.row(object, id) else {
+            return false;
+        };
+        record.deleted = false;
+        record.changed(now);
+        self.note(object, id, EffectKind::Restored);
+        true
+    }
+
     /// Takes a row out for good.
     pub(super) fn purge(&mut self, object: &str, id: &str, kind: EffectKind) -> Option<Record> {
         let record = self.tables.get_mut(object)?.remove(id)?;

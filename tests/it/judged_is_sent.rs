@@ -212,6 +212,7 @@ fn kind(kind: EffectKind) -> &'static str {
         EffectKind::Created => "created",
         EffectKind::Updated => "updated",
         EffectKind::Deleted => "deleted",
+        EffectKind::Restored => "restored",
         EffectKind::Purged => "purged",
         EffectKind::MergedAway => "merged away",
         EffectKind::Linked => "linked",

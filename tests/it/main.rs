@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod broker;
 mod budgets;
 mod bulk;
 mod chain;
@@ -36,6 +37,7 @@ mod kill_switch;
 mod ledger_contract;
 mod limits_at_run_time;
 mod metrics;
+mod mtls;
 mod named_operations;
 mod nested_writes;
 mod observe;
@@ -62,6 +64,7 @@ mod server;
 mod shared_ledger;
 mod shutdown;
 mod slow_arrivals;
+mod soap;
 mod support;
 mod tidy;
 mod unavailable;

@@ -174,7 +174,7 @@ fn object<'o>(record: &Record, row: &str, org: &'o Org<'_>) -> Result<Type<'o>, 
 }
 
 /// What happens to which record. With `Id` as the external id, a row without id is a create.
-fn target(
+pub(super) fn target(
     collection: &Collection,
     record: &mut Record,
     row: &str,
@@ -218,7 +218,7 @@ fn take_key(fields: &mut Map<String, Value>, key: &str, row: &str) -> Result<Str
     Ok(value)
 }
 
-fn counted(records: usize) -> Result<(), Refused> {
+pub(super) fn counted(records: usize) -> Result<(), Refused> {
     match records {
         0 => Err(malformed("the request names no record")),
         1..=MAX_RECORDS => Ok(()),

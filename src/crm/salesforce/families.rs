@@ -11,6 +11,7 @@ mod secrets;
 
 use std::sync::LazyLock;
 
+use super::soap::Api;
 use crate::crm::family::{Family, Treatment};
 use crate::mutation::Operation;
 pub(super) use pattern::{Fit, fits};
@@ -53,6 +54,8 @@ pub(super) enum How {
     Whole(Operation, Naming),
     /// An invocable action: its name says what it does.
     Action,
+    /// A SOAP message: only the body says.
+    Soap(Api),
     /// A step of a bulk job, which is told before paths are looked at (`bulk`).
     Job,
     /// Refused.
@@ -209,7 +212,11 @@ mod tests {
             assert!(!entry.paths.is_empty(), "{name}");
             for path in entry.paths {
                 let done = match path.how {
-                    How::Whole(..) | How::Action => Treatment::Whole,
+                    How::Whole(..)
+                    | How::Action
+                    | How::Soap(Api::Metadata | Api::Apex | Api::Tooling | Api::Class) => {
+                        Treatment::Whole
+                    }
                     How::Refused => Treatment::Refused,
                     How::Row
                     | How::Collection
@@ -219,6 +226,7 @@ mod tests {
                     | How::UiBatch
                     | How::GraphQl
                     | How::Job
+                    | How::Soap(Api::Partner | Api::Enterprise)
                     | How::Search => Treatment::Decomposed,
                 };
                 assert_eq!(done, treatment, "{name}: {}", path.pattern);

@@ -34,6 +34,7 @@ pub(in crate::crm) fn passes_on_write(header: &str) -> bool {
             | "sforce-duplicate-rule-header"
             | "sforce-mru"
             | "sforce-query-options"
+            | "soapaction"
             | "user-agent"
             | "x-prettyprint"
             | "x-sfdc-session"
@@ -66,9 +67,15 @@ pub(super) fn opaque(headers: &HeaderMap, shape: &Shape) -> Option<String> {
             ));
         }
     }
+    let soap = matches!(shape, Shape::Soap(_));
+    if soap && let Some(name) = headers.keys().find(|name| acts(name.as_str())) {
+        return Some(format!(
+            "the header {name} stands on a SOAP message, whose headers are in its envelope: leave it out"
+        ));
+    }
     call_options(headers)
-        .or_else(|| accept(headers).filter(|_| !exports(shape) && !may_be_xml(shape)))
-        .or_else(|| body_format(headers, shape))
+        .or_else(|| accept(headers).filter(|_| !soap && !exports(shape) && !may_be_xml(shape)))
+        .or_else(|| body_format(headers, shape).filter(|_| !soap))
         .or_else(|| acting(headers).err())
 }
 

@@ -38,10 +38,7 @@ const KEPT: [&str; 13] = [
 ];
 
 fn version(like: &CanonicalPath) -> u32 {
-    let segment = like.segments().get(2);
-    segment
-        .and_then(|segment| route::version(segment))
-        .unwrap_or(VERSION)
+    route::version_of(like).unwrap_or(VERSION)
 }
 
 pub(in crate::crm) fn api(like: &CanonicalPath) -> String {

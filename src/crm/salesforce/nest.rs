@@ -132,6 +132,7 @@ fn holds_others(shape: &Shape) -> bool {
         | Shape::Tree(_)
         | Shape::Ui(super::ui::Ui::Batch)
         | Shape::GraphQl
+        | Shape::Soap(_)
         | Shape::Bulk(_) => true,
         Shape::Row(_) | Shape::Collection(_) | Shape::Ui(_) | Shape::Search | Shape::Whole(_) => {
             false

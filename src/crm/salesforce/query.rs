@@ -69,7 +69,8 @@ fn names_usage(name: &str) -> bool {
         .any(|known| known.eq_ignore_ascii_case(name.trim()))
 }
 
-fn has_usage_clause(text: &str) -> bool {
+/// Whether a query or search has such a clause.
+pub(super) fn has_usage_clause(text: &str) -> bool {
     let mut before = "";
     text.split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())

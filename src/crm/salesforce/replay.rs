@@ -19,8 +19,7 @@ pub(in crate::crm) fn replay(
     snapshot: &Snapshot,
     outcomes: &[Outcome],
 ) -> Option<Replay> {
-    let version = head.path.segments().get(2);
-    let version = version.and_then(|segment| route::version(segment))?;
+    let version = route::version_of(head.path)?;
     let mut results = Vec::new();
     for (place, mutation) in mutations.iter().enumerate() {
         results.push(result(
@@ -47,6 +46,10 @@ pub(in crate::crm) fn replay(
             | Shape::Whole(_),
             _,
         ) => None,
+        (Shape::Soap(api), _) => {
+            let results: Option<Vec<Value>> = results.into_iter().collect();
+            super::soap::replay(*api, mutations, &results?)
+        }
     }
 }
 

@@ -4,13 +4,14 @@
 mod dialects;
 mod markup;
 mod parts;
+mod soap;
 mod whole;
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-pub(in crate::crm) use dialects::{dialect, refuse_in};
+pub(in crate::crm) use dialects::{dialect, refuse_in, retold};
 
 use super::{Shape, Ui, bulk, id};
 use crate::crm::{RefusalAnswer, error_code, json};
@@ -28,6 +29,7 @@ pub(in crate::crm) fn outcome(
     let unknown = || all(Outcome::of(OutcomeState::Unknown));
     let (bytes, body) = (body, || parsed(body));
     match (shape, status.as_u16()) {
+        (Shape::Soap(_), _) => soap::outcomes(mutations, status, bytes),
         // the CRM, or something before it, gave up waiting: it may have been done
         (_, 408) => unknown(),
         // what ran before may be done
@@ -46,12 +48,26 @@ pub(in crate::crm) fn outcome(
         (Shape::Nest(nest), 200) => parts::nested(*nest, mutations, &body()),
         (Shape::Tree(_), 200 | 201) => parts::tree(mutations, &body()),
         (Shape::GraphQl, 200) => parts::graphql(mutations, &body()),
-        // the rows are written later; their results tell what became of each
-        (Shape::Bulk(_), 200) if bulk::info(bytes).is_ok() => {
-            all(Outcome::of(OutcomeState::Accepted))
-        }
+        (Shape::Bulk(step), 200..=299) => all(Outcome::of(bulk_state(step, mutations, bytes))),
         (Shape::Whole(_), 200..=299) => whole::outcomes(mutations, &body(), OutcomeState::Done),
         _ => unknown(),
+    }
+}
+
+/// Rows are written later: their results tell what became of each. A query writes none.
+fn bulk_state(step: &bulk::Step, mutations: &[Mutation], body: &[u8]) -> OutcomeState {
+    let bulk::Step::Batch { .. } = step else {
+        return match bulk::info(body) {
+            Ok(_) => OutcomeState::Accepted,
+            Err(_) => OutcomeState::Unknown,
+        };
+    };
+    let asks = |mutation: &Mutation| mutation.operation == Operation::Export;
+    match bulk::batch::batch(body) {
+        Err(_) => OutcomeState::Unknown,
+        Ok(batch) if batch.state == "Failed" => OutcomeState::Failed,
+        Ok(_) if mutations.iter().all(asks) => OutcomeState::Done,
+        Ok(_) => OutcomeState::Accepted,
     }
 }
 

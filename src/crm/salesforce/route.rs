@@ -9,6 +9,7 @@ use super::query::Query;
 use super::ui::Ui;
 use super::whole::{self, Whole};
 use super::{Collection, Row, Shape, headers, id, reads, relation, types};
+use crate::crm::path::CanonicalPath;
 use crate::crm::{Class, Head, Shape as AnyShape, overrides};
 use crate::mutation::{Opaque, Operation, RecordKey};
 use advice::{advice, outside};
@@ -87,6 +88,30 @@ pub(super) fn version(segment: &str) -> Option<u32> {
         && number.bytes().all(|byte| byte.is_ascii_digit());
     let number: u32 = plain.then(|| number.parse().ok())??;
     VERSIONS.contains(&number).then_some(number)
+}
+
+/// The same below `/services/async`, where it has no `v`.
+pub(super) fn bare(segment: &str) -> Option<u32> {
+    version(&format!("v{segment}"))
+}
+
+/// The API version of `/services/Soap/LETTER/66.0/…`.
+fn soap_version(segments: &[&str]) -> Option<u32> {
+    match segments {
+        ["services", "Soap", _, version, ..] => bare(version),
+        _ => None,
+    }
+}
+
+/// The API version that a path names, of REST, SOAP or Bulk API 1.0.
+pub(super) fn version_of(path: &CanonicalPath) -> Option<u32> {
+    let segments: Vec<&str> = path.segments().iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        ["services", "Soap", ..] => soap_version(&segments),
+        ["services", "async", version, ..] => bare(version),
+        [_, _, segment, ..] => version(segment),
+        _ => None,
+    }
 }
 
 fn two_readings(reason: impl Into<String>) -> Class {
@@ -214,6 +239,10 @@ fn taken(head: &Head<'_>, verb: Verb, path: &[&str], how: How) -> Class {
             let object = whole::named(naming, path);
             write(head, Ok(Shape::Whole(Whole { operation, object })))
         }
+        How::Soap(api) => match soap_version(path) {
+            Some(_) => write(head, Ok(Shape::Soap(api))),
+            None => Class::Opaque(Opaque::unclear(outside(path))),
+        },
         How::Job | How::Refused => Class::Opaque(Opaque::unknown(match path {
             ["services" | "servlet" | "sfc" | "secur", ..] => outside(path),
             _ => advice(path),

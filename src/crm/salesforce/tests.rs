@@ -7,6 +7,7 @@ mod generated;
 mod nested;
 mod refused;
 mod requests;
+mod soap;
 mod surface;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -68,6 +69,9 @@ pub(super) fn judge_with(method: &str, target: &str, headers: &HeaderMap, body: 
         Class::Write(shape) => shape,
     };
     assert!(!matches!(shape, AnyShape::HubSpot(_)));
+    if Crm(CrmKind::Salesforce).logs_in(&shape, body) == Ok(true) {
+        return Judged::Auth;
+    }
     let catalog = Catalog::builtin(CrmKind::Salesforce);
     match Crm(CrmKind::Salesforce).parse(&shape, &head, body, &catalog) {
         Ok(changes) if changes.is_read() => Judged::Read,

@@ -27,7 +27,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("x-writegate-replayed");
 /// Stands in for the digest where the agent gives it.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Headers that pass on a write and do not act: they may differ between repeats.
-const IDLE: [HeaderName; 8] = [
+const IDLE: [HeaderName; 9] = [
     ACCEPT,
     ACCEPT_ENCODING,
     ACCEPT_LANGUAGE,
@@ -36,6 +36,7 @@ const IDLE: [HeaderName; 8] = [
     IDEMPOTENCY_KEY,
     HeaderName::from_static("x-prettyprint"),
     HeaderName::from_static("x-sfdc-session"),
+    HeaderName::from_static("soapaction"),
 ];
 
 type Answered = Result<Response<Body>, Box<Refused>>;

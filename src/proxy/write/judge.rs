@@ -5,6 +5,8 @@ use std::pin::pin;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use http::StatusCode;
+
 use super::{Write, passes};
 use crate::clock::EntryId;
 use crate::crm::Wanted;
@@ -258,6 +260,17 @@ impl Write {
         verdict: &Verdict,
     ) -> Box<Refused> {
         match failure {
+            Failure::PassOn(answer)
+                if answer.status == StatusCode::UNAUTHORIZED
+                    && self.caller.credential.is_ours() =>
+            {
+                let refusal = words::credential_refused();
+                self.give_back(refusal, changes, verdict).await
+            }
+            Failure::NoCredential(error) => {
+                let refusal = words::no_credential(&error);
+                self.give_back(refusal, changes, verdict).await
+            }
             Failure::PassOn(answer) => {
                 let note = format!("the CRM answered the prior read with {}", answer.status);
                 let refusal = Refusal::new(crate::error::RefusalKind::Upstream, note);

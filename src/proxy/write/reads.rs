@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::Write;
 use crate::crm::{Head, Shape};
@@ -44,6 +44,7 @@ impl From<Failure> for Box<Unread> {
                 );
                 (Refusal::new(RefusalKind::Upstream, note), Some(answer))
             }
+            Failure::NoCredential(error) => (words::no_credential(&error), None),
             Failure::Unreadable(detail) | Failure::Failed(detail) => {
                 let mut refusal = Refusal::unavailable(detail);
                 refusal.message = "Not written: what the request names cannot be looked up in the \
@@ -81,7 +82,15 @@ impl Write {
     }
 
     /// The refusal of a body that was not taken apart.
-    pub(super) async fn unread(&self, unread: Unread) -> Box<Refused> {
+    pub(super) async fn unread(&self, mut unread: Unread) -> Box<Refused> {
+        let refused = |answer: &Box<Answer>| answer.status == StatusCode::UNAUTHORIZED;
+        if self.caller.credential.is_ours() && unread.instead.as_ref().is_some_and(refused) {
+            // a 401 to what the agent does not have would make it log in
+            unread = Unread {
+                refusal: words::credential_refused(),
+                instead: None,
+            };
+        }
         let mut refused = self.refuse(unread.refusal, None, None).await;
         if refused.entry.is_some() {
             refused.instead = unread.instead.map(|answer| Box::new(answer_of(*answer)));
@@ -92,7 +101,7 @@ impl Write {
     /// The headers of our own reads: the write's own credential.
     pub(super) fn access(&self) -> Result<HeaderMap, Refusal> {
         let mut headers = HeaderMap::new();
-        self.caller.credential.put(&mut headers)?;
+        self.caller.credential.put(&mut headers);
         Ok(headers)
     }
 
@@ -149,7 +158,7 @@ impl Write {
         for name in [CONTENT_LENGTH, CONTENT_ENCODING] {
             passed.remove(name);
         }
-        self.caller.credential.put(&mut passed)?;
+        let (passed, bytes) = self.signed(passed, bytes)?;
         let mut request = Request::new(Body::full(bytes));
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = uri;
@@ -159,7 +168,10 @@ impl Write {
         let mut answer = upstream
             .stream(request)
             .await
-            .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
+            .map_err(|error| words::no_answer(&error))?;
+        if self.caller.credential.is_ours() && answer.status() == StatusCode::UNAUTHORIZED {
+            return Err(words::credential_refused().into());
+        }
         headers::to_answer(answer.headers_mut());
         Ok(answer)
     }

@@ -71,7 +71,7 @@ pub(in crate::proxy) async fn release(
 ) -> Option<Box<Answer>> {
     let app = &worker.app;
     let (hold, credential, releasing) = claim(app, slot, own).await?;
-    let theirs = matches!(credential, Credential::Own(..));
+    let theirs = matches!(credential, Credential::Own(..) | Credential::Session(_));
     let result = run(worker, slot, &hold, credential).await;
     let mut refused = None;
     let turn = slot.turn().await;
@@ -128,7 +128,7 @@ async fn claim(
     }
     let configured = hold::credential(&app.config, &hold);
     let credential = match configured {
-        Some(secret) => Credential::Broker(secret.clone()),
+        Some(from) => Credential::Broker(app.keyring.handle(&hold.route, from)?),
         None => own.cloned()?,
     };
     turn.note(|hold| (hold.note, hold.behind) = (None, None));
@@ -312,6 +312,7 @@ impl Release<'_> {
                 let what = format!("the credential of the release cannot read {field}");
                 return Err(Stop::NotNow(what));
             }
+            Err(Failure::NoCredential(error)) => return Err(Stop::NotNow(error.to_string())),
             Err(Failure::Failed(detail)) => {
                 tracing::warn!(hold = %self.hold.id, %detail, "a release cannot look");
                 return Err(Stop::NotNow("the CRM cannot be read now".into()));

@@ -15,7 +15,9 @@ use crate::error::Refusal;
 use crate::gate::Permit;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{ChangeSet, Charge, Outcome, OutcomeState, Snapshot, Verdict};
-use crate::proxy::{ENTRY, Refused, SHOULD_RETRY, VERDICT, WOULD, answer_of, target, words};
+use crate::proxy::{
+    ENTRY, Refused, SHOULD_RETRY, VERDICT, WOULD, answer_of, headers, target, words,
+};
 use crate::upstream::{Answer, Body, Exported, SendError};
 
 /// What is sent, and what it rests on.
@@ -154,10 +156,12 @@ impl Drop for Adrift<'_> {
 
 /// The request as it goes out; the flag says whether we put a condition on it.
 pub(super) fn request(write: &Write, sending: &Sending) -> Result<(Request<Body>, bool), Refusal> {
-    let mut request = Request::new(Body::full(sending.bytes.clone()));
+    let passed = headers::of_write(&write.parts.headers, write.state()?.crm);
+    let (headers, bytes) = write.signed(passed, sending.bytes.clone())?;
+    let mut request = Request::new(Body::full(bytes));
     *request.method_mut() = write.parts.method.clone();
     *request.uri_mut() = target(&write.path, false, write.parts.uri.query())?;
-    *request.headers_mut() = write.upstream_headers()?;
+    *request.headers_mut() = headers;
     let condition = match &sending.shape {
         Some(shape) if sending.rests_on_prior => {
             write.state()?.crm.precondition(shape, &sending.snapshot)
@@ -191,7 +195,7 @@ async fn answered(
     conditional: bool,
 ) -> Result<Response<Body>, Box<Refused>> {
     let outcomes = outcomes(write, sending, &answer);
-    let refusal = unlike_success(write, &answer, &outcomes, conditional);
+    let refusal = not_theirs(write, &answer, &outcomes, conditional);
     let doubt = outcomes
         .iter()
         .any(|outcome| outcome.state == OutcomeState::Unknown);
@@ -201,6 +205,7 @@ async fn answered(
         outcomes,
         note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
     };
+    write.taken(&answer).await;
     close(write, sending, journaled, &closing).await;
     if let Some(refusal) = refusal {
         return Err(Box::new(Refused {
@@ -233,15 +238,19 @@ pub(super) fn mark(write: &Write, sending: &Sending, response: &mut Response<Bod
     }
 }
 
-/// Why the CRM's answer is not the caller's: our own condition failed, of which the caller knows
-/// nothing; or it looks like success and says of no record what became of it, as the page of a
-/// middlebox does (INVARIANT: nobody gets a success-shaped answer for a write that did not happen).
-fn unlike_success(
+/// Why the CRM's answer is not the caller's: a credential of ours was refused or our own condition failed,
+/// of which the caller knows nothing; or it looks like success and says of no record what became of it, as
+/// the page of a middlebox does (INVARIANT: nobody gets a success-shaped answer for a write that did not
+/// happen).
+fn not_theirs(
     write: &Write,
     answer: &Answer,
     outcomes: &[Outcome],
     conditional: bool,
 ) -> Option<Refusal> {
+    if write.caller.credential.is_ours() && answer.status == StatusCode::UNAUTHORIZED {
+        return Some(words::credential_refused());
+    }
     if conditional && answer.status == StatusCode::PRECONDITION_FAILED {
         let detail = "the record moved between the look at it and the write";
         return Some(words::moved().detail(detail));
@@ -289,6 +298,7 @@ async fn unanswered(
     let (sent, refusal) = match error {
         SendError::NotSent(_) => (false, words::unreachable_upstream(&detail)),
         SendError::Stopped => (false, stopped(write)),
+        SendError::NoCredential(error) => (false, words::no_credential(error)),
         SendError::Lost(_) => (true, words::unknown_outcome(false, &entry, &detail)),
         SendError::Timeout => (true, words::unknown_outcome(true, &entry, &detail)),
     };

@@ -56,7 +56,7 @@ impl Session<'_> {
         })
     }
 
-    fn upsert_one(
+    pub(super) fn upsert_one(
         &mut self,
         object: &'static Object,
         field: &'static Field,
@@ -117,7 +117,7 @@ impl Session<'_> {
     }
 
     /// Runs a write on each row; with all-or-none a failure takes everything back.
-    fn each(
+    pub(super) fn each(
         &mut self,
         all_or_none: bool,
         rows: &[Value],
@@ -165,7 +165,7 @@ fn rolled_back(results: &[Result<Value, Error>]) -> Value {
 }
 
 /// The object that a row's `attributes.type` names, and the row's fields.
-fn typed(record: &Value) -> Result<(&'static Object, Map<String, Value>), Error> {
+pub(super) fn typed(record: &Value) -> Result<(&'static Object, Map<String, Value>), Error> {
     let fields = record.as_object().cloned().unwrap_or_default();
     let name = fields
         .get("attributes")
@@ -190,7 +190,7 @@ pub(super) fn unsupported(name: &str) -> Error {
 }
 
 /// Takes a text out of a row by its name, without case.
-fn take(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
+pub(super) fn take(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
     let key = fields.keys().rfind(|key| key.eq_ignore_ascii_case(name))?;
     let value = fields.get(key)?.as_str()?.to_owned();
     fields.retain(|key, _| !key.eq_ignore_ascii_case(name));

@@ -105,18 +105,18 @@ pub(super) fn as_asked(request: &Request, answer: Answer) -> Answer {
                 .iter()
                 .map(|error| format!("<Error>{}</Error>", inside(error)))
                 .collect();
-            answer.xml(format!("<Errors>{errors}</Errors>"))
+            answer.in_xml(format!("<Errors>{errors}</Errors>"))
         }
         Some(body @ Value::Object(members)) if members.contains_key("results") => {
             let xml = format!(
                 "<SObjectTreeResponse>{}</SObjectTreeResponse>",
                 inside(body)
             );
-            answer.xml(xml)
+            answer.in_xml(xml)
         }
         Some(body @ Value::Object(_)) => {
             let xml = format!("<Result>{}</Result>", inside(body));
-            answer.xml(xml)
+            answer.in_xml(xml)
         }
         _ => answer,
     }

@@ -27,6 +27,8 @@ pub(in crate::sandbox) struct Org {
     pub(in crate::sandbox) calls: u64,
     /// Bulk jobs.
     pub(super) jobs: super::bulk::Jobs,
+    /// Those of Bulk API 1.0.
+    pub(super) batches: super::batches::Jobs,
     next: u64,
 }
 
@@ -39,6 +41,7 @@ impl Org {
             page,
             calls: 0,
             jobs: super::bulk::Jobs::default(),
+            batches: super::batches::Jobs::default(),
             next: FIRST_NEW,
         }
     }
@@ -169,7 +172,7 @@ fn system(record: &Record, name: &str) -> Value {
         "LastModifiedDate" | "SystemModstamp" => json!(stamp(record.modified)),
         "LastModifiedById" if record.by_hand => json!(seed::OPERATIONS_USER),
         "CreatedById" | "LastModifiedById" => json!(seed::INTEGRATION_USER),
-        "IsConverted" => json!(false),
+        "IsConverted" => json!(record.get("IsConverted") == true),
         _ => Value::Null,
     }
 }

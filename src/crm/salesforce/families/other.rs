@@ -1,6 +1,8 @@
 //! Families that change the org itself, its secrets or its reports, and what is refused.
 
-use super::{Entry, How, Naming, judged, path, refused, whole};
+use super::{Entry, How, Naming, decomposed, entry, judged, path, refused, whole};
+use crate::crm::family::Treatment;
+use crate::crm::salesforce::soap::Api;
 use crate::mutation::Operation;
 
 /// In the order in which they are tried.
@@ -176,9 +178,37 @@ pub(super) static ENTRIES: &[Entry] = &[
             ),
         ],
     ),
-    refused(
+    decomposed(
         "SOAP",
-        "services/Soap: not taken apart; sessions in the body are not passed on",
+        "services/Soap/u and /c: rows, merges and conversions by record, sends, approvals, quick \
+         actions and secrets by name; reads pass; the session may stand in the message",
+        &[
+            path("P", "/services/Soap/u/*", How::Soap(Api::Partner)),
+            path("P", "/services/Soap/u/*/*", How::Soap(Api::Partner)),
+            path("P", "/services/Soap/u/*/*/*", How::Soap(Api::Partner)),
+            path("P", "/services/Soap/c/*", How::Soap(Api::Enterprise)),
+            path("P", "/services/Soap/c/*/*", How::Soap(Api::Enterprise)),
+            path("P", "/services/Soap/c/*/*/*", How::Soap(Api::Enterprise)),
+        ],
+    ),
+    entry(
+        "SOAP for metadata, Apex and tooling",
+        Treatment::Whole,
+        None,
+        "services/Soap/m, /s, /T: schema, invoke, export and credential by operation; named metadata, \
+         tooling, executeAnonymous …; reads pass",
+        &[
+            path("P", "/services/Soap/m/*", How::Soap(Api::Metadata)),
+            path("P", "/services/Soap/m/*/*", How::Soap(Api::Metadata)),
+            path("P", "/services/Soap/s/*", How::Soap(Api::Apex)),
+            path("P", "/services/Soap/s/*/*", How::Soap(Api::Apex)),
+            path("P", "/services/Soap/T/*", How::Soap(Api::Tooling)),
+            path("P", "/services/Soap/T/*/*", How::Soap(Api::Tooling)),
+        ],
+    ),
+    refused(
+        "SOAP of the org's own classes",
+        "services/Soap/class and all else below services/Soap: `endpoints` rows only",
         &[path("RPUAD", "/services/Soap/**", How::Refused)],
     ),
     refused(

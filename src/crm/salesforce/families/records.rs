@@ -156,7 +156,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     judged(
         "bulk results",
         Operation::Export,
-        "named jobs/ingest, jobs/query, async/job",
+        "named jobs/ingest (of one's own rows), jobs/ingest/others, jobs/query, async/job",
         &[
             whole(
                 "R",
@@ -208,10 +208,20 @@ pub(super) static ENTRIES: &[Entry] = &[
             path("AD", "jobs/ingest/*", How::Job),
         ],
     ),
+    decomposed(
+        "bulk batches",
+        "services/async (Bulk API 1.0): each batch (CSV, XML, JSON; at most 10,000,000 bytes and \
+         10,000 rows) is judged row by row before it goes; queries are exports, named async/job",
+        &[
+            path("P", "/services/async/*/job", How::Job),
+            path("P", "/services/async/*/job/*", How::Job),
+            path("P", "/services/async/*/job/*/batch", How::Job),
+        ],
+    ),
     refused(
         "other bulk jobs",
-        "the rest of jobs, services/async: not taken apart; use jobs/ingest, or for up to 200 rows \
-         composite/sobjects",
+        "the rest of jobs, services/async: specs, which give columns other names, and zipped \
+         batches; use jobs/ingest, or for up to 200 rows composite/sobjects",
         &[
             path("PUAD", "jobs/**", How::Refused),
             path("PUAD", "/services/async/**", How::Refused),

@@ -13,8 +13,7 @@ use crate::mutation::field;
 
 /// The query for these records.
 pub(in crate::crm) fn deleted(head: &Head<'_>, object: &str, ids: &[&str]) -> Option<ReadCall> {
-    let version = head.path.segments().get(2);
-    let version = version.and_then(|segment| route::version(segment))?;
+    let version = route::version_of(head.path)?;
     if !types::is_name(object) {
         return None;
     }

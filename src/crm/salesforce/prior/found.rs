@@ -63,7 +63,7 @@ fn kind(target: &str) -> Kind {
     let below = target.splitn(5, '/').nth(4).unwrap_or_default();
     if below.starts_with("sobjects/") {
         Kind::Row
-    } else if below.starts_with("query?") {
+    } else if below.starts_with("query?") || below.starts_with("queryAll?") {
         Kind::Query
     } else if below.starts_with("composite/sobjects/") {
         Kind::List

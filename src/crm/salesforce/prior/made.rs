@@ -24,8 +24,7 @@ pub(in crate::crm) fn made(
     mutation: &Mutation,
     sent: Timestamp,
 ) -> Option<ReadCall> {
-    let version = head.path.segments().get(2);
-    let version = version.and_then(|segment| route::version(segment))?;
+    let version = route::version_of(head.path)?;
     let comparable = |(name, value): (&String, &Value)| {
         types::is_name(name) && !value.is_object() && !value.is_array()
     };

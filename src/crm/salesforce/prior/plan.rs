@@ -22,6 +22,8 @@ enum How {
     Key(String),
     /// By id or external id, all fields: they are deleted.
     All,
+    /// By id, some fields, in the recycle bin.
+    Binned,
 }
 
 /// Records of one object that can be read together.
@@ -53,9 +55,7 @@ pub(in crate::crm) fn probe(head: &Head<'_>) -> String {
 }
 
 fn version(head: &Head<'_>) -> u32 {
-    let named = head.path.segments().get(2);
-    let version = named.and_then(|segment| route::version(segment));
-    version.unwrap_or(FIELDS_ALL_SINCE)
+    route::version_of(head.path).unwrap_or(FIELDS_ALL_SINCE)
 }
 
 fn groups<'a>(mutations: &'a [Mutation], wanted: &Wanted) -> Vec<Group<'a>> {
@@ -66,6 +66,7 @@ fn groups<'a>(mutations: &'a [Mutation], wanted: &Wanted) -> Vec<Group<'a>> {
         };
         let how = match key {
             _ if matches!(mutation.operation, Operation::Delete | Operation::Purge) => How::All,
+            _ if mutation.operation == Operation::Restore => How::Binned,
             RecordKey::Id { .. } => How::Id,
             RecordKey::External { key, .. } => How::Key(key.clone()),
         };
@@ -98,8 +99,10 @@ fn always(object: &str, how: &How) -> Vec<String> {
     if types::is_stamped(object) {
         fields.push(STAMP.to_owned());
     }
-    if let How::Key(key) = how {
-        add(&mut fields, key);
+    match how {
+        How::Key(key) => add(&mut fields, key),
+        How::Binned => add(&mut fields, "IsDeleted"),
+        How::Id | How::All => {}
     }
     fields
 }
@@ -113,6 +116,7 @@ fn add(fields: &mut Vec<String>, name: &str) {
 
 fn parts(group: &Group<'_>, version: u32) -> Vec<Part> {
     match (group.members.as_slice(), &group.how) {
+        (members, How::Binned) => binned(group, members, version),
         ([(place, key)], _) => {
             let row = row(group, key, *place, version);
             let long = row.targets.iter().any(|target| target.len() >= MAX_TARGET);
@@ -187,6 +191,33 @@ fn deleted(group: &Group<'_>, members: &[(usize, &RecordKey)], version: u32) -> 
         covers: places(members),
         large: true,
     }
+}
+
+/// What stands in the recycle bin is shown by `queryAll` alone.
+fn binned(group: &Group<'_>, members: &[(usize, &RecordKey)], version: u32) -> Vec<Part> {
+    let soql = soql::by_key(
+        group.object,
+        &group.fields,
+        "Id",
+        ids(members),
+        soql::quoted,
+    );
+    let target = format!(
+        "/services/data/v{version}.0/queryAll?q={}",
+        soql::escaped(&soql)
+    );
+    if target.len() >= MAX_TARGET && members.len() > 1 {
+        let (left, right) = members.split_at(members.len() / 2);
+        let mut parts = binned(group, left, version);
+        parts.extend(binned(group, right, version));
+        return parts;
+    }
+    vec![Part {
+        targets: vec![target],
+        post: None,
+        covers: places(members),
+        large: true,
+    }]
 }
 
 /// Queries by external id, split until the targets are short enough. Where every value may be a

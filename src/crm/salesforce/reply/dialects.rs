@@ -7,9 +7,9 @@ use http::header::ACCEPT;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use crate::crm::RefusalAnswer;
 use crate::crm::dialect::Dialect;
 use crate::crm::salesforce::body;
+use crate::crm::{RefusalAnswer, error_code, json};
 use crate::error::Refusal;
 
 /// The shape of a request, by its raw path; the first bulk API answers in the form that it is asked in,
@@ -119,6 +119,30 @@ pub(in crate::crm) fn refuse_in(dialect: Dialect, refusal: &Refusal) -> Option<R
     Some(RefusalAnswer {
         status,
         content_type,
+        body: Bytes::from(body),
+    })
+}
+
+/// Salesforce's own error to a read by REST, as a fault: SOAP clients log in again where one says that
+/// the session is over.
+pub(in crate::crm) fn retold(
+    dialect: Dialect,
+    status: StatusCode,
+    body: &[u8],
+) -> Option<RefusalAnswer> {
+    if dialect != Dialect::Soap || status.is_success() || body.starts_with(b"<") {
+        return None;
+    }
+    let errors = json::parse_answer(body).unwrap_or(Value::Null);
+    let said = |name: &str| errors.get(0)?.get(name)?.as_str();
+    let code = said("errorCode").and_then(error_code);
+    let body = fault(
+        code.unwrap_or("UNKNOWN_EXCEPTION"),
+        said("message").unwrap_or("Salesforce refused a read of the record"),
+    );
+    Some(RefusalAnswer {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        content_type: "text/xml;charset=UTF-8",
         body: Bytes::from(body),
     })
 }

@@ -1,0 +1,105 @@
+//! Tests of `soap`.
+
+use super::*;
+
+const LOGIN: &str = r#"<?xml version="1.0" encoding="utf-8" ?>
+<env:Envelope xmlns:xsd="http://www.w3.org/2001/XMLSchema"
+    xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+    xmlns:env="http://schemas.xmlsoap.org/soap/envelope/" xmlns:urn="urn:partner.soap.sforce.com">
+  <env:Header><urn:CallOptions><urn:client>RestForce</urn:client>
+    <urn:defaultNamespace>sf</urn:defaultNamespace></urn:CallOptions></env:Header>
+  <env:Body><n1:login xmlns:n1="urn:partner.soap.sforce.com"
+      env:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/">
+    <n1:username>ann@acme.example</n1:username><n1:password>pw</n1:password></n1:login></env:Body>
+</env:Envelope>"#;
+
+/// A partner message with this header and body.
+fn message(header: &str, body: &str) -> String {
+    format!(
+        "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\" \
+         xmlns=\"urn:partner.soap.sforce.com\" \
+         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><e:Header>{header}</e:Header>\
+         <e:Body>{body}</e:Body></e:Envelope>"
+    )
+}
+
+fn session_of(id: &str) -> String {
+    format!("<SessionHeader><sessionId>{id}</sessionId></SessionHeader>")
+}
+
+#[test]
+fn a_login_is_told_by_its_body() {
+    let told = introduce(LOGIN.as_bytes()).unwrap();
+    assert_eq!((told.api, told.operation.as_str()), (Api::Partner, "login"));
+    assert_eq!(told.username.as_deref(), Some("ann@acme.example"));
+    assert_eq!(told.session, None);
+}
+
+#[test]
+fn a_session_can_be_cut_out_and_put_back() {
+    let text = message(&session_of("00D!AQ.x_y"), "<getUserInfo/>");
+    let session = introduce(text.as_bytes()).unwrap().session.unwrap();
+    assert_eq!(&text[session.place.clone()], "00D!AQ.x_y");
+    assert!(!format!("{session:?}").contains("AQ.x_y"));
+    let mut cut = text.clone();
+    cut.replace_range(session.place.clone(), "");
+    let blank = introduce(cut.as_bytes()).unwrap().session.unwrap();
+    assert_eq!((blank.secret.as_str(), blank.place.len()), ("", 0));
+    cut.insert_str(blank.place.start, "00D!AQ.x_y");
+    assert_eq!(cut, text);
+}
+
+#[test]
+fn an_envelope_has_one_reading() {
+    let twice = session_of("a").repeat(2);
+    for (header, body) in [
+        ("", ""),
+        ("", "<query/><query/>"),
+        ("", "<x:query xmlns:x=\"urn:other\"/>"),
+        ("", "<query xmlns=\"\"/>"),
+        ("", "<query href=\"#1\"/>"),
+        ("", "<query id=\"1\"/>"),
+        ("", "words<query/>"),
+        (twice.as_str(), "<query/>"),
+        ("<SessionHeader/>", "<query/>"),
+        (
+            "<SessionHeader><sessionId>a</sessionId><sessionId>b</sessionId></SessionHeader>",
+            "<query/>",
+        ),
+        (
+            "<SessionHeader><sessionId> a</sessionId></SessionHeader>",
+            "<query/>",
+        ),
+        (
+            "<SessionHeader><sessionId>&#97;b</sessionId></SessionHeader>",
+            "<query/>",
+        ),
+        (
+            "<SessionHeader><sessionId><![CDATA[a]]></sessionId></SessionHeader>",
+            "<query/>",
+        ),
+        (
+            "<SessionHeader><sessionId>a<b/></sessionId></SessionHeader>",
+            "<query/>",
+        ),
+        ("<SessionHeader><sessionId/></SessionHeader>", "<query/>"),
+        (
+            "<x:SessionHeader xmlns:x=\"urn:enterprise.soap.sforce.com\"/>",
+            "<query/>",
+        ),
+        (
+            "<SessionHeader e:actor=\"next\"><sessionId>a</sessionId></SessionHeader>",
+            "<query/>",
+        ),
+    ] {
+        let text = message(header, body);
+        assert!(introduce(text.as_bytes()).is_err(), "{text}");
+    }
+    for text in [
+        "<Envelope/>".to_owned(),
+        message("", "<query/>").replace("e:Body", "e:Corpus"),
+        message("", "<query/>").replace("http://schemas.xmlsoap.org", "http://www.w3.org"),
+    ] {
+        assert!(introduce(text.as_bytes()).is_err(), "{text}");
+    }
+}

@@ -1,0 +1,59 @@
+//! Requests that carry their credential in the body: who sends them, only the body tells.
+
+use std::ops::Range;
+
+use super::path::CanonicalPath;
+use super::salesforce::soap;
+use super::{Crm, Malformed, Shape, salesforce};
+use crate::mutation::CrmKind;
+
+pub use soap::{Introduction, Session};
+
+impl Crm {
+    /// Whether requests to this path may carry their credential in the body.
+    #[must_use]
+    pub fn signs_in_body(self, path: &CanonicalPath) -> bool {
+        let first: Vec<&str> = path.segments().iter().map(String::as_str).take(2).collect();
+        match (self.0, first.as_slice()) {
+            (CrmKind::Salesforce, [services, soap]) => {
+                services.eq_ignore_ascii_case("services") && soap.eq_ignore_ascii_case("soap")
+            }
+            (CrmKind::Salesforce | CrmKind::HubSpot, _) => false,
+        }
+    }
+
+    /// What the body of such a request says of itself: what it wants, and by whose right.
+    ///
+    /// # Errors
+    /// [`Malformed`] when it has more than one reading.
+    pub fn introduce(self, body: &[u8]) -> Result<Introduction, Malformed> {
+        soap::introduce(body)
+    }
+
+    /// Where the credential stands in the body of a request to this path; `None`: in none.
+    ///
+    /// # Errors
+    /// [`Malformed`] when that has more than one reading.
+    pub fn session_place(
+        self,
+        path: &CanonicalPath,
+        body: &[u8],
+    ) -> Result<Option<Range<usize>>, Malformed> {
+        if !self.signs_in_body(path) {
+            return Ok(None);
+        }
+        let session = self.introduce(body)?.session;
+        Ok(session.map(|session| session.place))
+    }
+
+    /// Whether a request that only its body tells is a login.
+    ///
+    /// # Errors
+    /// [`Malformed`] when that has more than one reading.
+    pub fn logs_in(self, shape: &Shape, body: &[u8]) -> Result<bool, Malformed> {
+        match shape {
+            Shape::Salesforce(salesforce::Shape::Soap(api)) => soap::is_login(*api, body),
+            Shape::Salesforce(_) | Shape::HubSpot(_) | Shape::TwoReadings(_) => Ok(false),
+        }
+    }
+}

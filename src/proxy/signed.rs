@@ -1,0 +1,98 @@
+//! Requests whose body says who sends them: it is collected and looked at before anything is known of
+//! the caller, and the credential is cut out of it. What is judged, digested and kept is the rest; the
+//! credential comes back to its place in what is sent.
+
+use bytes::{Bytes, BytesMut};
+use http::Response;
+use http::request::Parts;
+use hyper::body::Incoming;
+
+use super::actor::{self, Caller};
+use super::write::Write;
+use super::{Call, Refused, body, early, login_refused, unknown};
+use crate::crm::path::CanonicalPath;
+use crate::crm::signed::Introduction;
+use crate::crm::{Class, Shape};
+use crate::error::Refusal;
+use crate::metrics::{self, Seen};
+use crate::mutation::Opaque;
+use crate::upstream::Body;
+
+/// A request that was collected, and who sends it.
+struct Opened {
+    caller: Caller,
+    /// Without the credential.
+    bytes: Bytes,
+}
+
+/// Governs a request to such a path; `caller` is who its headers name.
+pub(super) async fn run(
+    call: Call<'_>,
+    seen: &Seen,
+    (parts, path, caller): (Parts, CanonicalPath, Caller),
+    kind: Result<Shape, Opaque>,
+    incoming: Incoming,
+) -> Result<Response<Body>, Box<Refused>> {
+    let known = caller.service_account.clone();
+    let account = known.as_deref();
+    if caller.fingerprint.is_some() && account.is_none() {
+        return Err(early::refused(call, &parts, None, unknown(&caller)).await);
+    }
+    let Opened { caller, bytes } = match open(call, seen, &parts, caller, incoming).await {
+        Ok(opened) => opened,
+        Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),
+    };
+    let claims = match actor::claims(&parts.headers) {
+        Ok(claims) => claims,
+        Err(refusal) => {
+            let account = caller.service_account.as_deref();
+            return Err(early::refused(call, &parts, account, refusal).await);
+        }
+    };
+    let write = Write::begin(call, parts, path, caller, claims);
+    match kind {
+        Ok(shape) => write.govern_opened(shape, bytes).await,
+        Err(opaque) => write.opaque_opened(opaque, bytes).await,
+    }
+}
+
+/// Collects the body and tells who sends it.
+async fn open(
+    call: Call<'_>,
+    seen: &Seen,
+    parts: &Parts,
+    caller: Caller,
+    incoming: Incoming,
+) -> Result<Opened, Refusal> {
+    let bytes = body::collect(&parts.headers, incoming).await?;
+    let told = call.state.crm.introduce(&bytes);
+    let Introduction {
+        operation, session, ..
+    } = told.map_err(Refusal::malformed)?;
+    if operation == "login" {
+        seen.class(metrics::Class::Auth);
+        return Err(login_refused(&caller));
+    }
+    let callers = &call.worker.app.callers;
+    let Some(session) = session else {
+        let caller = callers.in_body(caller, None)?;
+        return Ok(Opened { caller, bytes });
+    };
+    let caller = callers.in_body(caller, Some(&session.secret))?;
+    let mut cut = BytesMut::with_capacity(bytes.len());
+    cut.extend_from_slice(bytes.get(..session.place.start).unwrap_or_default());
+    cut.extend_from_slice(bytes.get(session.place.end..).unwrap_or_default());
+    Ok(Opened {
+        caller,
+        bytes: cut.freeze(),
+    })
+}
+
+/// What a request of this class is, where its body has a say in it; else the class.
+pub(super) fn kind(class: Class) -> Result<Result<Shape, Opaque>, Class> {
+    match class {
+        Class::Write(shape) => Ok(Ok(shape)),
+        Class::Opaque(opaque) => Ok(Err(opaque)),
+        Class::Read | Class::Auth => Err(class),
+    }
+}

@@ -1,0 +1,145 @@
+//! Who sends a message is told by its session: unknown callers are refused before anything is done, two
+//! credentials are one too many, and the session is kept nowhere.
+
+use writegate::control::{SwitchChange, SwitchScope};
+use writegate::ledger::{Ledger, RowFilter};
+use writegate::mutation::CrmKind;
+use writegate::sandbox::{Fault, seed};
+
+use super::{OPEN, PARTNER, call, message, only_write, post, post_by, told};
+use crate::support::client::Client;
+use crate::support::house::{House, KEY, OTHER_TOKEN, TOKEN};
+
+const WRITE: &str = "<create><sObjects><type>Account</type><Name>New</Name></sObjects></create>";
+
+#[tokio::test]
+async fn the_session_says_who_calls() {
+    let house = House::builder().rules(OPEN).build().await;
+    for (session, account) in [(TOKEN, "enrichment-agent"), (OTHER_TOKEN, "sdr-agent")] {
+        let reply = post(&house, PARTNER, &message(session, "", WRITE)).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let entries = house.entries().await;
+        assert!(
+            entries
+                .iter()
+                .any(|entry| entry.service_account.as_deref() == Some(account)),
+            "{account}: {entries:?}"
+        );
+    }
+    let writes = house.sandbox.writes();
+    for (write, session) in writes.iter().zip([TOKEN, OTHER_TOKEN]) {
+        assert_eq!(write.body, message(session, "", WRITE).as_bytes());
+        assert!(!write.headers.contains_key("authorization"));
+    }
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_session_in_a_header_stays_there() {
+    let house = House::builder().rules(OPEN).build().await;
+    let reply = post_by(&house.agent(), PARTNER, &message("", "", WRITE)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let write = only_write(&house);
+    assert_eq!(write.body, message("", "", WRITE).as_bytes());
+    assert_eq!(write.headers["authorization"], format!("Bearer {TOKEN}"));
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn unknown_and_doubled_callers_are_refused_before_anything_is_done() {
+    let house = House::builder().rules(OPEN).build().await;
+    let (agent, keyed) = (house.agent(), Client::new(house.salesforce, KEY));
+    let nobody = Client::new(house.salesforce, "");
+    let stranger = Client::new(house.salesforce, "00Dxx!nobody");
+    let query = "<query><queryString>SELECT Id FROM Account</queryString></query>";
+    for operation in [WRITE, query] {
+        for (client, session, code) in [
+            (&nobody, "", "WRITEGATE_UNKNOWN_CALLER"),
+            (&nobody, "00Dxx!nobody", "WRITEGATE_UNKNOWN_CALLER"),
+            (&stranger, TOKEN, "WRITEGATE_UNKNOWN_CALLER"),
+            (&agent, OTHER_TOKEN, "WRITEGATE_MALFORMED"),
+            (&nobody, KEY, "WRITEGATE_OPAQUE"),
+            (&keyed, "", "WRITEGATE_OPAQUE"),
+            (&keyed, KEY, "WRITEGATE_OPAQUE"),
+            (&nobody, "wg_another", "WRITEGATE_UNKNOWN_CALLER"),
+        ] {
+            let reply = post_by(client, PARTNER, &message(session, "", operation)).await;
+            assert_eq!(told(&reply).0, code, "{session}: {}", reply.text());
+        }
+    }
+    assert_eq!(house.sandbox.requests(), 0);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn who_is_stopped_by_a_session_in_the_body_writes_nothing() {
+    let house = House::builder().rules(OPEN).build().await;
+    let change = SwitchChange::Throw(writegate::control::Switch {
+        service_account: "enrichment-agent".into(),
+        scope: SwitchScope::All,
+        reason: "test".into(),
+        by: "dana".into(),
+        at: house.app.clock.now(),
+        limit: None,
+    });
+    house.app.control.set_switch(change).await.unwrap();
+    for operation in [WRITE, "<getUserInfo/>"] {
+        let reply = call(&house, operation).await;
+        assert_eq!(told(&reply).0, "WRITEGATE_STOPPED", "{}", reply.text());
+    }
+    assert_eq!(house.sandbox.requests(), 0);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn the_session_is_kept_nowhere() {
+    let house = House::builder().rules(OPEN).build().await;
+    for operation in [
+        WRITE.to_owned(),
+        "<update><sObjects/></update>".to_owned(),
+        format!("<delete><ids>{}</ids></delete>", seed::WONKA),
+        "<setPassword><userId>005Wg0000000001IAA</userId><password>secret</password></setPassword>"
+            .to_owned(),
+    ] {
+        call(&house, &operation).await;
+    }
+    let rows = house.ledger.rows(RowFilter::default()).await.unwrap();
+    assert!(rows.len() >= 4);
+    for row in rows {
+        let kept = format!("{row:?}");
+        assert!(!kept.contains(TOKEN) && !kept.contains("secret"), "{kept}");
+    }
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_is_told_as_salesforce_tells_it() {
+    let house = House::builder().rules(OPEN).build().await;
+    house.sandbox.script(
+        |head| head.method == http::Method::GET,
+        1,
+        Fault::Answer {
+            status: 401,
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: r#"[{"errorCode":"INVALID_SESSION_ID","message":"Session expired or invalid"}]"#
+                .into(),
+        },
+    );
+    let update = format!(
+        "<update><sObjects><type>Account</type><Id>{}</Id><Industry>x</Industry></sObjects></update>",
+        seed::ACME
+    );
+    let reply = call(&house, &update).await;
+    assert_eq!(told(&reply).0, "INVALID_SESSION_ID");
+    assert!(
+        reply
+            .text()
+            .contains("<faultcode>sf:INVALID_SESSION_ID</faultcode>")
+    );
+    assert!(house.sandbox.writes().is_empty());
+    let record = house
+        .sandbox
+        .record(CrmKind::Salesforce, "Account", seed::ACME);
+    assert!(record.unwrap()["Industry"].is_null());
+    house.finish().await;
+}
