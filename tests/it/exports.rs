@@ -2,11 +2,12 @@
 //! entry closes at the end, and says where that came too early.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 use writegate::journal::read::{Entry, EntryState};
 
 use super::support::house::{House, TOKEN};
@@ -105,15 +106,17 @@ async fn an_export_that_breaks_off_is_cut_off_and_says_so() {
     house.close().await;
 }
 
-/// An agent that reads nothing holds the CRM up, not the proxy's memory; its entry stays open.
-#[tokio::test]
-async fn an_agent_that_does_not_read_holds_the_answer_up() {
-    let (all, mut told) = oneshot::channel();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let crm = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        head(&mut stream).await;
+/// Requests that are answered while an answer is held up: time enough to take in all of it.
+const MEANWHILE: usize = 300;
+
+/// Answers reports with all of `LARGE`, saying when that is out, and everything else with nothing.
+async fn answer(mut stream: TcpStream, all: Arc<AtomicBool>) {
+    while let Some(request) = head_of(&mut stream).await {
+        if !request.contains("/reports/") {
+            let nothing = b"HTTP/1.1 204 No Content\r\n\r\n";
+            stream.write_all(nothing).await.unwrap();
+            continue;
+        }
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         for _ in 0..LARGE / PART.len() {
@@ -121,7 +124,31 @@ async fn an_agent_that_does_not_read_holds_the_answer_up() {
                 return;
             }
         }
-        all.send(()).ok();
+        all.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The same as `head`, or nothing where the connection ends.
+async fn head_of(stream: &mut TcpStream) -> Option<String> {
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\n") {
+        read.push(stream.read_u8().await.ok()?);
+    }
+    String::from_utf8(read).ok()
+}
+
+/// An agent that reads nothing holds the CRM up, not the proxy's memory; its entry stays open.
+#[tokio::test]
+async fn an_agent_that_does_not_read_holds_the_answer_up() {
+    let all = Arc::new(AtomicBool::new(false));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let crm = listener.local_addr().unwrap();
+    let out = Arc::clone(&all);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(answer(stream, Arc::clone(&out)));
+        }
     });
     let house = house(crm).await;
     let mut agent = TcpStream::connect(house.salesforce).await.unwrap();
@@ -129,9 +156,13 @@ async fn an_agent_that_does_not_read_holds_the_answer_up() {
     let request =
         format!("GET {REPORT} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
     agent.write_all(request.as_bytes()).await.unwrap();
-    let answer = String::from_utf8(head(&mut agent).await).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(told.try_recv().is_err(), "the whole answer was taken in");
+    let told = String::from_utf8(head(&mut agent).await).unwrap();
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    for _ in 0..MEANWHILE {
+        let reply = house.agent().get("/services/data/v60.0/limits").await;
+        assert_eq!(reply.status, 204);
+    }
+    assert!(!all.load(Ordering::SeqCst), "the whole answer was taken in");
     assert_eq!(house.entries().await[0].state, EntryState::Open);
     drop(agent);
     let note = closed(&house).await.message.unwrap_or_default();
