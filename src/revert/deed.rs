@@ -120,11 +120,15 @@ pub(super) struct Sorted {
     known: HashMap<(String, String, String), usize>,
 }
 
-/// Takes entries apart, which come newest first. `crm_of` tells the CRM of a route, where it is still
-/// configured.
-pub(super) fn sort(entries: &[Written], crm_of: impl Fn(&str) -> Option<Crm>) -> Sorted {
+/// Takes entries apart, which come newest first; `first` is the place of the first one among all that were
+/// chosen. `crm_of` tells the CRM of a route, where it is still configured.
+pub(super) fn sort(
+    first: usize,
+    entries: &[Written],
+    crm_of: impl Fn(&str) -> Option<Crm>,
+) -> Sorted {
     let mut sorted = Sorted::default();
-    for (at, entry) in entries.iter().enumerate() {
+    for (at, entry) in (first..).zip(entries) {
         let whole =
             |why: String| Finding::of_record((at, 0), &entry.entry, None, Action::Impossible, why);
         match (refusal(entry), crm_of(&entry.route), &entry.changes) {

@@ -113,7 +113,9 @@ impl Reverting {
         let entry = journaled.entry().clone();
         let (closing, why) = match &answer {
             Ok(answer) => answered(way, ready, answer),
-            Err(error @ (SendError::NotSent(_) | SendError::Stopped)) => {
+            Err(
+                error @ (SendError::NotSent(_) | SendError::Stopped | SendError::NoCredential(_)),
+            ) => {
                 let why = format!("not sent: {error}");
                 (
                     closing(None, false, all(OutcomeState::Failed), &why),

@@ -6,6 +6,7 @@ what the program got, or the exception that its user would have seen.
 import json
 import sys
 import traceback
+from importlib import metadata
 
 
 def serve(steps, errors):
@@ -15,7 +16,13 @@ def serve(steps, errors):
         try:
             seen = {"returned": steps[name](*arguments)}
         except errors as error:
-            seen = {"raised": type(error).__name__, "status": error.status, "text": str(error),
+            status = getattr(error, "status", None) or getattr(error, "status_code", None)
+            seen = {"raised": type(error).__name__, "status": status, "text": str(error),
                     "traceback": "".join(traceback.format_exception_only(error)),
                     "module": type(error).__module__}
         print(json.dumps(seen), flush=True)
+
+
+def version(package):
+    """The step that tells which version of the client this is."""
+    return {"version": lambda: metadata.version(package)}

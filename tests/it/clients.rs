@@ -1,6 +1,7 @@
-//! Two real clients, unmodified but for their base URL, under the rules that are shipped: what their
-//! users see, what the CRM sees, and that nothing is sent twice.
+//! Real clients, unmodified but for their base URL, under the rules that are shipped: what their users
+//! see, what the CRM sees, and that nothing is sent twice.
 
+pub(crate) mod every;
 pub(crate) mod holds;
 mod hubspot;
 mod salesforce;
@@ -40,10 +41,10 @@ fn shipped(name: &str) -> String {
     std::fs::read_to_string(rules.join(name)).unwrap()
 }
 
-/// An operator stops `enrichment-agent`, reads too.
-async fn kill(house: &House, at: Timestamp) {
+/// An operator stops a service account, reads too.
+async fn kill(house: &House, who: &str, at: Timestamp) {
     let switch = Switch {
-        service_account: "enrichment-agent".into(),
+        service_account: who.into(),
         scope: SwitchScope::All,
         by: "dana".into(),
         reason: "a test".into(),

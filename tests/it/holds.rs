@@ -28,6 +28,7 @@ use writegate::hold::{Slot, State};
 use writegate::mutation::CrmKind;
 use writegate::sandbox::Seen;
 
+use super::support::canaries;
 use super::support::client::{Client, Reply};
 use super::support::house::{APPROVER, Builder, House, OPERATOR};
 
@@ -212,6 +213,19 @@ impl Bench {
     /// The opportunities, in the order of the seed: 250,000, 480,000, 18,000, none, 96,000.
     pub(crate) fn deals(&self) -> Vec<String> {
         self.house.sandbox.ids(CrmKind::Salesforce, "Opportunity")
+    }
+
+    /// Writes that programs sent to the proxy, by its own count.
+    pub(crate) async fn asked(&self) -> u64 {
+        let page = Client::new(self.admin, "").get("/metrics").await;
+        let text = page.text();
+        canaries::none_in("the metrics", text.as_bytes());
+        let of_writes = |line: &&str| {
+            line.starts_with("writegate_requests_total{") && line.contains("class=\"write\"")
+        };
+        let counts = text.lines().filter(of_writes);
+        let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+        counts.map(count).sum()
     }
 
     pub(crate) async fn finish(self) {

@@ -28,9 +28,13 @@ fn readme() -> String {
 }
 
 fn blocks() -> Vec<Block> {
+    blocks_of(&readme())
+}
+
+fn blocks_of(page: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
-    for line in readme().lines() {
+    for line in page.lines() {
         match (line.strip_prefix("```"), open.take()) {
             (Some(_), Some(block)) => blocks.push(block),
             (Some(info), None) => {
@@ -179,7 +183,8 @@ fn its_story_is_the_demos() {
 fn its_tracebacks_are_the_sdks() {
     let seen = super::clients::holds::words::tracebacks();
     let mut seen = seen.iter();
-    let blocks = blocks();
+    let page = fs::read_to_string(root().join("docs/clients.md")).unwrap();
+    let blocks = blocks_of(&page);
     let shown = blocks
         .iter()
         .find(|block| block.info == "text traceback")
@@ -189,6 +194,26 @@ fn its_tracebacks_are_the_sdks() {
         assert!(
             seen.any(|seen| fits(line, seen)),
             "no SDK shows, or not in this order: {line}"
+        );
+    }
+}
+
+/// What it says to change for each client is what the client's program changes, where the tests run it.
+#[test]
+fn its_clients_are_those_that_are_run() {
+    let readme = readme();
+    for client in &super::clients::every::ALL {
+        let lines: Vec<String> = client
+            .changed()
+            .iter()
+            .map(|line| format!("`{}`", line.trim_end_matches(';')))
+            .collect();
+        assert!(!lines.is_empty(), "{} changes nothing", client.name);
+        let (name, trust) = (client.name, client.trusts());
+        let row = format!("| {name} | `{trust}` | {} |", lines.join(" "));
+        assert!(
+            readme.lines().any(|line| line == row),
+            "README.md does not say:\n{row}"
         );
     }
 }

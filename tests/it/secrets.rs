@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use writegate::mutation::CrmKind;
 use writegate::sandbox::{Fault, Options, Running, Sandbox, Token, seed};
 
+use super::support::canaries::{found, spellings};
 use super::support::client::{Client, Reply};
 use super::support::house::{APPROVER, BROKER, KEY, OPERATOR, OTHER_TOKEN, TOKEN, VIEWER};
 use super::support::program::Program;
@@ -65,52 +66,6 @@ default: allow
 objects:
   '*': { create: { agents: allow }, delete: { agents: allow }, associate: { agents: allow } }
 ";
-
-/// A text as it may stand somewhere: as it is, in base 64 at any offset, in percent or hex digits,
-/// escaped.
-fn spellings(canary: &str) -> Vec<String> {
-    let mut spellings = vec![canary.to_owned()];
-    for offset in 0..3 {
-        let shifted = [vec![b'x'; offset], canary.as_bytes().to_vec()].concat();
-        for engine in [&STANDARD, &URL_SAFE] {
-            let text = engine.encode(&shifted);
-            // the ends depend on what stands beside
-            spellings.push(text[4..text.len() - 4].to_owned());
-        }
-    }
-    let hex = |byte: u8| format!("{byte:02x}");
-    let all_percent: String = canary
-        .bytes()
-        .map(|byte| format!("%{}", hex(byte)))
-        .collect();
-    spellings.push(all_percent.to_uppercase());
-    spellings.push(all_percent);
-    spellings.push(canary.bytes().map(hex).collect());
-    spellings.push(canary.replace('!', "%21").replace(' ', "%20"));
-    spellings.push(canary.replace(' ', "+"));
-    spellings.push(
-        canary
-            .bytes()
-            .map(|byte| byte.to_string())
-            .collect::<Vec<_>>()
-            .join(", "),
-    );
-    spellings
-}
-
-/// Every canary of these that a text holds in any spelling.
-fn found<'c>(text: &str, canaries: &[&'c str]) -> Vec<&'c str> {
-    let holds = |canary: &&str| {
-        spellings(canary)
-            .iter()
-            .any(|spelling| text.contains(spelling))
-    };
-    canaries
-        .iter()
-        .copied()
-        .filter(|canary| holds(canary))
-        .collect()
-}
 
 fn secrets() -> Vec<&'static str> {
     let known = [TOKEN, OTHER_TOKEN, KEY, BROKER, OPERATOR, APPROVER, VIEWER];

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use writegate::control::{ControlState, SwitchChange};
 
 pub(crate) mod cable;
+pub(crate) mod canaries;
 pub(crate) mod client;
 pub(crate) mod cut;
 pub(crate) mod doctored;
@@ -15,6 +16,7 @@ pub(crate) mod front;
 pub(crate) mod house;
 pub(crate) mod postgres;
 pub(crate) mod program;
+pub(crate) mod real_address;
 pub(crate) mod redis;
 pub(crate) mod shapes;
 pub(crate) mod study;

@@ -266,8 +266,8 @@ async fn a_broker_credential_goes_to_its_own_route_only() {
                 .iter_mut()
                 .find(|a| a.name == "scoring-agent");
             account.unwrap().credentials = vec![
-                ("salesforce".into(), Secret::new(one)),
-                ("hubspot".into(), Secret::new(two)),
+                ("salesforce".into(), Secret::new(one).into()),
+                ("hubspot".into(), Secret::new(two).into()),
             ];
         })
         .build()

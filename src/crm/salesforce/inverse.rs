@@ -48,9 +48,10 @@ pub(in crate::crm) fn api(like: &CanonicalPath) -> String {
 /// A collection tells deleted records' objects by their ids alone, so it takes no ids that two objects
 /// share.
 pub(in crate::crm) fn most(like: &CanonicalPath, object: &str) -> usize {
-    let told_by_id = types::by_name(object).is_some_and(|known| {
-        types::by_id(known.prefix).is_some_and(|found| found.name == known.name)
-    });
+    let told_by_id = types::is_own(object)
+        || types::by_name(object).is_some_and(|known| {
+            types::by_id(known.prefix).is_some_and(|found| found.name == known.name)
+        });
     if version(like) >= COLLECTIONS_SINCE && told_by_id {
         MOST
     } else {
@@ -133,10 +134,7 @@ fn headers(body: bool) -> HeaderMap {
 
 /// Who changed a record stands beside when.
 pub(in crate::crm) fn editor_field(object: &str) -> Option<&'static str> {
-    let known = types::by_name(object);
-    known
-        .filter(|known| known.stamped)
-        .map(|_| "LastModifiedById")
+    types::is_stamped(object).then_some("LastModifiedById")
 }
 
 pub(in crate::crm) fn kept_by_crm(field: &str) -> Option<&'static str> {

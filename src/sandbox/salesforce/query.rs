@@ -26,6 +26,9 @@ impl Session<'_> {
             .ok_or_else(|| Error::malformed_query("A query string has to be specified"))?;
         let select = soql::parse(text)?;
         let object = schema::object(&select.object).ok_or_else(|| unsupported(&select.object))?;
+        if self.call.request.parameter("columns") == Some("true") {
+            return self.column_metadata(&select, object);
+        }
         let rows = self.selected(&select, object, with_deleted)?;
         if select.columns == [Column::Count] {
             let body = json!({"totalSize": rows.len(), "done": true, "records": []});
@@ -136,7 +139,7 @@ impl Session<'_> {
         Ok(window.take(select.limit.unwrap_or(usize::MAX)).collect())
     }
 
-    fn columns(
+    pub(super) fn columns(
         &self,
         object: &'static Object,
         columns: &[Column],

@@ -16,7 +16,6 @@ use writegate::sandbox::{Fault, Head, seed};
 use super::session::{Session, hold_of, python};
 use super::{afternoon, as_installed};
 use crate::holds::{Bench, DEAL_DESK, SALES_OPS, builder, without_credentials};
-use crate::support::client::Client;
 use crate::support::house::Builder;
 use crate::support::skipped;
 use words::{Sdk, Words};
@@ -148,7 +147,7 @@ impl Story<'_> {
     /// One call of the program: what it gets, `reads` of our own and no write at the CRM, one request.
     /// Returns the hold that it is told of.
     async fn call(&self, case: &str, step: &str, expected: Sees, reads: usize) -> String {
-        let before = self.requests().await;
+        let before = self.bench.asked().await;
         let seen = self.session.step(step).await;
         let hold = match &expected {
             Sees::Returns(value) => {
@@ -165,7 +164,7 @@ impl Story<'_> {
                 named
             }
         };
-        let attempts = self.requests().await - before;
+        let attempts = self.bench.asked().await - before;
         assert_eq!((seen.writes, seen.reads), (0, reads), "{case}: {step}");
         assert_eq!(self.bench.writes().len(), self.sent.get(), "{case}: {step}");
         self.note(case, step, &seen.told, attempts);
@@ -194,18 +193,6 @@ impl Story<'_> {
         ));
         table.calls += 1;
         table.resent += attempts.saturating_sub(1);
-    }
-
-    /// Writes that programs sent to the proxy, by its own count.
-    async fn requests(&self) -> u64 {
-        let page = Client::new(self.bench.admin, "").get("/metrics").await;
-        let text = page.text();
-        let of_writes = |line: &&str| {
-            line.starts_with("writegate_requests_total{") && line.contains("class=\"write\"")
-        };
-        let counts = text.lines().filter(of_writes);
-        let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
-        counts.map(count).sum()
     }
 
     /// The CRM has carried out one more write.
@@ -284,7 +271,7 @@ impl Story<'_> {
     async fn approved_meanwhile(&self) {
         let account = self.sdk.of(seed::ACME, seed::HS_ACME);
         let step = format!("score {account} 7");
-        let before = self.requests().await;
+        let before = self.bench.asked().await;
         let (seen, ()) = tokio::join!(self.session.step(&step), async {
             let hold = self.next().await;
             self.bench.release(SALES_OPS, &hold).await;
@@ -293,7 +280,7 @@ impl Story<'_> {
         let returned = self.sdk.of(json!(204), json!("7"));
         assert_eq!(seen.told, json!({ "returned": returned }));
         assert_eq!((seen.writes, seen.entries.len()), (1, 1));
-        let attempts = self.requests().await - before;
+        let attempts = self.bench.asked().await - before;
         self.note(
             "approved while the call is open",
             &step,
@@ -430,13 +417,13 @@ impl Story<'_> {
             .await;
         let yes = self.bench.approve(SALES_OPS, &hold).await;
         assert_eq!(yes.json()["state"], "approved", "{}", yes.text());
-        let before = self.requests().await;
+        let before = self.bench.asked().await;
         let seen = self.session.step(&step).await;
         self.one_more();
         let answer = self.sdk.of(json!(204), json!(stage));
         assert_eq!(seen.told, json!({ "returned": answer }));
         assert_eq!((seen.writes, seen.reads, seen.entries.len()), (1, 1, 0));
-        let attempts = self.requests().await - before;
+        let attempts = self.bench.asked().await - before;
         let case = "approved: its own repeat carries it";
         self.note(case, &step, &seen.told, attempts);
         self.call("asked once more", &step, Sees::Returns(answer), 0)

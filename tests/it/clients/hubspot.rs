@@ -39,7 +39,7 @@ async fn an_unmodified_hubspot_client_session() {
     session.writes("notes 19", &json!(19)).await;
     session.refused(&budget()).await;
     assert_eq!(house.sandbox.ids(CrmKind::HubSpot, "notes").len(), 200);
-    kill(&house, pass(&clock, 60)).await;
+    kill(&house, "enrichment-agent", pass(&clock, 60)).await;
     session
         .refused(&stopped(&format!("score {} 5", seed::HS_WAYNE), true))
         .await;

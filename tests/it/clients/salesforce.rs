@@ -48,7 +48,7 @@ async fn an_unmodified_simple_salesforce_session() {
     pass(&clock, 90);
     session.writes("tasks 19", &json!(19)).await;
     session.refused(&budget()).await;
-    kill(&house, pass(&clock, 60)).await;
+    kill(&house, "enrichment-agent", pass(&clock, 60)).await;
     session
         .refused(&stopped(&format!("score {} 5", seed::HOOLI), 0))
         .await;
@@ -80,9 +80,11 @@ async fn reads(session: &Session<'_>) {
     let fields = json!({ "Name": "string", "Industry": "picklist", "NumberOfEmployees": "int" });
     let objects = [
         "Account",
+        "Attachment",
         "Case",
         "Contact",
         "Health_Check__c",
+        "Health_Finding__c",
         "Lead",
         "Opportunity",
         "Organization",

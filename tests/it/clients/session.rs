@@ -1,4 +1,4 @@
-//! A Python program with a real SDK in it, driven step by step, with what the CRM and the ledger saw of
+//! A program with a real client in it, driven step by step, with what the CRM and the ledger saw of
 //! each step.
 
 use std::io::{BufRead, BufReader, Write};
@@ -14,6 +14,11 @@ use crate::support::house::{House, OTHER_TOKEN, TOKEN};
 /// The interpreter that has the SDKs; `None` under a bare `cargo test`.
 pub(super) fn python() -> Option<PathBuf> {
     std::env::var_os("WRITEGATE_PYTHON").map(PathBuf::from)
+}
+
+/// Where the programs are.
+pub(super) fn scripts() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }
 
 /// A running program before a house.
@@ -55,18 +60,24 @@ pub(super) struct Seen {
 impl<'a> Session<'a> {
     /// Starts a script of `tests/clients` against `base`. It trusts the house's CA and no other.
     pub(super) fn start(python: &Path, script: &str, base: &str, house: &'a House) -> Self {
-        let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-        let mut child = Command::new(python)
+        let mut command = Command::new(python);
+        command
             .arg("-B")
-            .arg(scripts.join(script))
+            .arg(scripts().join(script))
             .args([base, TOKEN, OTHER_TOKEN])
             .env("REQUESTS_CA_BUNDLE", house.ca())
             .env("SSL_CERT_FILE", house.ca())
-            .env("NO_PROXY", "127.0.0.1")
+            .env("NO_PROXY", "127.0.0.1");
+        Self::of(&mut command, base, house)
+    }
+
+    /// Starts a program that runs steps.
+    pub(super) fn of(command: &mut Command, base: &str, house: &'a House) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let program = Program {
             steps: child.stdin.take().unwrap(),
             answers: BufReader::new(child.stdout.take().unwrap()),

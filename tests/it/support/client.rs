@@ -2,14 +2,20 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use writegate::tls::{self, Pem};
 
 /// A caller with a token.
 #[derive(Clone, Debug)]
@@ -17,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) to: SocketAddr,
     pub(crate) token: String,
     pub(crate) headers: Vec<(String, String)>,
+    /// The CA of a listener that speaks TLS.
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// A whole answer.
@@ -100,13 +108,30 @@ fn first(json: &Value) -> &Value {
     list.get(0).unwrap_or(json)
 }
 
+/// Starts HTTP/1.1 on a stream.
+async fn over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> hyper::Result<SendRequest<Full<Bytes>>> {
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
 impl Client {
     pub(crate) fn new(to: SocketAddr, token: &str) -> Self {
         Self {
             to,
             token: token.to_owned(),
             headers: Vec::new(),
+            ca: None,
         }
+    }
+
+    /// The same to a listener that speaks TLS, with a certificate of this CA.
+    pub(crate) fn trusting(&self, ca: &Path) -> Self {
+        let mut other = self.clone();
+        other.ca = Some(ca.to_owned());
+        other
     }
 
     /// The same with one more header on each request.
@@ -150,9 +175,19 @@ impl Client {
         body: Option<Bytes>,
     ) -> Result<Reply, Box<dyn Error + Send + Sync>> {
         let stream = TcpStream::connect(self.to).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
+        let mut sender = match &self.ca {
+            None => over(stream).await?,
+            Some(ca) => {
+                let text = std::fs::read(ca)?;
+                let pem = Pem {
+                    text: &text,
+                    of: "the CA",
+                };
+                let connector = TlsConnector::from(tls::client(Some(pem))?);
+                let name = ServerName::from(self.to.ip());
+                over(connector.connect(name, stream).await?).await?
+            }
+        };
         let mut request = Request::builder()
             .method(method)
             .uri(target)

@@ -26,6 +26,7 @@ use writegate::server::proxied::{self, Proxied};
 use writegate::server::{self, Settings, Trigger};
 use writegate::tls;
 
+use super::canaries;
 use super::client::Client;
 use super::faulty::FaultyLedger;
 
@@ -178,6 +179,7 @@ impl Builder {
     }
 
     pub(crate) async fn build(self) -> House {
+        canaries::watch_the_log();
         let sandbox = match self.crm {
             Some(crm) => crm,
             None => {
@@ -312,8 +314,8 @@ fn account(name: &str, tokens: &[&str], keys: &[&str]) -> ServiceAccount {
         clients: Vec::new(),
         keys: prints(keys),
         credentials: vec![
-            ("salesforce".into(), Secret::new(BROKER)),
-            ("hubspot".into(), Secret::new(BROKER)),
+            ("salesforce".into(), Secret::new(BROKER).into()),
+            ("hubspot".into(), Secret::new(BROKER).into()),
         ],
         certs: Vec::new(),
     }
@@ -492,7 +494,7 @@ impl House {
         folder
     }
 
-    /// Ends the proxy the orderly way.
+    /// Ends the proxy the orderly way. Nothing that it has kept or logged is a secret (P12).
     pub(crate) async fn stop(&mut self) {
         self.trigger.pull();
         if let Some(server) = self.server.take() {
@@ -501,6 +503,8 @@ impl House {
                 .await
                 .unwrap();
         }
+        canaries::none_in_ledger(self.folder.path());
+        canaries::none_logged();
     }
 }
 

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use writegate::config::Fingerprint;
 
+use super::canaries;
 use super::client::Client;
 use super::house::{
     APPROVER, BROKER, KEY, OPEN_HUBSPOT, OPEN_RULES, OPERATOR, OTHER_TOKEN, TOKEN, VIEWER,
@@ -401,6 +402,10 @@ impl Drop for Program {
         if let Some(child) = &mut self.child {
             kill_all(child);
             drop(child.wait());
+        }
+        if !std::thread::panicking() {
+            canaries::none_in_ledger(self.ledger.parent().unwrap());
+            canaries::none_in("the log", self.log.borrow().join("\n").as_bytes());
         }
     }
 }

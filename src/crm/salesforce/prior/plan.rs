@@ -99,7 +99,7 @@ fn groups<'a>(mutations: &'a [Mutation], wanted: &Wanted) -> Vec<Group<'a>> {
 /// What is read of every record of a group.
 fn always(object: &str, how: &How) -> Vec<String> {
     let mut fields = vec!["Id".to_owned()];
-    if types::by_name(object).is_some_and(|known| known.stamped) {
+    if types::is_stamped(object) {
         fields.push(STAMP.to_owned());
     }
     match how {

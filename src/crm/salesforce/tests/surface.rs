@@ -57,6 +57,18 @@ const OTHERWISE: &[(&str, &str)] = &[
         "another host: refused",
     ),
     (
+        "POST ~/tooling/sobjects/NamedCredential",
+        "holds secrets: a credential",
+    ),
+    (
+        "PATCH ~/tooling/sobjects/NamedCredential",
+        "holds secrets: a credential",
+    ),
+    (
+        "DELETE ~/tooling/sobjects/NamedCredential",
+        "holds secrets: a credential",
+    ),
+    (
         "POST ~/actions/standard/",
         "an action that is called a read: judged as invoke, some call a model",
     ),
