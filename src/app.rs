@@ -187,9 +187,9 @@ impl App {
         let jobs = Jobs::load(&journal, now).await?;
         let holds = hold::Book::restore(&**journal.ledger(), now).await?;
         let limits = LiveLimits::of_rows(&journal.settings().await?);
+        let learned = learned::Book::load(&journal, &config, now).await?;
         let host = |route: &Route| server::proxied::login(route);
         let keyring = Arc::new(Keyring::new(&config, host, &clock));
-        let learned = learned::Book::load(&journal, &config, now).await?;
         let app = Self {
             callers: Callers::new(&config, &keyring),
             keyring,

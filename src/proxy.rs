@@ -146,11 +146,10 @@ async fn run(
 ) -> Result<Response<Body>, Box<Refused>> {
     let (mut parts, incoming) = request.into_parts();
     // 1 route and actor, 2 what it is: a login has nobody to be known by yet
-    let path = match canonical_path(call.state, &parts) {
+    let path = match opened(call, &mut parts) {
         Ok(path) => path,
         Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
     };
-    login::spare_token(call.state, &path, &mut parts);
     let class = call.state.crm.classify(&head(&parts, &path));
     let counted = counted(&class);
     let write = match class {
@@ -213,6 +212,14 @@ fn head<'a>(parts: &'a Parts, path: &'a CanonicalPath) -> Head<'a> {
     }
 }
 
+/// The path in its one form; nothing in it or the query is a secret that must not go on.
+fn opened(call: Call<'_>, parts: &mut Parts) -> Result<CanonicalPath, Refusal> {
+    let path = canonical_path(call.state, parts)?;
+    login::spare_token(call.state, &path, parts);
+    key_stays(&path, parts.uri.query())?;
+    Ok(path)
+}
+
 /// Who is calling.
 async fn meet(call: Call<'_>, parts: &Parts) -> Result<Caller, Refusal> {
     let mut caller = call.worker.app.callers.identify(Presented {
@@ -221,7 +228,7 @@ async fn meet(call: Call<'_>, parts: &Parts) -> Result<Caller, Refusal> {
         query: parts.uri.query(),
         names: call.names,
     })?;
-    login::recognise(call, &mut caller).await;
+    login::recognise(call, &mut caller).await?;
     Ok(caller)
 }
 
@@ -319,7 +326,6 @@ fn no_upstream() -> Refusal {
 fn canonical_path(state: &RouteState, parts: &Parts) -> Result<CanonicalPath, Refusal> {
     headers::check(&parts.headers)?;
     let path = CanonicalPath::parse(parts.uri.path()).map_err(Refusal::malformed)?;
-    key_stays(&path, parts.uri.query())?;
     Ok(match state.route.crm {
         CrmKind::Salesforce => path.without_login_host(),
         CrmKind::HubSpot => path,

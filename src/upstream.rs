@@ -100,16 +100,10 @@ pub struct Answer {
 /// Where a route leads: checked once, used by every runtime.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    api: Address,
-    /// Where logins go, if somewhere else.
-    login: Option<Address>,
-}
-
-/// A host, and its name as it stands in a request.
-#[derive(Clone, Debug)]
-struct Address {
     place: Place,
     host: HeaderValue,
+    /// Where logins go, if somewhere else.
+    login: Option<Box<Destination>>,
 }
 
 impl Destination {
@@ -119,56 +113,38 @@ impl Destination {
     /// # Errors
     /// When the address cannot be used; says why.
     pub fn new(upstream: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
+        let authority = upstream
+            .authority()
+            .ok_or("the upstream has no host")?
+            .as_str();
+        let host = HeaderValue::from_str(authority)
+            .map_err(|error| format!("`{authority}` cannot stand in a Host header: {error}"))?;
+        let place = Place::new(upstream, tls)?;
         Ok(Self {
-            api: Address::new(upstream, tls)?,
+            place,
+            host,
             login: None,
         })
     }
 
     /// The same, with logins going to another host.
-    ///
-    /// # Errors
-    /// When its address cannot be used; says why.
-    pub fn with_login(mut self, login: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
-        self.login = Some(Address::new(login, tls)?);
-        Ok(self)
-    }
-}
-
-impl Address {
-    fn new(url: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
-        let authority = url.authority().ok_or("the upstream has no host")?.as_str();
-        let host = HeaderValue::from_str(authority)
-            .map_err(|error| format!("`{authority}` cannot stand in a Host header: {error}"))?;
-        let place = Place::new(url, tls)?;
-        Ok(Self { place, host })
+    #[must_use]
+    pub fn with_login(mut self, login: Self) -> Self {
+        self.login = Some(Box::new(login));
+        self
     }
 }
 
 /// One route's way to its CRM, on one runtime.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    api: Host,
-    login: Host,
+    pool: Arc<Pool>,
+    host: HeaderValue,
     traffic: Arc<Traffic>,
     heard: Heard,
     keyring: Arc<Keyring>,
-}
-
-/// A host that is talked to, and the connections to it.
-#[derive(Clone, Debug)]
-struct Host {
-    pool: Arc<Pool>,
-    name: HeaderValue,
-}
-
-impl Host {
-    fn at(address: &Address) -> Self {
-        Self {
-            pool: Arc::new(Pool::new(address.place.clone())),
-            name: address.host.clone(),
-        }
-    }
+    /// The way to the login host, where that is another one.
+    login: Option<Arc<Self>>,
 }
 
 impl Upstream {
@@ -176,11 +152,12 @@ impl Upstream {
     /// `keyring` has the tokens that handles stand for.
     #[must_use]
     pub fn to(destination: &Destination, heard: Heard, keyring: &Arc<Keyring>) -> Self {
-        let api = Host::at(&destination.api);
-        let login = destination.login.as_ref().map(Host::at);
+        let login = destination.login.as_deref();
+        let login = login.map(|login| Arc::new(Self::to(login, heard.clone(), keyring)));
         Self {
-            login: login.unwrap_or_else(|| api.clone()),
-            api,
+            login,
+            pool: Arc::new(Pool::new(destination.place.clone())),
+            host: destination.host.clone(),
             traffic: Arc::default(),
             heard,
             keyring: Arc::clone(keyring),
@@ -198,7 +175,7 @@ impl Upstream {
     /// # Errors
     /// [`ReadError`] when no answer began.
     pub async fn stream(&self, request: Request<Body>) -> Result<Response<Body>, ReadError> {
-        let answer = self.ask(&self.api, request, READ_FOR).await;
+        let answer = self.ask(request, READ_FOR).await;
         let status = answer.as_ref().ok().map(|(answer, _)| answer.status());
         self.traffic.count(Way::Read, status);
         let (answer, lease) = answer?;
@@ -218,7 +195,7 @@ impl Upstream {
     /// # Errors
     /// [`ReadError`] when there is none, or it is too large.
     pub async fn feed(&self, request: Request<Body>) -> Result<Answer, ReadError> {
-        let answer = match self.ask(&self.api, request, READ_FOR).await {
+        let answer = match self.ask(request, READ_FOR).await {
             Ok((answer, lease)) => collect(answer, lease).await.map_err(ReadError::Lost),
             Err(error) => Err(error),
         };
@@ -236,7 +213,7 @@ impl Upstream {
         // the credential came for another API, perhaps
         credential::suit(request.headers_mut(), &path);
         let all = async {
-            let (answer, lease) = self.ask(&self.api, request, OWN_READ_FOR).await?;
+            let (answer, lease) = self.ask(request, OWN_READ_FOR).await?;
             collect(answer, lease).await.map_err(ReadError::Lost)
         };
         let answer = match tokio::time::timeout(OWN_READ_FOR, all).await {
@@ -245,6 +222,25 @@ impl Upstream {
         };
         let status = answer.as_ref().ok().map(|answer| answer.status);
         self.traffic.count(Way::OwnRead, status);
+        answer
+    }
+
+    /// Passes a login on, to the route's login host, and collects the answer.
+    ///
+    /// # Errors
+    /// [`ReadError`] when there is none, or it is too large.
+    pub async fn log_in(&self, request: Request<Body>) -> Result<Answer, ReadError> {
+        let way = self.login.as_deref().unwrap_or(self);
+        let all = async {
+            let (answer, lease) = way.ask(request, LOGIN_FOR).await?;
+            collect(answer, lease).await.map_err(ReadError::Lost)
+        };
+        let answer = match tokio::time::timeout(LOGIN_FOR, all).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(ReadError::Timeout),
+        };
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        self.traffic.count(Way::Login, status);
         answer
     }
 
@@ -324,10 +320,9 @@ impl Upstream {
         mut request: Request<Body>,
         last_look: &dyn LastLook,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
-        request.headers_mut().insert(HOST, self.api.name.clone());
+        request.headers_mut().insert(HOST, self.host.clone());
         loop {
             let (lease, _) = self
-                .api
                 .pool
                 .lease()
                 .await
@@ -383,36 +378,17 @@ impl Upstream {
         Ok(None)
     }
 
-    /// Passes a login on, to the route's login host, and collects the answer.
-    ///
-    /// # Errors
-    /// [`ReadError`] when there is none, or it is too large.
-    pub async fn login(&self, request: Request<Body>) -> Result<Answer, ReadError> {
-        let all = async {
-            let (answer, lease) = self.ask(&self.login, request, LOGIN_FOR).await?;
-            collect(answer, lease).await.map_err(ReadError::Lost)
-        };
-        let answer = match tokio::time::timeout(LOGIN_FOR, all).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => Err(ReadError::Timeout),
-        };
-        let status = answer.as_ref().ok().map(|answer| answer.status);
-        self.traffic.count(Way::Login, status);
-        answer
-    }
-
     /// Asks, and where a token of our own is refused, once more with another one.
     async fn ask(
         &self,
-        host: &Host,
         mut request: Request<Body>,
         within: Duration,
     ) -> Result<(Response<Incoming>, Lease), ReadError> {
         let Some(worn) = self.dress(&mut request).await? else {
-            return self.ask_once(host, request, within).await;
+            return self.ask_once(request, within).await;
         };
         let spare = Spare::of(&request);
-        let (answer, lease) = self.ask_once(host, request, within).await?;
+        let (answer, lease) = self.ask_once(request, within).await?;
         if answer.status() != StatusCode::UNAUTHORIZED || !worn.source.refused(&worn.token) {
             return Ok((answer, lease));
         }
@@ -427,20 +403,19 @@ impl Upstream {
         };
         let mut request = spare.request();
         wear(&token, &mut request);
-        self.ask_once(host, request, within).await
+        self.ask_once(request, within).await
     }
 
     async fn ask_once(
         &self,
-        host: &Host,
         mut request: Request<Body>,
         within: Duration,
     ) -> Result<(Response<Incoming>, Lease), ReadError> {
-        request.headers_mut().insert(HOST, host.name.clone());
+        request.headers_mut().insert(HOST, self.host.clone());
         let again = Spare::of_bodyless_read(&request);
         let exchange = async {
             loop {
-                let (lease, reused) = host.pool.lease().await?;
+                let (lease, reused) = self.pool.lease().await?;
                 match pool::hand_over(lease, request).await {
                     Sent::Answer(answer, lease) => {
                         self.heard.tell(answer.headers());

@@ -77,14 +77,12 @@ pub struct Whose {
 }
 
 impl Whose {
-    /// The body of the same question without its token, and where another one goes; `None` where it
-    /// stands elsewhere.
+    /// The same question with a place for another token; `None` where the token does not stand in the body.
     #[must_use]
-    pub fn unanswered(&self) -> Option<(Bytes, Range<usize>)> {
-        const BODY: &str = "{\"tokenKey\":\"\"}";
-        let place = BODY.len().checked_sub("\"}".len())?;
-        self.is_token_key
-            .then(|| (Bytes::from_static(BODY.as_bytes()), place..place))
+    pub fn blank(&self) -> Option<(Bytes, Range<usize>)> {
+        let body = Bytes::from_static(b"{\"tokenKey\":\"\"}");
+        let place = body.len().checked_sub(2)?;
+        self.is_token_key.then_some((body, place..place))
     }
 }
 

@@ -164,6 +164,20 @@ impl Callers {
         })
     }
 
+    /// Whether the configuration names this token or key.
+    #[must_use]
+    pub fn has(&self, fingerprint: &Fingerprint) -> bool {
+        self.known.contains_key(fingerprint)
+    }
+
+    /// Whether a connection's certificate says nothing against a service account that is told otherwise.
+    ///
+    /// # Errors
+    /// The refusal where it does.
+    pub fn agrees(&self, account: &str, names: &[String]) -> Result<(), Refusal> {
+        self.agree(account, self.certified(names)?, names)
+    }
+
     /// The service account that a certificate's names stand for: exactly one, or none.
     fn certified(&self, names: &[String]) -> Result<Option<&str>, Refusal> {
         let mut accounts = names.iter().filter_map(|name| self.certs.get(name));

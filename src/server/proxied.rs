@@ -77,10 +77,10 @@ pub fn destinations(routes: &[Route]) -> Result<Vec<Destination>, String> {
         .map(|route| {
             let tls = towards(route).map_err(|error| error.to_string())?;
             let destination = Destination::new(&route.upstream, Arc::clone(&tls))?;
-            match route.login == route.upstream {
-                true => Ok(destination),
-                false => destination.with_login(&route.login, tls),
-            }
+            Ok(match route.login == route.upstream {
+                true => destination,
+                false => destination.with_login(Destination::new(&route.login, tls)?),
+            })
         })
         .collect()
 }

@@ -39,13 +39,13 @@ impl Login {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::try_from(path).map_err(|error| error.to_string())?;
         let headers = request.headers_mut();
-        headers.insert(HOST, to.api.host.clone());
+        headers.insert(HOST, to.host.clone());
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         );
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let pool = Arc::new(Pool::new(to.api.place));
+        let pool = Arc::new(Pool::new(to.place));
         let unreachable = |error: pool::PoolError| format!("the login host: {error}");
         let (lease, _) = pool.lease().await.map_err(unreachable)?;
         let (answer, _lease) = match pool::hand_over(lease, request).await {

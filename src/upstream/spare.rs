@@ -23,8 +23,8 @@ impl Spare {
             | Body::Full(_)
             | Body::Streamed(_)
             | Body::Leased(..)
-            | Body::Edited(..)
-            | Body::Piped(..) => None,
+            | Body::Piped(..)
+            | Body::Edited(..) => None,
         }
     }
 
@@ -33,7 +33,7 @@ impl Spare {
         let bytes = match request.body() {
             Body::Empty => None,
             Body::Full(bytes) => Some(bytes.clone()),
-            Body::Streamed(_) | Body::Leased(..) | Body::Edited(..) | Body::Piped(..) => {
+            Body::Streamed(_) | Body::Leased(..) | Body::Piped(..) | Body::Edited(..) => {
                 return None;
             }
         };

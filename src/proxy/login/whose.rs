@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 
 use super::{by_names, known, recognise};
 use crate::config::Fingerprint;
@@ -10,9 +10,9 @@ use crate::crm::Head;
 use crate::crm::login::Whose;
 use crate::error::Refusal;
 use crate::learned::Use;
-use crate::proxy::actor::{Caller, Credential, Presented};
+use crate::proxy::actor::{Caller, Credential, Presented, is_key};
 use crate::proxy::words::login as words;
-use crate::proxy::{self, Call, may_read, no_upstream, target, unknown};
+use crate::proxy::{Call, headers, may_read, no_upstream, target, unknown};
 use crate::upstream::Body;
 
 /// Passes the question on, where all that names somebody names the token's owner.
@@ -36,16 +36,12 @@ pub(super) async fn answer(
         return Err(words::not_theirs());
     }
     may_read(call, &caller)?;
-    // A key of ours means nothing to the CRM: what stands for it is asked about.
     let mut headers = passed(head.headers, &caller.credential);
-    if is_key(call, fingerprint) {
-        let (Credential::Broker(handle), Some((empty, place))) =
-            (&caller.credential, whose.unanswered())
-        else {
-            return Err(words::not_theirs());
-        };
-        bytes = empty;
-        handle.put_at(&mut headers, &place);
+    // A key of ours means nothing to the CRM: what stands for it is asked about.
+    if is_key(whose.token.expose()) {
+        let blank = whose.blank().filter(|_| caller.credential.is_ours());
+        let (blank, place) = blank.ok_or_else(words::not_theirs)?;
+        bytes = caller.credential.sign(&mut headers, blank, Some(place))?;
     }
     let mut request = Request::new(Body::full(bytes));
     *request.method_mut() = head.method.clone();
@@ -59,8 +55,11 @@ pub(super) async fn answer(
     let mut answer = upstream
         .stream(request)
         .await
-        .map_err(|error| proxy::words::unreachable_upstream(&error.to_string()))?;
-    proxy::headers::to_answer(answer.headers_mut());
+        .map_err(|error| crate::proxy::words::no_answer(&error))?;
+    if caller.credential.is_ours() && answer.status() == StatusCode::UNAUTHORIZED {
+        return Err(crate::proxy::words::credential_refused());
+    }
+    headers::to_answer(answer.headers_mut());
     Ok(answer)
 }
 
@@ -94,19 +93,14 @@ async fn caller(call: Call<'_>, head: &Head<'_>, owner: &str) -> Result<Caller, 
         let start = value.as_bytes().get(..6).unwrap_or_default();
         start.eq_ignore_ascii_case(b"basic ")
     });
-    let mut none = HeaderMap::new();
-    let credentials = if basic {
-        &mut none
-    } else {
-        &mut head.headers.clone()
-    };
+    let none = HeaderMap::new();
     let mut caller = app.callers.identify(Presented {
         route: &call.state.route.name,
-        headers: credentials,
+        headers: if basic { &none } else { head.headers },
         query: None,
         names: call.names,
     })?;
-    recognise(call, &mut caller).await;
+    recognise(call, &mut caller).await?;
     match (&caller.service_account, caller.fingerprint) {
         (Some(_), _) => Ok(caller),
         (None, Some(_)) => Err(unknown(&caller)),
@@ -117,15 +111,10 @@ async fn caller(call: Call<'_>, head: &Head<'_>, owner: &str) -> Result<Caller, 
     }
 }
 
-fn is_key(call: Call<'_>, fingerprint: Fingerprint) -> bool {
-    let mut accounts = call.worker.app.config.service_accounts.iter();
-    accounts.any(|account| account.keys.contains(&fingerprint))
-}
-
 /// The headers as they go on. A `Basic` belongs to the question and stays.
 fn passed(given: &HeaderMap, credential: &Credential) -> HeaderMap {
     let mut passed = given.clone();
-    proxy::headers::to_read(&mut passed);
+    headers::to_read(&mut passed);
     passed.remove(CONTENT_LENGTH);
     passed.remove(http::header::CONTENT_ENCODING);
     let basic = passed.get(AUTHORIZATION).cloned();
