@@ -75,7 +75,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
             "ready": reasons.is_empty(),
             "rules": { "digest": app.rules.load().digest(), "from": app.standing.load().notice() },
             "reasons": reasons,
-            "degraded": app.reloads.notice().into_iter().collect::<Vec<_>>(),
+            "degraded": app.notices(),
         }),
     )
 }

@@ -17,6 +17,7 @@ pub use self::strangers::Strangers;
 use crate::clock::{self, Clock, Entropy, EntryId};
 use crate::config::{Config, Route};
 use crate::control::{ControlState, Health};
+use crate::credential::Keyring;
 use crate::crm::Crm;
 use crate::crm::catalog::Catalog;
 use crate::crm::links::Origins;
@@ -34,10 +35,12 @@ use crate::limits::LiveLimits;
 use crate::metrics::{Metrics, Tally};
 use crate::policy::RuleSet;
 use crate::proxy::actor::Callers;
+use crate::proxy::jobs::Jobs;
 use crate::push::{self, Standing};
 use crate::quota::Told;
 use crate::reload::Reloads;
 use crate::server::{self, InflightGuard};
+use crate::tls::Live;
 use crate::upstream::{Destination, Heard, Upstream};
 
 /// What was opened for this process.
@@ -59,6 +62,8 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     /// Who is who.
     pub callers: Callers,
+    /// The CRM credentials that the proxy holds itself.
+    pub keyring: Arc<Keyring>,
     /// The routes, in the order of the configuration.
     pub routes: Vec<RouteState>,
     /// What waits for people.
@@ -75,6 +80,8 @@ pub struct App {
     pub reloads: Reloads,
     /// Writes in doubt, and what was settled lately.
     pub doubts: Book,
+    /// Bulk jobs that the CRM works on.
+    pub jobs: Jobs,
     /// How far what other replicas wrote is known here.
     pub follow: Follow,
     /// What a crash left open, found at the start: in doubt.
@@ -83,6 +90,8 @@ pub struct App {
     pub strangers: Strangers,
     /// Throwing, resuming and their rows, one at a time.
     pub switching: tokio::sync::Mutex<()>,
+    /// What shakes hands on each route's listener, for reloads.
+    certificates: RwLock<Vec<Option<Live>>>,
     /// The runtimes that send, for [`App::confirm`].
     runtimes: RwLock<Vec<Handle>>,
     /// The workers that serve, for what no request carries. They know the app, so it must not keep
@@ -175,11 +184,15 @@ impl App {
         journal.bar(start.barred);
         let found_open = journal.sweep(now).await?;
         let doubts = Book::load(&journal, now).await?;
+        let jobs = Jobs::load(&journal, now).await?;
         let holds = hold::Book::restore(&**journal.ledger(), now).await?;
         let limits = LiveLimits::of_rows(&journal.settings().await?);
         let learned = learned::Book::load(&journal, &config, now).await?;
+        let host = |route: &Route| server::proxied::login(route);
+        let keyring = Arc::new(Keyring::new(&config, host, &clock));
         let app = Self {
-            callers: Callers::new(&config),
+            callers: Callers::new(&config, &keyring),
+            keyring,
             rules: ArcSwap::from_pointee(rules),
             standing: ArcSwap::from_pointee(standing),
             control,
@@ -194,10 +207,12 @@ impl App {
             learned,
             reloads: Reloads::default(),
             doubts,
+            jobs,
             follow,
             found_open,
             strangers: Strangers::default(),
             switching: tokio::sync::Mutex::default(),
+            certificates: RwLock::default(),
             runtimes: RwLock::default(),
             workers: RwLock::default(),
             config,
@@ -262,7 +277,15 @@ impl App {
     /// What does not keep writes from passing, but is not as it should be.
     #[must_use]
     pub fn degraded(&self) -> Vec<String> {
-        self.reloads.degraded().into_iter().collect()
+        let reloads = self.reloads.degraded().into_iter();
+        reloads.chain(self.keyring.trouble()).collect()
+    }
+
+    /// The same for whoever asks, without a token.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let reloads = self.reloads.notice().into_iter();
+        reloads.chain(self.keyring.trouble()).collect()
     }
 
     /// How many entries are in doubt.
@@ -272,6 +295,16 @@ impl App {
     pub async fn in_doubt(&self) -> Result<usize, StoreError> {
         let doubted = crate::journal::read::doubted(&**self.journal.ledger()).await?;
         Ok(doubted.len())
+    }
+
+    /// Makes known what shakes hands on each route's listener, in their order.
+    pub fn shows(&self, certificates: Vec<Option<Live>>) {
+        *self.certificates.write() = certificates;
+    }
+
+    /// The same, for those that are put in their place.
+    pub(crate) fn certificates(&self) -> Vec<Option<Live>> {
+        self.certificates.read().clone()
     }
 
     /// Makes a worker known, on its own runtime; true for the first one.
@@ -331,7 +364,7 @@ impl Worker {
         }
         let ways = app.routes.iter().zip(destinations);
         let upstreams: Vec<Upstream> = ways
-            .map(|(state, way)| Upstream::to(way, state.listener(&app.clock)))
+            .map(|(state, way)| Upstream::to(way, state.listener(&app.clock), &app.keyring))
             .collect();
         let places = upstreams.iter().enumerate();
         let tallies = places

@@ -25,6 +25,7 @@
 mod address;
 mod environment;
 mod identity;
+mod key;
 mod load;
 mod mistake;
 mod name;
@@ -32,6 +33,7 @@ mod near;
 mod reader;
 mod route;
 mod secret;
+mod source;
 mod tree;
 
 use std::fmt;
@@ -45,6 +47,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::mutation::CrmKind;
 
 pub use environment::Environment;
+pub use key::SigningKey;
 pub use load::{load, load_without_secrets};
 pub use mistake::ConfigErrors;
 pub use near::nearest;
@@ -96,7 +99,7 @@ pub struct Route {
     /// An extra CA to trust for `upstream`, PEM (for a CRM behind a company proxy).
     pub upstream_ca: Option<PathBuf>,
     /// The credential for releases and reverts.
-    pub release_credential: Option<Secret>,
+    pub release_credential: Option<Source>,
     /// Whether verdicts are enforced.
     pub mode: Mode,
 }
@@ -203,7 +206,7 @@ pub struct ServiceAccount {
     /// Fingerprints of Writegate keys (broker mode).
     pub keys: Vec<Fingerprint>,
     /// What goes upstream in place of a Writegate key, by route name.
-    pub credentials: Vec<(String, Secret)>,
+    pub credentials: Vec<(String, Source)>,
     /// Names in client certificates.
     pub certs: Vec<String>,
 }
@@ -296,6 +299,50 @@ impl fmt::Display for Fingerprint {
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where a CRM credential comes from that the proxy holds itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A token that stands somewhere.
+    Static(Secret),
+    /// OAuth client credentials (Salesforce).
+    ClientCredentials {
+        /// The app's id.
+        client_id: String,
+        /// Its secret.
+        client_secret: Secret,
+        /// What to ask for; the app's own scopes without it.
+        scope: Option<String>,
+    },
+    /// OAuth JWT bearer (Salesforce): the proxy signs that it acts for a user.
+    Jwt {
+        /// The app's id.
+        client_id: String,
+        /// The user.
+        user: String,
+        /// The key whose certificate the app has.
+        key: SigningKey,
+        /// Whom the assertion is for; the login host without it.
+        audience: Option<String>,
+    },
+    /// An OAuth refresh token.
+    Refresh {
+        /// The app's id.
+        client_id: String,
+        /// Its secret, where it has one.
+        client_secret: Option<Secret>,
+        /// The refresh token.
+        refresh_token: Secret,
+        /// The file it stands in: a token that takes its place is written there.
+        file: Option<PathBuf>,
+    },
+}
+
+impl From<Secret> for Source {
+    fn from(secret: Secret) -> Self {
+        Self::Static(secret)
     }
 }
 

@@ -187,12 +187,21 @@ impl Crm {
         }
     }
 
-    /// The read without which a write names something that is not known, where it was not made lately.
+    /// The read without which a write that is not understood names something that is not known, where it
+    /// was not made lately.
     #[must_use]
-    pub fn missing(self, shape: &Shape, catalog: &Catalog, now: Timestamp) -> Option<ReadCall> {
+    pub fn missing(
+        self,
+        shape: &Shape,
+        head: &Head<'_>,
+        body: &[u8],
+        catalog: &Catalog,
+        now: Timestamp,
+    ) -> Option<ReadCall> {
         match shape {
             Shape::HubSpot(shape) => hubspot::missing(shape, catalog, now),
-            Shape::Salesforce(_) | Shape::TwoReadings(_) => None,
+            Shape::Salesforce(shape) => salesforce::missing(shape, head, body, catalog, now),
+            Shape::TwoReadings(_) => None,
         }
     }
 
@@ -236,22 +245,20 @@ impl Crm {
         }
     }
 
-    /// Reads the answer to a catalog read into the catalog.
+    /// Reads the answer to a catalog read into the catalog, as the sender of `head` was shown it.
     ///
     /// # Errors
     /// [`PriorFailure`] when the answer does not bring it.
     pub fn learn(
         self,
         call: &ReadCall,
-        status: StatusCode,
-        body: &[u8],
+        head: &Head<'_>,
+        (status, body): (StatusCode, &[u8]),
         catalog: &Catalog,
         now: Timestamp,
     ) -> Result<(), PriorFailure> {
         match self.0 {
-            CrmKind::Salesforce => Err(PriorFailure::Failed(
-                "Salesforce plans no catalog reads".into(),
-            )),
+            CrmKind::Salesforce => salesforce::learn(call, head, (status, body), catalog, now),
             CrmKind::HubSpot => hubspot::prior::learn(call, status, body, catalog, now),
         }
     }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::EntryId;
-use crate::config::{Config, Fingerprint, Secret};
+use crate::config::{Config, Fingerprint, Source};
 use crate::mutation::{Acting, Actor, Charge, Origin, Requirement, Verdict};
 
 pub use book::{Begun, Book, Releasing, Slot, Turn};
@@ -331,7 +331,7 @@ pub fn gauge_reservation(entry: &EntryId) -> EntryId {
 /// The credential for the release of a hold: the route's, else the broker's. Without one only the
 /// agent's own next repeat can carry it.
 #[must_use]
-pub fn credential<'a>(config: &'a Config, hold: &Hold) -> Option<&'a Secret> {
+pub fn credential<'a>(config: &'a Config, hold: &Hold) -> Option<&'a Source> {
     let route = &hold.route;
     let service_account = match &hold.takes_back {
         Some(back) => &back.wrote,
@@ -350,7 +350,7 @@ pub fn credential<'a>(config: &'a Config, hold: &Hold) -> Option<&'a Secret> {
         let mut credentials = account.credentials.iter();
         credentials
             .find(|(name, _)| name == route)
-            .map(|(_, secret)| secret)
+            .map(|(_, source)| source)
     };
     of_route.or_else(of_account)
 }

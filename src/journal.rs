@@ -4,6 +4,7 @@
 mod bar;
 mod epoch;
 pub mod job;
+mod journaled;
 mod learned;
 pub mod read;
 mod rows;
@@ -12,6 +13,7 @@ mod sweep;
 mod view;
 pub mod written;
 
+pub use journaled::Journaled;
 pub use view::View;
 
 use std::borrow::Cow;
@@ -35,28 +37,6 @@ use crate::mutation::{
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(5);
 /// A row about what happened already, which cannot be written, is tried again after this, doubling up to a minute.
 const AGAIN: Duration = Duration::from_millis(200);
-
-/// A write whose entry and snapshot are durable. Only [`Journal::open`] makes one.
-#[derive(Debug)]
-pub struct Journaled {
-    permit: Permit,
-    service_account: String,
-    route: String,
-}
-
-impl Journaled {
-    /// The entry.
-    #[must_use]
-    pub fn entry(&self) -> &EntryId {
-        self.permit.entry()
-    }
-
-    /// The permit it rests on.
-    #[must_use]
-    pub fn permit(&self) -> &Permit {
-        &self.permit
-    }
-}
 
 /// What is known of a governed request when a row is written for it.
 #[derive(Clone, Debug)]
@@ -220,11 +200,10 @@ impl Journal {
             return Err((permit, error));
         }
         match self.ledger.append(vec![row]).await {
-            Ok(()) => Ok(Journaled {
-                permit,
-                service_account: subject.actor.service_account.clone(),
-                route: subject.route.to_owned(),
-            }),
+            Ok(()) => {
+                let service_account = &subject.actor.service_account;
+                Ok(Journaled::of(permit, service_account, subject.route))
+            }
             Err(error) => Err((permit, error)),
         }
     }
@@ -251,6 +230,9 @@ impl Journal {
             closing,
             now,
         );
+        if journaled.was_sent_again() {
+            rows::sent_again(&mut row);
+        }
         row.values = values;
         let recorded = self.append_in_the_end(row.clone()).await;
         (row, recorded)

@@ -210,7 +210,7 @@ impl Book {
     }
 }
 
-/// Learns tokens: durable when it returns. What is known already for longer needs no row.
+/// Learns tokens: durable when it returns.
 ///
 /// # Errors
 /// The ledger's: then they are not learned.

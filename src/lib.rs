@@ -8,7 +8,7 @@
 //! | room | modules |
 //! |---|---|
 //! | the door | `main`, `cli`, [`config`], [`schema`], [`app`], [`server`], [`tls`], [`telemetry`], [`metrics`] |
-//! | the data path | [`proxy`] (start here), [`upstream`] |
+//! | the data path | [`proxy`] (start here), [`upstream`]; the CRM credentials of our own: [`credential`] |
 //! | the language | [`mutation`], [`error`], [`crm`], [`clock`] |
 //! | the judgement | [`policy`], [`gate`]; loaded and proven by their cases: [`rules`], [`request`], [`reload`], [`push`]; the CRM's own quota: [`quota`] |
 //! | the memory | [`control`], [`journal`], [`ledger`]; limits set at run time: [`limits`]; what other replicas write: [`follow`]; what logins brought: [`learned`] |
@@ -19,10 +19,13 @@
 //! | to… | open |
 //! |---|---|
 //! | support another endpoint | `crm/<name>/families…` (what a path can do; `coverage` is made from it too), then the parser beside it |
+//! | understand another SOAP operation | `crm/salesforce/soap/operation.rs`, then the parser beside it; answers: `reply/soap.rs` |
 //! | take another step of bulk jobs | `crm/salesforce/bulk.rs`, then `proxy/write/job.rs`; the record: `journal/job.rs` |
+//! | learn what became of a job's rows | `crm/salesforce/bulk/results.rs`; when it is asked: `proxy/jobs.rs` |
 //! | add a condition to rules | `policy/`, the only place that knows JSONPath |
 //! | change who may decide a hold | `hold/people.rs`; what counts as drift: `hold/drift.rs` |
 //! | change what a caller is told | `proxy/words.rs` (words), `crm/<name>/reply.rs` (envelope) |
+//! | get a credential in another way | `config/source.rs`, then `credential/grant.rs` |
 //! | add a store | a file under `control/` or `ledger/`, one line in the contract suite in `tests/it` |
 //! | teach a revert another way back | `crm/<name>/inverse.rs`, then `revert/deed.rs` |
 //! | pass another login on | `crm/<name>/login.rs`, then `proxy/login.rs` |
@@ -35,7 +38,8 @@
 //! server            strict HTTP/1.1 framing, TLS, limits, timeouts
 //!   proxy::handle   the clock is read once; a refusal becomes the CRM's own error shape
 //!     proxy::run
-//!       1 route and actor      every identity names one service account; one canonical path
+//!       1 route and actor      every identity names one service account; one canonical path (of a SOAP
+//!                              message: once its body is collected, which then loses its session)
 //!       2 crm.classify         Read → streamed | Auth | Write(shape) | Opaque
 //!         kill switch          before the body is read
 //!       3 body::collect        bounded; gzip and deflate undone, one member
@@ -60,7 +64,7 @@
 //!
 //! `mutation`, `error` and `clock` know nobody. `policy`, `crm`, `control` and `ledger` know those and
 //! never each other; `policy` and `crm` do no I/O. `gate` knows policy and control, `journal` knows gate
-//! and ledger, `hold` knows policy, control and ledger, `upstream` knows journal, `snapshot` knows crm
+//! and ledger, `hold` knows policy, control and ledger, `upstream` knows journal and credential, `snapshot` knows crm
 //! and upstream, `doubt` knows these and the app, `proxy` knows all of these, `revert` those and proxy.
 //! `admin` knows proxy, revert, ledger and control; `server` knows proxy and admin. A test reads the `use`
 //! lines (`tests/it/tidy.rs`).
@@ -71,6 +75,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod credential;
 pub mod crm;
 pub mod demo;
 pub mod digest;

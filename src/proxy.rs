@@ -6,10 +6,12 @@ pub mod body;
 pub mod decode;
 mod early;
 pub mod headers;
+pub mod jobs;
 mod links;
 mod login;
 pub mod releases;
 mod reserve;
+pub mod rows;
 mod signed;
 mod told;
 pub mod words;
@@ -22,7 +24,8 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
@@ -36,7 +39,7 @@ use crate::error::{Refusal, RefusalKind, Side};
 use crate::metrics::{self, Seen, Tally};
 use crate::mutation::CrmKind;
 use crate::upstream::Body;
-use actor::Caller;
+use actor::{Caller, Presented};
 
 /// The entry's id, on every governed reply.
 pub const ENTRY: HeaderName = HeaderName::from_static("x-writegate-entry");
@@ -47,6 +50,8 @@ pub const VERDICT: HeaderName = HeaderName::from_static("x-writegate-verdict");
 pub const WOULD: HeaderName = HeaderName::from_static("x-writegate-would");
 /// `true` on the answer to an earlier request, given again.
 pub const REPLAYED: HeaderName = HeaderName::from_static("x-writegate-replayed");
+/// The body of a read is kept up to this size, so that it can be sent again with another token.
+const KEPT_MOST: u64 = 64 * 1024;
 /// Tells SDKs that know it not to resend.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -80,6 +85,8 @@ pub struct Call<'a> {
     pub place: usize,
     /// The route.
     pub state: &'a RouteState,
+    /// The names in the connection's client certificate.
+    pub names: &'a [String],
     /// The request's time.
     pub now: Timestamp,
 }
@@ -88,6 +95,7 @@ pub struct Call<'a> {
 pub async fn handle(
     worker: &Arc<Worker>,
     place: usize,
+    names: &[String],
     request: Request<Incoming>,
 ) -> Response<Body> {
     let now = worker.app.clock.now();
@@ -98,6 +106,7 @@ pub async fn handle(
         worker,
         place,
         state,
+        names,
         now,
     };
     let (began, seen) = (Instant::now(), Seen::default());
@@ -137,11 +146,10 @@ async fn run(
 ) -> Result<Response<Body>, Box<Refused>> {
     let (mut parts, incoming) = request.into_parts();
     // 1 route and actor, 2 what it is: a login has nobody to be known by yet
-    let path = match canonical_path(call.state, &parts) {
+    let path = match opened(call, &mut parts) {
         Ok(path) => path,
         Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
     };
-    login::spare_token(call.state, &path, &mut parts);
     let class = call.state.crm.classify(&head(&parts, &path));
     let counted = counted(&class);
     let write = match class {
@@ -163,11 +171,13 @@ async fn run(
     seen.class(counted);
     let account = caller.service_account.as_deref();
     let Some(kind) = write else {
+        jobs::along(call, &caller);
         return read(call, parts, &path, &caller, incoming).await;
     };
     if in_body(call, &parts, &path) {
         return signed::run(call, seen, (parts, path, caller), kind, incoming).await;
     }
+    jobs::along(call, &caller);
     let claims = match actor::claims(&parts.headers) {
         Ok(claims) => claims,
         Err(refusal) => return Err(early::refused(call, &parts, account, refusal).await),
@@ -202,15 +212,36 @@ fn head<'a>(parts: &'a Parts, path: &'a CanonicalPath) -> Head<'a> {
     }
 }
 
+/// The path in its one form; nothing in it or the query is a secret that must not go on.
+fn opened(call: Call<'_>, parts: &mut Parts) -> Result<CanonicalPath, Refusal> {
+    let path = canonical_path(call.state, parts)?;
+    login::spare_token(call.state, &path, parts);
+    key_stays(&path, parts.uri.query())?;
+    Ok(path)
+}
+
 /// Who is calling.
 async fn meet(call: Call<'_>, parts: &Parts) -> Result<Caller, Refusal> {
-    let app = &call.worker.app;
-    let route = &call.state.route.name;
-    let mut caller = app
-        .callers
-        .identify(&app.config, route, &parts.headers, parts.uri.query())?;
-    login::recognise(call, &mut caller).await;
+    let mut caller = call.worker.app.callers.identify(Presented {
+        route: &call.state.route.name,
+        headers: &parts.headers,
+        query: parts.uri.query(),
+        names: call.names,
+    })?;
+    login::recognise(call, &mut caller).await?;
     Ok(caller)
+}
+
+/// A key in a path or a query would reach the CRM: token information takes the token there.
+fn key_stays(path: &CanonicalPath, query: Option<&str>) -> Result<(), Refusal> {
+    let in_path = path.as_str().split('/').any(actor::is_key);
+    let in_query = query.is_some_and(|query| {
+        form_urlencoded::parse(query.as_bytes()).any(|(_, value)| actor::is_key(&value))
+    });
+    if in_path || in_query {
+        return Err(words::key_in_path());
+    }
+    Ok(())
 }
 
 /// A read streams through, both ways.
@@ -230,12 +261,8 @@ async fn read(
     let places = links::of_read(call.state, &head(&parts, path));
     headers::to_read(&mut parts.headers);
     links::ask(places, &mut parts.headers);
-    caller.credential.put(&mut parts.headers)?;
-    let body = if http_body::Body::is_end_stream(&incoming) {
-        Body::Empty
-    } else {
-        Body::Streamed(incoming)
-    };
+    caller.credential.put(&mut parts.headers);
+    let body = outgoing(caller, incoming).await?;
     let upstream = call
         .worker
         .upstreams
@@ -244,10 +271,30 @@ async fn read(
     let answer = upstream
         .stream(Request::from_parts(parts, body))
         .await
-        .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
+        .map_err(|error| words::no_answer(&error))?;
+    if caller.credential.is_ours() && answer.status() == StatusCode::UNAUTHORIZED {
+        return Err(words::credential_refused().into());
+    }
     let mut answer = links::answer(call.state, places, answer).await?;
     headers::to_answer(answer.headers_mut());
     Ok(answer)
+}
+
+/// The body of a read. Where the proxy's own credential goes with it, as much as it takes to ask again
+/// with another token.
+async fn outgoing(caller: &Caller, incoming: Incoming) -> Result<Body, Refusal> {
+    if http_body::Body::is_end_stream(&incoming) {
+        return Ok(Body::Empty);
+    }
+    let length = http_body::Body::size_hint(&incoming).exact();
+    if caller.credential.is_ours() && length.is_some_and(|length| length <= KEPT_MOST) {
+        let whole = incoming
+            .collect()
+            .await
+            .map_err(|error| Refusal::malformed("the body broke off").detail(error.to_string()))?;
+        return Ok(Body::full(whole.to_bytes()));
+    }
+    Ok(Body::Streamed(incoming))
 }
 
 /// Reads are stopped by a switch of scope `all`, and where the caller is unknown by the configuration.

@@ -1,6 +1,7 @@
-//! Puts other rules in force while requests are served: all or nothing, between two requests. The
-//! configuration file is not read again.
+//! Puts other rules in force and other certificates in place while requests are served: all or nothing,
+//! between two requests. The configuration file is not read again.
 
+mod certificates;
 mod exchange;
 
 use std::io;
@@ -12,6 +13,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, MutexGuard};
 
+use self::certificates::Fresh;
 pub(crate) use self::exchange::exchange;
 use crate::app::App;
 use crate::clock::EntryId;
@@ -19,8 +21,8 @@ use crate::error::StoreError;
 use crate::rules::{self, Proven, Unfit};
 
 /// What a reload does not change, for the answer.
-pub const RESTART_ONLY: &str = "only the rules were read again: routes, service accounts, operators, \
-     admin, control and ledger of the configuration file take a restart";
+pub const RESTART_ONLY: &str = "only the rules and certificates were read again: routes, service accounts, \
+     operators, admin, control and ledger of the configuration file take a restart";
 
 /// Mistakes that `status` repeats; the answer to the reload and the log have all.
 const MISTAKES_SHOWN: usize = 5;
@@ -53,6 +55,8 @@ pub struct Reloaded {
     pub windows: Vec<String>,
     /// Limits that begin empty: they are new, or count something else under their name.
     pub empty: Vec<String>,
+    /// Routes whose certificates were read again.
+    pub certificates: Vec<String>,
     /// The entry that tells of it; none where the rules are the same as before.
     pub entry: Option<EntryId>,
 }
@@ -65,10 +69,16 @@ pub enum ReloadError {
     Unfit(#[from] Unfit),
     /// The rules in force are not the folder's.
     #[error(
-        "the rules in force are {0}, so the folder is not read: `writegate rules push DIR` puts others in \
-         force, `writegate rules rollback` the ones before"
+        "the rules in force are {from}, so the folder is not read: `writegate rules push DIR` puts others in \
+         force, `writegate rules rollback` the ones before{}",
+        if certificates.is_empty() { "" } else { "; the listeners' certificates were read again" }
     )]
-    Pushed(String),
+    Pushed {
+        /// Where the rules in force come from.
+        from: String,
+        /// Routes whose certificates were read again.
+        certificates: Vec<String>,
+    },
     /// A store cannot record it, or tell what was charged.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -121,24 +131,32 @@ impl Reloads {
     }
 }
 
-/// Loads the rules and runs their cases; puts them in force if they are fit. Each write keeps the
-/// rules it began with. `by` is who asked.
+/// Loads the rules and runs their cases, and reads the listeners' certificates; puts all of it in force
+/// if it is fit. Each write keeps the rules it began with, each connection its certificate. `by` is who
+/// asked.
 ///
 /// # Errors
-/// [`ReloadError`]: then nothing has changed.
+/// [`ReloadError`]: then nothing has changed, but for certificates where the rules were pushed.
 pub async fn reload(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
     let _turn = app.reloads.turn().await;
-    let result = replace(app, by).await;
+    let result = match certificates::read(app).await {
+        Ok(fresh) => put(replace(app, by).await, fresh),
+        Err(unfit) => Err(ReloadError::Unfit(unfit)),
+    };
     app.metrics.reloaded(result.is_ok());
     match &result {
         Ok(reloaded) => {
             app.reloads.over();
             let Reloaded { before, after, .. } = reloaded;
-            tracing::info!(by, %before, %after, empty = ?reloaded.empty, "rules reloaded");
+            tracing::info!(
+                by, %before, %after, empty = ?reloaded.empty, certificates = ?reloaded.certificates,
+                "rules reloaded"
+            );
         }
-        Err(ReloadError::Pushed(_)) => {
+        Err(ReloadError::Pushed { certificates, .. }) => {
             tracing::warn!(
                 by,
+                ?certificates,
                 "not reloaded: the rules in force were pushed, the folder is not read"
             );
         }
@@ -146,7 +164,7 @@ pub async fn reload(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
             tracing::error!(by, %error, "rules not reloaded: the ones before still judge");
             let reasons = match error {
                 ReloadError::Unfit(Unfit(reasons)) => reasons.clone(),
-                ReloadError::Store(_) | ReloadError::Pushed(_) => vec![error.to_string()],
+                ReloadError::Store(_) | ReloadError::Pushed { .. } => vec![error.to_string()],
             };
             app.reloads.refused.store(Some(Arc::new(Refused {
                 at: app.clock.now(),
@@ -158,9 +176,23 @@ pub async fn reload(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
     result
 }
 
+/// Puts certificates in place where the rules are in force, or were not to be read.
+fn put(mut result: Result<Reloaded, ReloadError>, fresh: Fresh) -> Result<Reloaded, ReloadError> {
+    match &mut result {
+        Ok(Reloaded { certificates, .. }) | Err(ReloadError::Pushed { certificates, .. }) => {
+            *certificates = fresh.put();
+        }
+        Err(ReloadError::Unfit(_) | ReloadError::Store(_)) => {}
+    }
+    result
+}
+
 async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
     if let Some(told) = app.standing.load().told() {
-        return Err(ReloadError::Pushed(told));
+        return Err(ReloadError::Pushed {
+            from: told,
+            certificates: Vec::new(),
+        });
     }
     let Proven { rules, cases } = proven(app).await?;
     let before = app.rules.load_full();
@@ -170,6 +202,7 @@ async fn replace(app: &Arc<App>, by: &str) -> Result<Reloaded, ReloadError> {
         cases,
         windows: Vec::new(),
         empty: Vec::new(),
+        certificates: Vec::new(),
         entry: None,
     };
     if reloaded.before == reloaded.after {

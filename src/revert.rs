@@ -5,6 +5,7 @@
 //! ```text
 //! choose      entries of this ledger, newest first
 //! deed        what they did to which record; what has no way back
+//! jobs        the rows of bulk jobs, chunk by chunk
 //! batch       records that share one request
 //! children    what would be deleted along with a record
 //! round       lock → read → plan → rules → gate → journal → send → close → look again
@@ -16,6 +17,7 @@ mod batch;
 mod children;
 mod choose;
 mod deed;
+mod jobs;
 mod judge;
 mod look;
 mod plan;
@@ -30,8 +32,11 @@ pub use choose::{Choice, Reach};
 pub use report::{Action, Item, Report, Summary};
 
 use crate::app::{App, Worker};
+use crate::crm::Crm;
 use crate::error::StoreError;
 use crate::mutation::{Actor, Claims};
+use deed::Sorted;
+use report::{Finding, Tally};
 use round::Reverting;
 
 /// How entries name the operator who reverts: no service account's name has a colon.
@@ -87,14 +92,6 @@ pub async fn revert(
     {
         known(app, service_account)?;
     }
-    let crm_of = |route: &str| {
-        let mut routes = app.routes.iter();
-        let state = routes.find(|state| state.route.name == route)?;
-        Some(state.crm)
-    };
-    let sorted = deed::sort(&chosen, crm_of);
-    let mut findings = sorted.findings;
-    let mut queue = batch::batches(app, sorted.records)?;
     let service_account = format!("{OPERATOR}{operator}");
     let underway = app.inflight.enter();
     let reverting = Reverting {
@@ -107,15 +104,24 @@ pub async fn revert(
         rules: app.rules.load_full(),
         dry_run: wish.dry_run,
     };
-    while let Some(batch) = queue.pop_front() {
-        let round = reverting.round(&batch).await;
-        findings.extend(round.findings);
-        for again in round.again.into_iter().rev() {
-            queue.push_front(again);
+    let mut tally = Tally::default();
+    let mut rest = chosen.as_slice();
+    while let Some(entry) = rest.first() {
+        let first = chosen.len() - rest.len();
+        if jobs::is_commit(entry) {
+            rest = rest.get(1..).unwrap_or_default();
+            reverting.job(first, entry, &mut tally).await?;
+            continue;
         }
+        let plain = rest.iter().position(jobs::is_commit).unwrap_or(rest.len());
+        let (entries, after) = rest.split_at(plain);
+        rest = after;
+        let sorted = deed::sort(first, entries, |route| crm_of(app, route));
+        let findings = reverting.all(sorted, tally.is_empty()).await?;
+        tally.add(findings);
     }
     drop(underway);
-    let report = Report::of(findings, chosen.len(), wish.dry_run);
+    let report = Report::of(tally, chosen.len(), wish.dry_run);
     let Summary {
         dry_run,
         entries,
@@ -130,6 +136,41 @@ pub async fn revert(
         %operator, dry_run, entries, restored, already, skipped, impossible, waits, "reverted"
     );
     Ok(report)
+}
+
+/// The CRM of a route, where it is still configured.
+fn crm_of(app: &App, route: &str) -> Option<Crm> {
+    let mut routes = app.routes.iter();
+    let state = routes.find(|state| state.route.name == route)?;
+    Some(state.crm)
+}
+
+impl Reverting {
+    /// Takes back what entries did to records, request by request. A revert that has written nothing yet
+    /// fails as a whole where it has no credential.
+    async fn all(&self, sorted: Sorted, nothing: bool) -> Result<Vec<Finding>, RevertError> {
+        let app = &self.worker.app;
+        let mut findings = sorted.findings;
+        let mut queue = match batch::batches(app, &sorted.records) {
+            Ok(queue) => queue,
+            Err(error) if nothing => return Err(error),
+            Err(error) => {
+                let why = error.to_string();
+                let plans = sorted.records.iter();
+                let plans = plans.map(|record| plan::left_alone(record, Action::Impossible, &why));
+                findings.extend(plans.flat_map(|plan| plan.findings));
+                return Ok(findings);
+            }
+        };
+        while let Some(batch) = queue.pop_front() {
+            let round = self.round(&batch).await;
+            findings.extend(round.findings);
+            for again in round.again.into_iter().rev() {
+                queue.push_front(again);
+            }
+        }
+        Ok(findings)
+    }
 }
 
 /// A misspelt name must not look like an agent that wrote nothing.

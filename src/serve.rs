@@ -21,7 +21,7 @@ use crate::doubt;
 use crate::error::StoreError;
 use crate::follow;
 use crate::policy::RuleSet;
-use crate::proxy::releases;
+use crate::proxy::{jobs, releases};
 use crate::push;
 use crate::reload;
 use crate::rules::Unfit;
@@ -103,6 +103,7 @@ pub fn open(mut config: Config, rules: Result<RuleSet, Unfit>) -> Result<Opened,
         tracing::warn!(%entry, "in doubt: the process ended before the outcome was known");
     }
     let app = Arc::new(app);
+    app.shows(bound.certificates());
     control::confirm(&app);
     Ok(Opened {
         app,
@@ -187,8 +188,11 @@ impl Opened {
                     let pulling = tokio::spawn(signals.pull(trigger.clone()));
                     let settling = doubt::tick(Worker::new(Arc::clone(&app), &ways));
                     let settling = tokio::spawn(settling);
+                    let asking = jobs::tick(Worker::new(Arc::clone(&app), &ways));
+                    let asking = tokio::spawn(asking);
                     operate(app, admin, published, &trigger).await;
                     settling.abort();
+                    asking.abort();
                     pulling.abort();
                 });
             };

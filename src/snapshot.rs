@@ -5,10 +5,11 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use jiff::Timestamp;
 
+use crate::credential::Unavailable;
 use crate::crm::catalog::Catalog;
-use crate::crm::{Crm, Head, PriorFailure, PriorPlan, ReadCall, Wanted};
-use crate::mutation::{Mutation, Prior, Snapshot, same_name};
-use crate::upstream::{Answer, Body, Upstream};
+use crate::crm::{Crm, Head, Malformed, PriorFailure, PriorPlan, ReadCall, Shape, Wanted};
+use crate::mutation::{ChangeSet, Mutation, Prior, Snapshot, same_name};
+use crate::upstream::{Answer, Body, ReadError, Upstream};
 
 /// How many catalog reads may come before the prior reads: one for each type of a mixed batch.
 const CATALOG_READS_MOST: usize = 16;
@@ -20,6 +21,8 @@ pub enum Failure {
     PassOn(Box<Answer>),
     /// The credential cannot read this field.
     Unreadable(String),
+    /// There is no credential of our own to read with.
+    NoCredential(Unavailable),
     /// Anything else, for our log.
     Failed(String),
 }
@@ -174,18 +177,46 @@ fn failed(failure: PriorFailure, answer: Answer) -> Failure {
     }
 }
 
-/// Reads what a write names and the catalog lacks. What cannot be read stays unknown.
+/// Takes a write's body apart; what it names and the catalog lacks is looked up until it is known or known
+/// not to be there. What the credential may not look up stays unknown.
 ///
 /// # Errors
-/// [`Failure`]: nothing was learned.
-pub async fn learn(taking: &Taking<'_>, call: &ReadCall) -> Result<(), Failure> {
+/// [`Failure`] of a look: nothing is guessed then.
+pub async fn understand(
+    taking: &Taking<'_>,
+    shape: &Shape,
+    body: &[u8],
+) -> Result<Result<ChangeSet, Malformed>, Failure> {
+    let (crm, catalog) = (taking.crm, taking.catalog);
+    let mut parsed = crm.parse(shape, taking.head, body, catalog);
+    for _ in 0..CATALOG_READS_MOST {
+        if matches!(parsed, Ok(ChangeSet::Mutations(_))) {
+            break;
+        }
+        let Some(call) = crm.missing(shape, taking.head, body, catalog, taking.now) else {
+            break;
+        };
+        match learn(taking, &call).await {
+            Ok(()) => parsed = crm.parse(shape, taking.head, body, catalog),
+            Err(Failure::Unreadable(what)) => {
+                tracing::warn!(%what, "the account's object types may not be read");
+                break;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(parsed)
+}
+
+/// Reads what the catalog lacks into it.
+async fn learn(taking: &Taking<'_>, call: &ReadCall) -> Result<(), Failure> {
     let answer = ask(taking, call).await?;
     taking
         .crm
         .learn(
             call,
-            answer.status,
-            &answer.body,
+            taking.head,
+            (answer.status, &answer.body),
             taking.catalog,
             taking.now,
         )
@@ -207,7 +238,12 @@ async fn ask(taking: &Taking<'_>, call: &ReadCall) -> Result<Answer, Failure> {
         .upstream
         .read(request)
         .await
-        .map_err(|error| Failure::Failed(format!("the prior read: {error}")))?;
+        .map_err(|error| match error {
+            ReadError::NoCredential(error) => Failure::NoCredential(error),
+            ReadError::Lost(_) | ReadError::Timeout => {
+                Failure::Failed(format!("the prior read: {error}"))
+            }
+        })?;
     // A redirect would lead away from the configured host (P14).
     if answer.status.is_redirection() && answer.status != StatusCode::MULTIPLE_CHOICES {
         return Err(Failure::Failed(format!(

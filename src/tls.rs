@@ -1,6 +1,8 @@
 //! TLS on both sides: listeners (optionally with client certificates), upstreams (the system's roots
 //! and a company's own), and the certificates of `writegate demo`. One crypto provider, aws-lc-rs.
 
+mod live;
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -12,12 +14,13 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::Verifier;
 
+pub use self::live::Live;
 use crate::config;
 
 /// What is offered and taken by ALPN: no client of either CRM was seen to take HTTP/2.
@@ -158,7 +161,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 }
 
 /// The TLS of a listener: 1.2 and 1.3, HTTP/1.1. With a client CA every client must show a
-/// certificate of it: an identity that is checked only where it is offered protects nobody.
+/// certificate of it: an identity that is checked only where it is offered protects nobody. Then no session
+/// is resumed either: a resumption takes the certificate of before for granted.
 ///
 /// # Errors
 /// [`TlsError`] when something is not PEM, or key and certificate do not belong together.
@@ -170,6 +174,7 @@ pub fn server(
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::used(cert.of, error))?;
+    let certified = client_ca.is_some();
     let builder = match client_ca {
         Some(ca) => {
             let roots = Arc::new(ca.roots()?);
@@ -184,6 +189,10 @@ pub fn server(
         .with_single_cert(cert.certificates()?, key.key()?)
         .map_err(|error| TlsError::used(cert.of, error))?;
     config.alpn_protocols = vec![ALPN.to_vec()];
+    if certified {
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(Arc::new(config))
 }
 

@@ -1,9 +1,12 @@
 //! The only code that talks to a CRM: `stream` and `read` have no effects there, `send` needs a
 //! [`Journaled`]. One of these for each route and runtime.
 
+mod begun;
 mod body;
 mod heard;
+mod login;
 mod pool;
+mod spare;
 mod traffic;
 
 use std::sync::Arc;
@@ -12,18 +15,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 
+pub use begun::{Begun, Exported};
 pub use body::{Body, BodyError, Edit, Piece};
 pub use heard::Heard;
+pub use login::Login;
 pub use pool::Lease;
 pub use traffic::{CLASSES, Traffic, Way};
 
+use crate::credential::{self, Keyring, Source, Token, Unavailable};
 use crate::journal::Journaled;
 use pool::{Place, Pool, PoolError, Sent};
+use spare::Spare;
 
 /// How long the CRM may take to begin its answer to a read; its own limit is ten minutes.
 const READ_FOR: Duration = Duration::from_secs(600);
@@ -46,6 +53,9 @@ pub enum ReadError {
     /// The CRM did not answer in time.
     #[error("no answer in time")]
     Timeout,
+    /// There is no credential of our own to ask with; nothing was sent, or the CRM did not take it.
+    #[error("{0}")]
+    NoCredential(#[from] Unavailable),
 }
 
 /// Why a write brought no answer.
@@ -63,6 +73,10 @@ pub enum SendError {
     /// Sent; no answer in time.
     #[error("sent, no answer in time")]
     Timeout,
+    /// There is no credential of our own to send it with. Nothing was written: no byte was sent, or the
+    /// CRM answered 401.
+    #[error("{0}")]
+    NoCredential(#[from] Unavailable),
 }
 
 /// The last look before a write's first byte.
@@ -86,16 +100,10 @@ pub struct Answer {
 /// Where a route leads: checked once, used by every runtime.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    api: Address,
-    /// Where logins go, if somewhere else.
-    login: Option<Address>,
-}
-
-/// A host, and its name as it stands in a request.
-#[derive(Clone, Debug)]
-struct Address {
     place: Place,
     host: HeaderValue,
+    /// Where logins go, if somewhere else.
+    login: Option<Box<Destination>>,
 }
 
 impl Destination {
@@ -105,68 +113,54 @@ impl Destination {
     /// # Errors
     /// When the address cannot be used; says why.
     pub fn new(upstream: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
+        let authority = upstream
+            .authority()
+            .ok_or("the upstream has no host")?
+            .as_str();
+        let host = HeaderValue::from_str(authority)
+            .map_err(|error| format!("`{authority}` cannot stand in a Host header: {error}"))?;
+        let place = Place::new(upstream, tls)?;
         Ok(Self {
-            api: Address::new(upstream, tls)?,
+            place,
+            host,
             login: None,
         })
     }
 
     /// The same, with logins going to another host.
-    ///
-    /// # Errors
-    /// When its address cannot be used; says why.
-    pub fn with_login(mut self, login: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
-        self.login = Some(Address::new(login, tls)?);
-        Ok(self)
-    }
-}
-
-impl Address {
-    fn new(url: &Uri, tls: Arc<ClientConfig>) -> Result<Self, String> {
-        let authority = url.authority().ok_or("the upstream has no host")?.as_str();
-        let host = HeaderValue::from_str(authority)
-            .map_err(|error| format!("`{authority}` cannot stand in a Host header: {error}"))?;
-        let place = Place::new(url, tls)?;
-        Ok(Self { place, host })
+    #[must_use]
+    pub fn with_login(mut self, login: Self) -> Self {
+        self.login = Some(Box::new(login));
+        self
     }
 }
 
 /// One route's way to its CRM, on one runtime.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    api: Host,
-    login: Host,
+    pool: Arc<Pool>,
+    host: HeaderValue,
     traffic: Arc<Traffic>,
     heard: Heard,
-}
-
-/// A host that is talked to, and the connections to it.
-#[derive(Clone, Debug)]
-struct Host {
-    pool: Arc<Pool>,
-    name: HeaderValue,
-}
-
-impl Host {
-    fn at(address: &Address) -> Self {
-        Self {
-            pool: Arc::new(Pool::new(address.place.clone())),
-            name: address.host.clone(),
-        }
-    }
+    keyring: Arc<Keyring>,
+    /// The way to the login host, where that is another one.
+    login: Option<Arc<Self>>,
 }
 
 impl Upstream {
-    /// A way of its own for the runtime that calls this; `heard` is told the headers of every answer.
+    /// A way of its own for the runtime that calls this; `heard` is told the headers of every answer,
+    /// `keyring` has the tokens that handles stand for.
     #[must_use]
-    pub fn to(destination: &Destination, heard: Heard) -> Self {
-        let api = Host::at(&destination.api);
-        let login = destination.login.as_ref().map(Host::at);
+    pub fn to(destination: &Destination, heard: Heard, keyring: &Arc<Keyring>) -> Self {
+        let login = destination.login.as_deref();
+        let login = login.map(|login| Arc::new(Self::to(login, heard.clone(), keyring)));
         Self {
-            login: login.unwrap_or_else(|| api.clone()),
-            api,
+            login,
+            pool: Arc::new(Pool::new(destination.place.clone())),
+            host: destination.host.clone(),
             traffic: Arc::default(),
             heard,
+            keyring: Arc::clone(keyring),
         }
     }
 
@@ -181,7 +175,7 @@ impl Upstream {
     /// # Errors
     /// [`ReadError`] when no answer began.
     pub async fn stream(&self, request: Request<Body>) -> Result<Response<Body>, ReadError> {
-        let answer = self.ask(&self.api, request, READ_FOR).await;
+        let answer = self.ask(request, READ_FOR).await;
         let status = answer.as_ref().ok().map(|(answer, _)| answer.status());
         self.traffic.count(Way::Read, status);
         let (answer, lease) = answer?;
@@ -201,7 +195,7 @@ impl Upstream {
     /// # Errors
     /// [`ReadError`] when there is none, or it is too large.
     pub async fn feed(&self, request: Request<Body>) -> Result<Answer, ReadError> {
-        let answer = match self.ask(&self.api, request, READ_FOR).await {
+        let answer = match self.ask(request, READ_FOR).await {
             Ok((answer, lease)) => collect(answer, lease).await.map_err(ReadError::Lost),
             Err(error) => Err(error),
         };
@@ -214,9 +208,12 @@ impl Upstream {
     ///
     /// # Errors
     /// [`ReadError`] when there is none, or it is too large.
-    pub async fn read(&self, request: Request<Body>) -> Result<Answer, ReadError> {
+    pub async fn read(&self, mut request: Request<Body>) -> Result<Answer, ReadError> {
+        let path = request.uri().path().to_owned();
+        // the credential came for another API, perhaps
+        credential::suit(request.headers_mut(), &path);
         let all = async {
-            let (answer, lease) = self.ask(&self.api, request, OWN_READ_FOR).await?;
+            let (answer, lease) = self.ask(request, OWN_READ_FOR).await?;
             collect(answer, lease).await.map_err(ReadError::Lost)
         };
         let answer = match tokio::time::timeout(OWN_READ_FOR, all).await {
@@ -228,63 +225,14 @@ impl Upstream {
         answer
     }
 
-    /// Sends a write: one dispatch at most. `last_look` is asked right before the request is handed to
-    /// a connection; after a no, nothing is sent.
-    ///
-    /// # Errors
-    /// [`SendError`] tells what was sent from what was not.
-    pub async fn send(
-        &self,
-        journaled: &Journaled,
-        mut request: Request<Body>,
-        last_look: &dyn LastLook,
-    ) -> Result<Answer, SendError> {
-        request.headers_mut().insert(HOST, self.api.name.clone());
-        let dispatch = async {
-            loop {
-                let (lease, _) = self
-                    .api
-                    .pool
-                    .lease()
-                    .await
-                    .map_err(|error| SendError::NotSent(error.to_string()))?;
-                if !last_look.passes(journaled).await {
-                    return Err(SendError::Stopped);
-                }
-                match pool::hand_over(lease, request).await {
-                    Sent::Answer(answer, lease) => {
-                        self.heard.tell(answer.headers());
-                        return collect(answer, lease).await.map_err(SendError::Lost);
-                    }
-                    // Handed back before a byte was written: the only case in which another
-                    // connection is tried.
-                    Sent::Unsent(unsent) => request = *unsent,
-                    Sent::Broken(error) => return Err(SendError::Lost(error.to_string())),
-                }
-            }
-        };
-        let answer = match tokio::time::timeout(WRITE_FOR, dispatch).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => Err(SendError::Timeout),
-        };
-        match &answer {
-            Ok(answer) => self.traffic.count(Way::Write, Some(answer.status)),
-            // Nobody was asked.
-            Err(SendError::Stopped) => {}
-            Err(SendError::NotSent(_) | SendError::Lost(_) | SendError::Timeout) => {
-                self.traffic.count(Way::Write, None);
-            }
-        }
-        answer
-    }
-
     /// Passes a login on, to the route's login host, and collects the answer.
     ///
     /// # Errors
     /// [`ReadError`] when there is none, or it is too large.
-    pub async fn login(&self, request: Request<Body>) -> Result<Answer, ReadError> {
+    pub async fn log_in(&self, request: Request<Body>) -> Result<Answer, ReadError> {
+        let way = self.login.as_deref().unwrap_or(self);
         let all = async {
-            let (answer, lease) = self.ask(&self.login, request, LOGIN_FOR).await?;
+            let (answer, lease) = way.ask(request, LOGIN_FOR).await?;
             collect(answer, lease).await.map_err(ReadError::Lost)
         };
         let answer = match tokio::time::timeout(LOGIN_FOR, all).await {
@@ -296,27 +244,188 @@ impl Upstream {
         answer
     }
 
+    /// Sends a write: one dispatch at most. `last_look` is asked right before the request is handed to
+    /// a connection; after a no, nothing is sent.
+    ///
+    /// One answer tells that the CRM did not carry it out and what to do about it: 401 to a credential of
+    /// our own that can be renewed (RFC 9110 15.5.2: "the request has not been applied"). Then it is sent
+    /// once more with another token, under the same entry and after another last look.
+    ///
+    /// # Errors
+    /// [`SendError`] tells what was sent from what was not.
+    pub async fn send(
+        &self,
+        journaled: &Journaled,
+        request: Request<Body>,
+        last_look: &dyn LastLook,
+    ) -> Result<Answer, SendError> {
+        let all = async {
+            let (answer, lease) = self.send_renewed(journaled, request, last_look).await?;
+            collect(answer, lease).await.map_err(SendError::Lost)
+        };
+        let answer = in_time(all).await;
+        self.count_sent(answer.as_ref().map(|answer| answer.status));
+        answer
+    }
+
+    /// The same for an export: of a large answer only the beginning is waited for.
+    ///
+    /// # Errors
+    /// [`SendError`] tells what was sent from what was not.
+    pub async fn export(
+        &self,
+        journaled: &Journaled,
+        request: Request<Body>,
+        last_look: &dyn LastLook,
+    ) -> Result<Exported, SendError> {
+        let beginning = async {
+            let (answer, lease) = self.send_renewed(journaled, request, last_look).await?;
+            Exported::begin(answer, lease)
+                .await
+                .map_err(SendError::Lost)
+        };
+        let answer = in_time(beginning).await;
+        self.count_sent(answer.as_ref().map(Exported::status));
+        answer
+    }
+
+    async fn send_renewed(
+        &self,
+        journaled: &Journaled,
+        mut request: Request<Body>,
+        last_look: &dyn LastLook,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        let worn = self.dress(&mut request).await?;
+        let spare = worn.as_ref().and_then(|_| Spare::of(&request));
+        let (answer, lease) = self.dispatch(journaled, request, last_look).await?;
+        let (Some(worn), Some(spare)) = (worn, spare) else {
+            return Ok((answer, lease));
+        };
+        if answer.status() != StatusCode::UNAUTHORIZED || !worn.source.refused(&worn.token) {
+            return Ok((answer, lease));
+        }
+        // The first answer is of no use; its connection closes.
+        drop((answer, lease));
+        tracing::info!(entry = %journaled.entry(), "not taken by the CRM (401): sent once more with another token");
+        let mut request = spare.request();
+        wear(&worn.source.token().await?, &mut request);
+        journaled.sent_again();
+        self.dispatch(journaled, request, last_look).await
+    }
+
+    /// Hands a write to one connection.
+    async fn dispatch(
+        &self,
+        journaled: &Journaled,
+        mut request: Request<Body>,
+        last_look: &dyn LastLook,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        request.headers_mut().insert(HOST, self.host.clone());
+        loop {
+            let (lease, _) = self
+                .pool
+                .lease()
+                .await
+                .map_err(|error| SendError::NotSent(error.to_string()))?;
+            if !last_look.passes(journaled).await {
+                return Err(SendError::Stopped);
+            }
+            match pool::hand_over(lease, request).await {
+                Sent::Answer(answer, lease) => {
+                    self.heard.tell(answer.headers());
+                    return Ok((answer, lease));
+                }
+                // Handed back before a byte was written: the only case in which another
+                // connection is tried.
+                Sent::Unsent(unsent) => request = *unsent,
+                Sent::Broken(error) => return Err(SendError::Lost(error.to_string())),
+            }
+        }
+    }
+
+    fn count_sent(&self, answer: Result<StatusCode, &SendError>) {
+        match answer {
+            Ok(status) => self.traffic.count(Way::Write, Some(status)),
+            // Nobody was asked.
+            Err(SendError::Stopped) => {}
+            Err(
+                SendError::NotSent(_)
+                | SendError::Lost(_)
+                | SendError::Timeout
+                | SendError::NoCredential(_),
+            ) => {
+                self.traffic.count(Way::Write, None);
+            }
+        }
+    }
+
+    /// Puts a token in place of a handle. One in a body is renewed ahead of its end alone: what is
+    /// answered there is no 401 (SOAP faults are 500).
+    async fn dress(&self, request: &mut Request<Body>) -> Result<Option<Worn>, Unavailable> {
+        let Some((source, place)) = self.keyring.take(request.headers_mut()) else {
+            return Ok(None);
+        };
+        let token = source.token().await?;
+        let Some(place) = place else {
+            wear(&token, request);
+            let source = Arc::clone(source);
+            return Ok(Some(Worn { source, token }));
+        };
+        if let Body::Full(bytes) = request.body() {
+            let whole = token.put_in(bytes, &place)?;
+            *request.body_mut() = Body::Full(whole);
+        }
+        Ok(None)
+    }
+
+    /// Asks, and where a token of our own is refused, once more with another one.
     async fn ask(
         &self,
-        host: &Host,
         mut request: Request<Body>,
         within: Duration,
     ) -> Result<(Response<Incoming>, Lease), ReadError> {
-        request.headers_mut().insert(HOST, host.name.clone());
-        let again = Again::of(&request);
+        let Some(worn) = self.dress(&mut request).await? else {
+            return self.ask_once(request, within).await;
+        };
+        let spare = Spare::of(&request);
+        let (answer, lease) = self.ask_once(request, within).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED || !worn.source.refused(&worn.token) {
+            return Ok((answer, lease));
+        }
+        // The first answer is of no use; its connection closes.
+        drop((answer, lease));
+        let token = worn.source.token().await?;
+        let Some(spare) = spare else {
+            return Err(ReadError::NoCredential(Unavailable {
+                why: "the CRM ended the session while a body was streamed".into(),
+                retry_after: 1,
+            }));
+        };
+        let mut request = spare.request();
+        wear(&token, &mut request);
+        self.ask_once(request, within).await
+    }
+
+    async fn ask_once(
+        &self,
+        mut request: Request<Body>,
+        within: Duration,
+    ) -> Result<(Response<Incoming>, Lease), ReadError> {
+        request.headers_mut().insert(HOST, self.host.clone());
+        let again = Spare::of_bodyless_read(&request);
         let exchange = async {
             loop {
-                let (lease, reused) = host.pool.lease().await?;
+                let (lease, reused) = self.pool.lease().await?;
                 match pool::hand_over(lease, request).await {
                     Sent::Answer(answer, lease) => {
                         self.heard.tell(answer.headers());
                         return Ok((answer, lease));
                     }
                     Sent::Unsent(unsent) => request = *unsent,
-                    Sent::Broken(error) => match again.request() {
+                    Sent::Broken(error) => match &again {
                         // An idle connection that the CRM closed just now: a read without a body can
                         // be asked again.
-                        Some(same) if reused => request = same,
+                        Some(same) if reused => request = same.request(),
                         _ => return Err(PoolError::Broken(error)),
                     },
                 }
@@ -329,29 +438,26 @@ impl Upstream {
     }
 }
 
-/// What it takes to ask a read without a body again.
-struct Again(Option<(Method, Uri, HeaderMap)>);
+/// A token on a request, and where it is from.
+struct Worn {
+    source: Arc<Source>,
+    token: Token,
+}
 
-impl Again {
-    fn of(request: &Request<Body>) -> Self {
-        let repeatable = matches!(request.body(), Body::Empty)
-            && (request.method() == Method::GET || request.method() == Method::HEAD);
-        Self(repeatable.then(|| {
-            (
-                request.method().clone(),
-                request.uri().clone(),
-                request.headers().clone(),
-            )
-        }))
-    }
+/// Puts a token of our own where the API of the path looks for it, and nowhere else.
+fn wear(token: &Token, request: &mut Request<Body>) {
+    let path = request.uri().path().to_owned();
+    let headers = request.headers_mut();
+    credential::clear(headers);
+    token.put(headers);
+    credential::suit(headers, &path);
+}
 
-    fn request(&self) -> Option<Request<Body>> {
-        let (method, uri, headers) = self.0.as_ref()?;
-        let mut request = Request::new(Body::Empty);
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = uri.clone();
-        *request.headers_mut() = headers.clone();
-        Some(request)
+/// Waits for what was sent as long as a write may take.
+async fn in_time<T>(sent: impl Future<Output = Result<T, SendError>>) -> Result<T, SendError> {
+    match tokio::time::timeout(WRITE_FOR, sent).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => Err(SendError::Timeout),
     }
 }
 

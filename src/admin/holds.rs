@@ -1,5 +1,6 @@
 //! The operator API for holds: what waits, what exactly would be done, and a person's yes or no.
 
+mod rows;
 mod tell;
 
 use std::sync::Arc;
@@ -137,8 +138,25 @@ async fn list(Shared(app): Shared<Arc<App>>, wanted: Asked<Wanted>, headers: Hea
     ))
 }
 
-async fn show(Shared(app): Shared<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+/// `rows` is a page of a bulk job's rows, as `0..20`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shown {
+    rows: Option<String>,
+}
+
+async fn show(
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<String>,
+    shown: Asked<Shown>,
+    headers: HeaderMap,
+) -> Answer {
     authorised(&app.config, &headers, Role::Viewer)?;
+    let Some(page) = rows::page(asked(shown)?.rows.as_deref()) else {
+        return Err(unprocessable(
+            "`rows` is A..B, at most 1000 rows from row A on, counted from 0",
+        ));
+    };
     hear(&app).await;
     if let Some(slot) = app.holds.by_id(&id) {
         releases::end_if_due(&app, &slot).await;
@@ -150,7 +168,11 @@ async fn show(Shared(app): Shared<Arc<App>>, Path(id): Path<String>, headers: He
     };
     let contents = crate::hold::Contents::load(ledger, &hold.entry).await;
     let contents = contents.map_err(unavailable)?;
-    let detail = tell::detail(&app.config, &hold, contents.as_ref());
+    let mut detail = tell::detail(&app.config, &hold, contents.as_ref());
+    let rows = rows::rows(&app.journal, &hold, page).await;
+    if let (Some(rows), Value::Object(detail)) = (rows.map_err(unavailable)?, &mut detail) {
+        detail.insert("rows".into(), rows);
+    }
     Ok(answer(StatusCode::OK, &detail))
 }
 

@@ -30,7 +30,7 @@ async fn reload(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     match task.await {
         Ok(Ok(reloaded)) => Ok(done(&reloaded)),
         Ok(Err(ReloadError::Unfit(unfit))) => Err(refused(&unfit)),
-        Ok(Err(error @ ReloadError::Pushed(_))) => {
+        Ok(Err(error @ ReloadError::Pushed { .. })) => {
             Err(failure(StatusCode::CONFLICT, "pushed", &error.to_string()))
         }
         Ok(Err(ReloadError::Store(error))) => Err(unavailable(error)),
@@ -52,6 +52,7 @@ fn done(reloaded: &Reloaded) -> Response {
             "cases": reloaded.cases,
             "windows": reloaded.windows,
             "empty": reloaded.empty,
+            "certificates": reloaded.certificates,
             "entry": reloaded.entry,
             "note": RESTART_ONLY,
         }),

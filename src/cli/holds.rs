@@ -105,6 +105,9 @@ pub(super) struct ListArguments {
 pub(super) struct ShowArguments {
     /// The hold's id
     id: String,
+    /// Of a bulk job, these rows, counted from 0; at most 1000
+    #[arg(long, value_name = "A..B")]
+    rows: Option<String>,
     #[command(flatten)]
     admin: AdminArguments,
     /// Print one line of JSON
@@ -117,7 +120,8 @@ pub(super) fn run(verb: &Verb, context: &mut Context<'_>) -> Result<Exit, Failur
         Verb::List(arguments) => list(arguments, context),
         Verb::Show(arguments) => {
             let client = AdminClient::new(&arguments.admin, context)?;
-            show::show(&client, &arguments.id, arguments.json, context)
+            let how = (arguments.rows.as_deref(), arguments.json);
+            show::show(&client, &arguments.id, how, context)
         }
         Verb::Approve(arguments) => decide::approve(arguments, context),
         Verb::Reject(arguments) => decide::reject(arguments, context),

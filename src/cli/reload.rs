@@ -8,7 +8,7 @@ use super::admin_client::{AdminArguments, AdminClient};
 use super::visible::visible;
 use super::{Context, Exit, Failure, Out};
 
-/// Let a running proxy read its rules again, all or nothing; their cases have to pass
+/// Let a running proxy read its rules and certificates again, all or nothing; the rules' cases have to pass
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -29,6 +29,8 @@ struct Reloaded {
     windows: Vec<String>,
     #[serde(default)]
     empty: Vec<String>,
+    #[serde(default)]
+    certificates: Vec<String>,
     note: String,
 }
 
@@ -52,6 +54,10 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<Ex
     }
     out.line(format_args!("cases: {0} of {0} passed", reloaded.cases))?;
     limits(out, &reloaded.windows, &reloaded.empty)?;
+    for route in &reloaded.certificates {
+        let route = visible(route);
+        out.line(format_args!("certificates of route {route} read again"))?;
+    }
     out.line(visible(&reloaded.note))?;
     Ok(Exit::Done)
 }

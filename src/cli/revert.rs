@@ -68,6 +68,9 @@ struct Summary {
     impossible: u64,
     #[serde(default)]
     waits: u64,
+    /// Of bulk jobs.
+    #[serde(default)]
+    unlisted: u64,
     made: Vec<String>,
 }
 
@@ -140,8 +143,14 @@ fn show(report: &Report, dry_run: bool, context: &mut Context<'_>) -> Result<(),
         skipped,
         impossible,
         waits,
+        unlisted,
         made,
     } = &report.summary;
+    if *unlisted > 0 {
+        context.out.line(format_args!(
+            "and {unlisted} more of bulk jobs, counted below"
+        ))?;
+    }
     let waits = match waits {
         0 => String::new(),
         count => format!(" · {count} waiting for people"),

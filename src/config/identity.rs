@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use super::mistake::At;
 use super::name::{Names, name};
 use super::reader::{Fields, Reader, Text};
-use super::secret::secret;
+use super::source::source;
 use super::tree::{Node, Tree};
-use super::{Fingerprint, Operator, Role, Secret, ServiceAccount};
+use super::{Fingerprint, Operator, Role, Route, ServiceAccount, Source};
 
 const ACCOUNT_KEYS: [&str; 7] = [
     "name",
@@ -52,10 +52,17 @@ impl Identities {
     }
 }
 
+/// The routes: all that are written down by name, and those that are right.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    pub(super) names: &'a [String],
+    pub(super) routes: &'a [Route],
+}
+
 /// Reads the agents. Credentials go by the names of routes.
 pub(super) fn service_accounts(
     node: Option<&Node>,
-    routes: &[String],
+    routes: Known<'_>,
     identities: &mut Identities,
     reader: &mut Reader<'_>,
 ) -> Vec<ServiceAccount> {
@@ -164,9 +171,9 @@ fn unique(
 
 fn credentials(
     node: Option<&Node>,
-    routes: &[String],
+    known: Known<'_>,
     reader: &mut Reader<'_>,
-) -> Vec<(String, Secret)> {
+) -> Vec<(String, Source)> {
     let Some(node) = node else {
         return Vec::new();
     };
@@ -179,9 +186,14 @@ fn credentials(
     };
     let mut credentials = Vec::new();
     for (route, node) in entries {
-        check_route(&route.text, route.at, routes, reader);
-        if let Some(secret) = secret(node, &format!("credentials.{}", route.text), reader) {
-            credentials.push((route.text.clone(), secret));
+        check_route(&route.text, route.at, known.names, reader);
+        let mut routes = known.routes.iter();
+        let crm = routes
+            .find(|known| known.name == route.text)
+            .map(|known| known.crm);
+        let what = format!("credentials.{}", route.text);
+        if let Some(source) = source(node, &what, crm, reader) {
+            credentials.push((route.text.clone(), source));
         }
     }
     credentials

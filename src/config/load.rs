@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::address::{control, ledger, listen};
 use super::environment::{Environment, check, scalar};
-use super::identity::{Identities, operators, service_accounts};
+use super::identity::{Identities, Known, operators, service_accounts};
 use super::mistake::{ConfigErrors, Mistakes, Place};
 use super::name::replica;
 use super::reader::{Fields, Reader};
@@ -105,7 +105,11 @@ fn whole(root: &Node, file: &Path, reader: &mut Reader<'_>) -> Option<Config> {
     let max_rows = max_rows(&fields, reader);
     let mut identities = Identities::default();
     let accounts = fields.get("service_accounts");
-    let service_accounts = service_accounts(accounts, &names, &mut identities, reader);
+    let known = Known {
+        names: &names,
+        routes: &routes,
+    };
+    let service_accounts = service_accounts(accounts, known, &mut identities, reader);
     let operators = operators(fields.get("operators"), &mut identities, reader);
     Some(Config {
         file: file.to_owned(),

@@ -9,7 +9,7 @@ use super::address::{collide, leads_to, listen, public_url, upstream, url};
 use super::mistake::{At, Place};
 use super::name::{Names, name};
 use super::reader::{Fields, Reader, Text};
-use super::secret::secret;
+use super::source::source;
 use super::tree::Node;
 use super::{Mode, Route, Tls};
 use crate::mutation::CrmKind;
@@ -95,7 +95,7 @@ fn route(
         .and_then(|text| file(&text, "upstream_ca", reader));
     let release_credential = fields
         .get("release_credential")
-        .and_then(|node| secret(node, "release_credential", reader));
+        .and_then(|node| source(node, "release_credential", crm, reader));
     let mode = mode(fields, reader);
     Some(Route {
         name: name?,

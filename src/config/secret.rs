@@ -1,6 +1,6 @@
 //! Secrets by reference: `{ env: NAME }` or `{ file: PATH }`, never in the file itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Secret;
 use super::mistake::At;
@@ -86,6 +86,18 @@ fn from_file(path: &Text, what: &str, look: bool, reader: &mut Reader<'_>) -> Op
             None
         }
     }
+}
+
+/// The file that a reference names, if it names one.
+pub(super) fn file_of(node: &Node, reader: &Reader<'_>) -> Option<PathBuf> {
+    let Tree::Map(entries) = &node.tree else {
+        return None;
+    };
+    let (_, node) = entries.iter().find(|(key, _)| key.text == "file")?;
+    let Tree::Text(path) = &node.tree else {
+        return None;
+    };
+    (!path.is_empty()).then(|| reader.folder.join(path))
 }
 
 /// The file's text without the line break that editors put at its end.

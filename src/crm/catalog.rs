@@ -1,5 +1,7 @@
 //! What an org has beyond the built-in types: extended by cached reads. One for each route.
 
+mod own;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,6 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::RwLock;
 
 use crate::mutation::CrmKind;
+use own::Own;
+
+pub use own::{Child, OwnType, OwnTypes, Parent, Relations};
 
 /// How long a list of fields is used. A field that is made later is missing from snapshots until then.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
@@ -25,6 +30,7 @@ pub struct Catalog {
     kind: CrmKind,
     properties: RwLock<HashMap<String, Learned>>,
     types: RwLock<Option<Types>>,
+    own: Own,
 }
 
 impl Catalog {
@@ -35,6 +41,7 @@ impl Catalog {
             kind,
             properties: RwLock::default(),
             types: RwLock::default(),
+            own: Own::default(),
         }
     }
 
@@ -42,6 +49,46 @@ impl Catalog {
     #[must_use]
     pub fn kind(&self) -> CrmKind {
         self.kind
+    }
+
+    /// The org's own types, as far as they were read.
+    #[must_use]
+    pub fn own_types(&self) -> Arc<OwnTypes> {
+        self.own.types()
+    }
+
+    /// A credential as a key for what it was shown.
+    #[must_use]
+    pub fn who(&self, credential: &[&[u8]]) -> u64 {
+        self.own.who(credential)
+    }
+
+    /// The relationships of an object that a credential was shown.
+    #[must_use]
+    pub fn relations(&self, object: &str, who: u64) -> Option<Arc<Relations>> {
+        self.own.relations(object, who)
+    }
+
+    /// Whether a credential read this in the last ten minutes: an object, or the list of all where it is
+    /// empty. What is missing then is not there for it.
+    #[must_use]
+    pub fn was_read(&self, what: &str, who: u64, now: Timestamp) -> bool {
+        self.own.was_read(what, who, now)
+    }
+
+    /// Remembers the org's own types, as a credential was shown them.
+    pub fn learn_own_types(&self, types: Vec<OwnType>, who: u64, now: Timestamp) {
+        self.own.learn_types(types, who, now);
+    }
+
+    /// Remembers the relationships of an object, as a credential was shown them.
+    pub fn learn_relations(&self, object: &str, relations: Relations, who: u64, now: Timestamp) {
+        self.own.learn_relations(object, relations, who, now);
+    }
+
+    /// Forgets what is too old to be relied on.
+    pub fn expire(&self, now: Timestamp) {
+        self.own.expire(now);
     }
 
     /// The names of all fields of an object, where they were read in the last ten minutes.

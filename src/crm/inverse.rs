@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::path::CanonicalPath;
 use super::{Crm, PriorFailure, ReadCall, hubspot, json, salesforce};
-use crate::mutation::{CrmKind, Mutation, Operation, Outcome, Prior, Undo, is_blank};
+use crate::mutation::{CrmKind, Mutation, Operation, Outcome, Prior, Undo, field, is_blank};
 
 /// What one request of a revert does to records of one object: their ids, and what is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub enum Inverse {
     Restore(Vec<(String, Map<String, Value>)>),
     /// Records that a write made are deleted.
     Remove(Vec<String>),
+    /// Records that a write deleted come back from the recycle bin.
+    Undelete(Vec<String>),
 }
 
 /// What a write did to a link between two records: to a revert it is a record of its own.
@@ -47,7 +49,7 @@ pub struct WriteCall {
     pub query: Option<String>,
     /// Everything but the credential and the framing.
     pub headers: HeaderMap,
-    /// A JSON body; empty for none.
+    /// A JSON body, or a message with room for the credential; empty for none.
     pub body: Bytes,
 }
 
@@ -66,6 +68,15 @@ impl Crm {
         match self.0 {
             CrmKind::Salesforce => salesforce::inverse::call(like, object, inverse),
             CrmKind::HubSpot => hubspot::inverse::call(like, object, inverse),
+        }
+    }
+
+    /// Whether a record, by what is read of it, is in the recycle bin.
+    #[must_use]
+    pub fn is_binned(self, fields: &Map<String, Value>) -> bool {
+        match self.0 {
+            CrmKind::Salesforce => field(fields, "IsDeleted") == Some(&Value::Bool(true)),
+            CrmKind::HubSpot => false,
         }
     }
 
@@ -236,11 +247,8 @@ impl Crm {
             (Operation::Delete, _) if undo == Undo::None => {
                 "it went into another record by a merge, which cannot be taken apart again"
             }
-            (Operation::Create | Operation::Update | Operation::Upsert, _) => return None,
-            (Operation::Delete, CrmKind::Salesforce) => {
-                "Salesforce's REST API cannot undelete (only SOAP can, which is not built): restore \
-                 it from the recycle bin within 15 days"
-            }
+            (Operation::Create | Operation::Update | Operation::Upsert, _)
+            | (Operation::Delete, CrmKind::Salesforce) => return None,
             (Operation::Delete, CrmKind::HubSpot) => {
                 "HubSpot's API cannot restore what was archived: restore it in HubSpot within 90 days"
             }

@@ -45,6 +45,14 @@ pub fn parse_answer(body: &[u8]) -> Result<Value, Malformed> {
     parse_bounded(body, MAX_ANSWER_MEMBERS)
 }
 
+/// Parses the rows of a bulk job by the same rules; their body is bounded by its bytes.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_rows(body: &[u8]) -> Result<Value, Malformed> {
+    parse_bounded(body, MAX_ANSWER_MEMBERS)
+}
+
 /// Whether two texts are the same JSON number (RFC 8259, section 6), compared exactly: `5`, `5.00`,
 /// `0.5e1`. What is no number is the same as nothing.
 #[must_use]

@@ -5,9 +5,9 @@ mod jwt;
 pub(super) mod oauth;
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
-use serde_json::json;
 
 use super::json::edit::Place;
 use super::links::Origins;
@@ -77,11 +77,12 @@ pub struct Whose {
 }
 
 impl Whose {
-    /// The body of the same question about another token; `None` where it stands elsewhere.
+    /// The same question with a place for another token; `None` where the token does not stand in the body.
     #[must_use]
-    pub fn about(&self, token: &str) -> Option<Bytes> {
-        let body = json!({ "tokenKey": token });
-        self.is_token_key.then(|| body.to_string().into())
+    pub fn blank(&self) -> Option<(Bytes, Range<usize>)> {
+        let body = Bytes::from_static(b"{\"tokenKey\":\"\"}");
+        let place = body.len().checked_sub(2)?;
+        self.is_token_key.then_some((body, place..place))
     }
 }
 

@@ -10,7 +10,10 @@ mod headers;
 mod id;
 pub(super) mod inverse;
 pub(super) mod login;
+mod markup;
+mod multipart;
 mod nest;
+mod org;
 pub mod prior;
 mod query;
 mod reads;
@@ -31,7 +34,7 @@ use http::{HeaderName, HeaderValue, header};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
-use super::{Class, Head, Malformed};
+use super::{Class, Head, Malformed, ReadCall};
 use crate::crm::catalog::Catalog;
 use crate::mutation::{Acting, ChangeSet, Opaque, Operation, Prior, RecordKey, Snapshot};
 
@@ -39,6 +42,8 @@ use body::Content;
 pub use families::Nest;
 pub(super) use families::families;
 pub(super) use headers::{acts, passes_on_write};
+use org::Org;
+pub(super) use org::learn;
 pub use ui::Ui;
 pub use whole::Whole;
 
@@ -96,11 +101,12 @@ pub enum Shape {
 /// A write of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The object's canonical name.
+    /// The object that the path names; of an org's own as the path spells it.
     pub object: String,
     /// Create, update, upsert or delete. `updateOnly=true` makes an upsert an update.
     pub operation: Operation,
-    /// The record as the path spells it, not yet checked; `None` for creates.
+    /// The record as the path spells it, not yet checked, with its steps to another one; `None` for
+    /// creates.
     pub key: Option<RecordKey>,
 }
 
@@ -113,7 +119,7 @@ pub enum Collection {
     Update,
     /// `PATCH /composite/sobjects/{object}/{field}`.
     Upsert {
-        /// The object's canonical name.
+        /// The object; of an org's own as the path spells it.
         object: String,
         /// The external-id field, as the path spells it.
         field: String,
@@ -128,28 +134,64 @@ pub(super) fn parse(
     body: &[u8],
     catalog: &Catalog,
 ) -> Result<ChangeSet, Malformed> {
-    parse_content(shape, head, &Content::Bytes(body), catalog)
+    let org = Org::of(catalog, head);
+    parse_content(shape, head, &Content::Bytes(body), &org)
+}
+
+/// The read without which something that a write names is not known, where its sender did not make it
+/// lately.
+pub(super) fn missing(
+    shape: &Shape,
+    head: &Head<'_>,
+    body: &[u8],
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Option<ReadCall> {
+    let org = Org::of(catalog, head);
+    // only what it looks up on the way counts
+    let _reading = parse_content(shape, head, &Content::Bytes(body), &org);
+    org.lacks(now).map(|what| org::read(head, &what))
+}
+
+/// The object that a path names and that may be one of the org's own.
+fn named(shape: &Shape) -> Option<&str> {
+    let name = match shape {
+        Shape::Row(row) => &row.object,
+        Shape::Collection(Collection::Upsert { object, .. }) | Shape::Tree(object) => object,
+        Shape::Collection(_)
+        | Shape::Bulk(_)
+        | Shape::Nest(_)
+        | Shape::Ui(_)
+        | Shape::GraphQl
+        | Shape::Search
+        | Shape::Soap(_)
+        | Shape::Whole(_) => return None,
+    };
+    types::is_own(name).then_some(name)
 }
 
 fn parse_content(
     shape: &Shape,
     head: &Head<'_>,
     content: &Content<'_>,
-    catalog: &Catalog,
+    org: &Org<'_>,
 ) -> Result<ChangeSet, Malformed> {
+    if let Some(name) = named(shape).filter(|name| org.by_name(name).is_none()) {
+        return Ok(ChangeSet::Opaque(Opaque::unknown(types::unknown(name))));
+    }
     match shape {
         Shape::Bulk(_) => Ok(ChangeSet::Opaque(Opaque::unclear(
             "what a bulk job changes is told by the rows that were uploaded for it",
         ))),
-        Shape::Row(row) => rest::parse(row, head, content),
-        Shape::Collection(collection) => collections::parse(collection, head, content),
-        Shape::Nest(nest) => nest::parse(*nest, head, content, catalog),
-        Shape::Tree(object) => tree::parse(object, head, content),
-        Shape::Ui(ui) => ui::parse(ui, head, content),
-        Shape::GraphQl => graphql::parse(head, content),
+        Shape::Row(row) => rest::parse(row, head, content, org),
+        Shape::Collection(collection) => collections::parse(collection, head, content, org),
+        Shape::Nest(nest) => nest::parse(*nest, head, content, org),
+        Shape::Tree(object) => tree::parse(object, head, content, org),
+        Shape::Ui(ui) => ui::parse(ui, head, content, org),
+        Shape::GraphQl => graphql::parse(head, content, org),
         Shape::Search => search::parse(head, content),
         Shape::Whole(whole) => whole::parse(whole, head, content),
-        Shape::Soap(api) => soap::parse(*api, head, content),
+        Shape::Soap(api) => soap::parse(*api, head, content, org),
     }
 }
 

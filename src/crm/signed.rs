@@ -13,12 +13,13 @@ impl Crm {
     /// Whether requests to this path may carry their credential in the body.
     #[must_use]
     pub fn signs_in_body(self, path: &CanonicalPath) -> bool {
-        let first: Vec<&str> = path.segments().iter().map(String::as_str).take(2).collect();
-        match (self.0, first.as_slice()) {
-            (CrmKind::Salesforce, [services, soap]) => {
-                services.eq_ignore_ascii_case("services") && soap.eq_ignore_ascii_case("soap")
-            }
-            (CrmKind::Salesforce | CrmKind::HubSpot, _) => false,
+        let is = |at: usize, word: &str| {
+            let segment = path.segments().get(at);
+            segment.is_some_and(|segment| segment.eq_ignore_ascii_case(word))
+        };
+        match self.0 {
+            CrmKind::Salesforce => is(0, "services") && is(1, "Soap"),
+            CrmKind::HubSpot => false,
         }
     }
 

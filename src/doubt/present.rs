@@ -140,6 +140,7 @@ async fn read(
             .map_err(|failure| match failure {
                 Failure::PassOn(answer) => format!("the CRM answered with {}", answer.status),
                 Failure::Unreadable(field) => format!("{field} cannot be read"),
+                Failure::NoCredential(error) => error.to_string(),
                 Failure::Failed(why) => why,
             })?;
     let places = reads.iter().map(|(place, _)| *place);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
@@ -15,6 +15,7 @@ use super::present::present;
 use super::theirs;
 use crate::app::{App, Worker};
 use crate::clock::EntryId;
+use crate::config::Source;
 use crate::journal::Reconciling;
 use crate::journal::sent::{self, Sent};
 use crate::mutation::{Operation, Outcome, OutcomeState};
@@ -262,8 +263,7 @@ async fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
     let mut routes = app.config.routes.iter();
     let route = routes.find(|route| route.name == sent.route)?;
     let release = route.release_credential.as_ref();
-    let release = release.map(|secret| secret.expose());
-    let secret = match sent.reverts.first() {
+    let source = match sent.reverts.first() {
         None => brokered(app, &sent.service_account, &sent.route).or(release),
         Some(_) if release.is_some() => release,
         Some(reverted) => {
@@ -271,16 +271,16 @@ async fn configured(app: &App, sent: &Sent) -> Option<HeaderMap> {
             brokered(app, &account.ok().flatten()?, &sent.route)
         }
     }?;
-    let mut value = HeaderValue::try_from(format!("Bearer {secret}")).ok()?;
-    value.set_sensitive(true);
-    Some(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
+    let mut headers = HeaderMap::new();
+    app.keyring.handle(&sent.route, source)?.put(&mut headers);
+    Some(headers)
 }
 
 /// The broker credential of a service account for a route.
-fn brokered<'a>(app: &'a App, service_account: &str, route: &str) -> Option<&'a str> {
+fn brokered<'a>(app: &'a App, service_account: &str, route: &str) -> Option<&'a Source> {
     let mut accounts = app.config.service_accounts.iter();
     let account = accounts.find(|account| account.name == service_account)?;
     let mut credentials = account.credentials.iter();
     let found = credentials.find(|(known, _)| known == route);
-    found.map(|(_, secret)| secret.expose())
+    found.map(|(_, source)| source)
 }

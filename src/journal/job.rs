@@ -1,5 +1,10 @@
 //! The record of a bulk job: the steps of its life under one entry, its rows in chunks under another,
-//! and, for each commit, what its records held before. Chunks are read one at a time.
+//! and, for each commit, what its records held before and what became of each row. Chunks are read one
+//! at a time. Which commits the CRM still works on: `pending`.
+
+mod pending;
+
+pub use pending::Pending;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +14,7 @@ use super::{Journal, rows};
 use crate::clock::EntryId;
 use crate::error::StoreError;
 use crate::ledger::{NewRow, Row, RowFilter, RowKind};
-use crate::mutation::{OutcomeState, Snapshot};
+use crate::mutation::{Outcome, OutcomeState, Snapshot};
 
 /// Which job, and whose step it is.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +44,11 @@ fn priors(commit: &EntryId) -> EntryId {
     EntryId::from_text(&format!("{commit}-priors"))
 }
 
+/// The entry of what became of a commit's rows.
+fn fates(commit: &EntryId) -> EntryId {
+    EntryId::from_text(&format!("{commit}-fates"))
+}
+
 /// A step in a job's life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "lowercase")]
@@ -61,6 +71,8 @@ pub enum Step {
     },
     /// The CRM took its abort.
     Aborted,
+    /// No more batches of rows come.
+    Closed,
     /// The CRM forgot it.
     Dropped,
     /// What became of its rows is known.
@@ -93,6 +105,15 @@ pub struct Told {
     pub failed: u64,
     /// Rows that it did not come to.
     pub unprocessed: u64,
+}
+
+/// What became of some rows, in their order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fates {
+    /// The place of the first one, from 0.
+    pub first: u64,
+    /// One for each row.
+    pub rows: Vec<Outcome>,
 }
 
 /// Some rows of a job.
@@ -190,6 +211,33 @@ impl Journal {
         self.next(priors(commit), after).await
     }
 
+    /// Writes down what became of some rows of a commit.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn job_fates(
+        &self,
+        (name, commit): (&Name<'_>, &EntryId),
+        told: &Fates,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let meta = json!({ "first": told.first, "rows": told.rows.len() });
+        let row = row(name, fates(commit), meta, Some(json!(told)), now);
+        self.ledger().append(vec![row]).await
+    }
+
+    /// The first of those behind a place in the ledger.
+    ///
+    /// # Errors
+    /// The store's, or values that were erased.
+    pub async fn next_fates(
+        &self,
+        commit: &EntryId,
+        after: Option<u64>,
+    ) -> Result<Option<(Fates, u64)>, StoreError> {
+        self.next(fates(commit), after).await
+    }
+
     async fn next<T: serde::de::DeserializeOwned>(
         &self,
         entry: EntryId,
@@ -246,7 +294,9 @@ impl Journal {
         });
         let mut row = row(name, commit.clone(), settled, None, now);
         row.kind = RowKind::Reconciled;
-        self.ledger().append(vec![row]).await?;
+        self.ledger()
+            .append(vec![row, pending::over(name, commit, now)])
+            .await?;
         self.job_step(name, &Step::Told(told.clone()), None, now)
             .await
     }

@@ -111,6 +111,13 @@ pub(super) fn closed(
     }
 }
 
+/// Says in a closing row that it was sent twice: the first time the CRM answered 401.
+pub(super) fn sent_again(row: &mut NewRow) {
+    if let Value::Object(meta) = &mut row.meta {
+        meta.insert("sent_again".into(), true.into());
+    }
+}
+
 /// What became of a write in doubt.
 pub(super) fn reconciled(reconciling: &Reconciling<'_>, now: Timestamp) -> NewRow {
     NewRow {

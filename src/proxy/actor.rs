@@ -1,15 +1,16 @@
-//! Who is calling: every identity on the request must name the same service account, and exactly one
-//! credential may be there.
+//! Who is calling: every identity on the request and its connection must name the same service account,
+//! and at most one credential may be there.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::words;
-use crate::config::{Config, Fingerprint, Secret};
+use crate::config::{Config, Fingerprint};
+use crate::credential::{self, Handle, Keyring};
 use crate::error::Refusal;
 use crate::mutation::Claims;
 
@@ -22,10 +23,30 @@ const QUERY_CREDENTIALS: [&str; 5] = ["access_token", "oauth_token", "hapikey", 
 /// What a claim may hold.
 const CLAIM_MOST: usize = 1024;
 
-/// The credentials of all service accounts, by fingerprint.
+/// How a Writegate key begins, or what follows the `!` of one that looks like a Salesforce session.
+const KEY: &str = "wg_";
+
+/// What identifies the service accounts, and what goes upstream for them.
 #[derive(Debug, Default)]
 pub struct Callers {
     known: HashMap<Fingerprint, Known>,
+    /// Names in client certificates, as they are written.
+    certs: HashMap<String, String>,
+    /// The broker's credentials, by service account and route.
+    brokers: HashMap<(String, String), Handle>,
+}
+
+/// What a request and its connection say of who is calling.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// The route's name.
+    pub route: &'a str,
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+    /// Its query.
+    pub query: Option<&'a str>,
+    /// The names in the connection's client certificate, which was verified.
+    pub names: &'a [String],
 }
 
 #[derive(Clone, Debug)]
@@ -40,9 +61,9 @@ pub enum Credential {
     /// The agent's own, as it came (pass-through).
     Own(HeaderName, HeaderValue),
     /// The broker's, in place of a Writegate key.
-    Broker(Secret),
-    /// The agent's own, cut out of the body.
-    Session(Secret),
+    Broker(Handle),
+    /// The agent's own, cut out of the body; here as it stands in a header.
+    Session(HeaderValue),
     /// None was there.
     None,
 }
@@ -59,10 +80,12 @@ pub struct Caller {
 }
 
 impl Callers {
-    /// The credentials in a configuration.
+    /// Those of a configuration, whose own credentials are on a keyring.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, keyring: &Keyring) -> Self {
         let mut known = HashMap::new();
+        let mut certs = HashMap::new();
+        let mut brokers = HashMap::new();
         for account in &config.service_accounts {
             let tokens = account.tokens.iter().map(|token| (token, false));
             let keys = account.keys.iter().map(|key| (key, true));
@@ -76,50 +99,140 @@ impl Callers {
                     },
                 );
             }
+            for name in &account.certs {
+                certs.insert(name.clone(), account.name.clone());
+            }
+            for (route, from) in &account.credentials {
+                if let Some(handle) = keyring.handle(route, from) {
+                    brokers.insert((account.name.clone(), route.clone()), handle);
+                }
+            }
         }
-        Self { known }
+        Self {
+            known,
+            certs,
+            brokers,
+        }
     }
 
-    /// Who is calling on this route.
+    /// Who is calling.
     ///
     /// # Errors
-    /// A refusal when there is more than one credential, or one in a place that is not attributed.
-    pub fn identify(
-        &self,
-        config: &Config,
-        route: &str,
-        headers: &HeaderMap,
-        query: Option<&str>,
-    ) -> Result<Caller, Refusal> {
-        no_other_credentials(headers, query)?;
-        let Some((name, value, secret)) = credential(headers)? else {
-            let credential = Credential::None;
-            return Ok(Caller {
-                service_account: None,
-                fingerprint: None,
-                credential,
-            });
+    /// A refusal when there is more than one credential or one in a place that is not attributed, when two
+    /// identities name different service accounts, and when there is nothing to send upstream for one.
+    pub fn identify(&self, presented: Presented<'_>) -> Result<Caller, Refusal> {
+        no_other_credentials(presented.headers, presented.query)?;
+        let certified = self.certified(presented.names)?;
+        let Some((name, value, secret)) = credential(presented.headers)? else {
+            return match certified {
+                Some(account) => self.by_certificate(account, presented.route),
+                None => Ok(Caller {
+                    service_account: None,
+                    fingerprint: None,
+                    credential: Credential::None,
+                }),
+            };
         };
         let fingerprint = Fingerprint::of(secret.as_bytes());
         let known = self.known.get(&fingerprint);
+        if let Some(known) = known {
+            self.agree(&known.service_account, certified, presented.names)?;
+        }
         let credential = match known {
             Some(known) if known.key => {
-                Credential::Broker(broker(config, &known.service_account, route)?)
+                Credential::Broker(self.broker(&known.service_account, presented.route)?)
             }
             // A key of ours must never travel on, known or not.
-            None if secret.starts_with("wg_") => Credential::None,
+            None if is_key(secret) => {
+                return Ok(Caller {
+                    service_account: None,
+                    fingerprint: Some(fingerprint),
+                    credential: Credential::None,
+                });
+            }
             Some(_) | None => {
                 let mut value = value.clone();
                 value.set_sensitive(true);
                 Credential::Own(name, value)
             }
         };
+        let by_secret = known.map(|known| known.service_account.as_str());
         Ok(Caller {
-            service_account: known.map(|known| known.service_account.clone()),
+            service_account: by_secret.or(certified).map(str::to_owned),
             fingerprint: Some(fingerprint),
             credential,
         })
     }
+
+    /// Whether the configuration names this token or key.
+    #[must_use]
+    pub fn has(&self, fingerprint: &Fingerprint) -> bool {
+        self.known.contains_key(fingerprint)
+    }
+
+    /// Whether a connection's certificate says nothing against a service account that is told otherwise.
+    ///
+    /// # Errors
+    /// The refusal where it does.
+    pub fn agrees(&self, account: &str, names: &[String]) -> Result<(), Refusal> {
+        self.agree(account, self.certified(names)?, names)
+    }
+
+    /// The service account that a certificate's names stand for: exactly one, or none.
+    fn certified(&self, names: &[String]) -> Result<Option<&str>, Refusal> {
+        let mut accounts = names.iter().filter_map(|name| self.certs.get(name));
+        let Some(first) = accounts.next() else {
+            return Ok(None);
+        };
+        match accounts.find(|other| *other != first) {
+            Some(other) => Err(words::two_callers(first, other)),
+            None => Ok(Some(first)),
+        }
+    }
+
+    /// Whether a certificate says nothing against who a token or key stands for. One that is known to
+    /// nobody does where that service account has `certs`: it is bound to them.
+    fn agree(
+        &self,
+        account: &str,
+        certified: Option<&str>,
+        names: &[String],
+    ) -> Result<(), Refusal> {
+        match certified {
+            Some(other) if other != account => Err(words::two_callers(other, account)),
+            Some(_) => Ok(()),
+            None if names.is_empty() => Ok(()),
+            None if self.certs.values().any(|bound| bound == account) => {
+                Err(words::other_certificate(account))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A certificate and nothing else: the proxy's own credential goes upstream.
+    fn by_certificate(&self, account: &str, route: &str) -> Result<Caller, Refusal> {
+        let place = (account.to_owned(), route.to_owned());
+        let handle = self.brokers.get(&place).copied();
+        let handle = handle.ok_or_else(|| words::certificate_alone(account, route))?;
+        Ok(Caller {
+            service_account: Some(account.to_owned()),
+            fingerprint: None,
+            credential: Credential::Broker(handle),
+        })
+    }
+
+    fn broker(&self, account: &str, route: &str) -> Result<Handle, Refusal> {
+        let place = (account.to_owned(), route.to_owned());
+        let handle = self.brokers.get(&place).copied();
+        handle.ok_or_else(|| words::key_without_credential(account, route))
+    }
+}
+
+/// Whether a secret has the form of a Writegate key.
+#[must_use]
+pub fn is_key(secret: &str) -> bool {
+    let behind = secret.split_once('!').map_or(secret, |(_, rest)| rest);
+    secret.starts_with(KEY) || behind.starts_with(KEY)
 }
 
 impl Callers {
@@ -151,14 +264,14 @@ impl Callers {
         Ok(Caller {
             service_account: known.map(|known| known.service_account.clone()),
             fingerprint: Some(fingerprint),
-            credential: Credential::Session(Secret::new(session)),
+            credential: Credential::Session(in_header(session)?),
         })
     }
 }
 
 impl Credential {
     /// Puts the credential on a request that goes upstream: into this place of the body, or else into
-    /// the headers. Returns the body.
+    /// the headers. Returns the body. The broker's is put there by `upstream`.
     ///
     /// # Errors
     /// When it cannot stand there.
@@ -169,66 +282,59 @@ impl Credential {
         place: Option<Range<usize>>,
     ) -> Result<Bytes, Refusal> {
         let Some(place) = place else {
-            self.put(headers)?;
+            self.put(headers);
             return Ok(body);
         };
-        headers.remove(AUTHORIZATION);
-        headers.remove(SESSION);
-        let Some(secret) = self.secret() else {
-            return Ok(body);
-        };
-        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'&');
-        if !secret.bytes().all(plain) {
-            return Err(Refusal::unavailable(
-                "a credential cannot stand in a message",
-            ));
-        }
-        let mut signed = BytesMut::with_capacity(body.len() + secret.len());
-        signed.extend_from_slice(body.get(..place.start).unwrap_or_default());
-        signed.extend_from_slice(secret.as_bytes());
-        signed.extend_from_slice(body.get(place.end..).unwrap_or_default());
-        Ok(signed.freeze())
-    }
-
-    /// The bare secret.
-    fn secret(&self) -> Option<&str> {
-        match self {
-            Self::None => None,
-            Self::Own(name, value) => {
-                let text = value.to_str().ok()?;
-                if *name == AUTHORIZATION {
-                    bearer(text).ok()
-                } else {
-                    Some(text)
-                }
+        credential::clear(headers);
+        let secret = match self {
+            Self::None => return Ok(body),
+            Self::Broker(handle) => {
+                handle.put_at(headers, &place);
+                return Ok(body);
             }
-            Self::Broker(secret) | Self::Session(secret) => Some(secret.expose()),
-        }
+            Self::Own(name, value) if *name == AUTHORIZATION => token(value),
+            Self::Own(_, value) => value.to_str().ok(),
+            Self::Session(value) => token(value),
+        };
+        let signed = secret.and_then(|secret| credential::spliced(&body, &place, secret));
+        signed.ok_or_else(|| Refusal::unavailable("a credential cannot stand in a message"))
     }
 
-    /// Puts the credential on a request that goes upstream.
-    ///
-    /// # Errors
-    /// When a broker credential cannot stand in a header.
-    pub fn put(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
-        headers.remove(AUTHORIZATION);
-        headers.remove(SESSION);
+    /// Puts the credential on a request that goes upstream. The broker's is put there by `upstream`.
+    pub fn put(&self, headers: &mut HeaderMap) {
         match self {
-            Self::None => {}
+            Self::None => credential::clear(headers),
             Self::Own(name, value) => {
+                credential::clear(headers);
                 headers.insert(name.clone(), value.clone());
             }
-            Self::Broker(secret) | Self::Session(secret) => {
-                let mut value = HeaderValue::try_from(format!("Bearer {}", secret.expose()))
-                    .map_err(|_invalid| {
-                        Refusal::unavailable("a broker credential cannot stand in a header")
-                    })?;
-                value.set_sensitive(true);
-                headers.insert(AUTHORIZATION, value);
+            Self::Session(value) => {
+                credential::clear(headers);
+                headers.insert(AUTHORIZATION, value.clone());
             }
+            Self::Broker(handle) => handle.put(headers),
         }
-        Ok(())
     }
+
+    /// Whether it is the proxy's own, of which the agent knows nothing.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Broker(_))
+    }
+}
+
+/// A session id as it stands in `Authorization`.
+fn in_header(session: &str) -> Result<HeaderValue, Refusal> {
+    let value = HeaderValue::try_from(format!("Bearer {session}"));
+    let mut value = value
+        .map_err(|_invalid| Refusal::malformed("the session in the body is not printable ASCII"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The token in the value of `Authorization`.
+fn token(value: &HeaderValue) -> Option<&str> {
+    bearer(value.to_str().ok()?).ok()
 }
 
 /// What the agent says of itself, from its `x-writegate-*` headers.
@@ -335,23 +441,6 @@ fn no_other_credentials(headers: &HeaderMap, query: Option<&str>) -> Result<(), 
         return refuse("the query");
     }
     Ok(())
-}
-
-fn broker(config: &Config, service_account: &str, route: &str) -> Result<Secret, Refusal> {
-    config
-        .service_accounts
-        .iter()
-        .find(|account| account.name == service_account)
-        .and_then(|account| account.credentials.iter().find(|(name, _)| name == route))
-        .map(|(_, secret)| secret.clone())
-        .ok_or_else(|| {
-            let mut refusal = words::unknown_caller(None);
-            refusal.message = format!(
-                "Not written: the key of {service_account} has no CRM credential for route {route}. \
-                 Add one under `credentials:`."
-            );
-            refusal
-        })
 }
 
 #[cfg(test)]

@@ -126,6 +126,7 @@ async fn log_in(
     if !account.keys.is_empty() {
         return Err(login_words::has_key(&account.name));
     }
+    app.callers.agrees(&account.name, call.names)?;
     may_log_in(call, account)?;
     // what could not be learned would be of no use to anybody
     let ledger = app.journal.ledger();
@@ -136,9 +137,9 @@ async fn log_in(
     let upstream = call.worker.upstreams.get(call.place);
     let answer = upstream
         .ok_or_else(no_upstream)?
-        .login(request)
+        .log_in(request)
         .await
-        .map_err(|error| words::unreachable_upstream(&error.to_string()))?;
+        .map_err(|error| words::no_answer(&error))?;
     let owner = learned::Owner {
         route: &call.state.route.name,
         service_account: &account.name,
@@ -240,22 +241,33 @@ async fn known(call: Call<'_>, used: Use, fingerprint: Fingerprint) -> Option<Kn
     find()
 }
 
-/// Finds the service account of a caller by what a login brought, where the configuration names none.
-pub(super) async fn recognise(call: Call<'_>, caller: &mut Caller) {
-    let (None, Some(fingerprint), Credential::Own(..) | Credential::Session(_)) = (
-        &caller.service_account,
-        caller.fingerprint,
-        &caller.credential,
-    ) else {
-        return;
+/// Finds the service account of a caller by what a login brought, where the configuration names none for
+/// the token. A certificate must not say otherwise.
+///
+/// # Errors
+/// A refusal when it does.
+pub(super) async fn recognise(call: Call<'_>, caller: &mut Caller) -> Result<(), Refusal> {
+    let own = matches!(
+        caller.credential,
+        Credential::Own(..) | Credential::Session(_)
+    );
+    let by_token = caller.service_account.is_some() && call.names.is_empty();
+    let Some(fingerprint) = caller.fingerprint.filter(|_| own && !by_token) else {
+        return Ok(());
     };
+    let callers = &call.worker.app.callers;
+    if callers.has(&fingerprint) {
+        return Ok(());
+    }
     let Some(known) = known(call, Use::Access, fingerprint).await else {
-        return;
+        return Ok(());
     };
+    callers.agrees(&known.service_account, call.names)?;
     if known.ageing {
         still_used(call, fingerprint, &known);
     }
     caller.service_account = Some(known.service_account);
+    Ok(())
 }
 
 /// A token without an end that is still used is known for longer.

@@ -96,7 +96,7 @@ async fn open(
         return Ok(Opened::By(caller, bytes));
     };
     let mut caller = callers.in_body(caller, Some(&session.secret))?;
-    login::recognise(call, &mut caller).await;
+    login::recognise(call, &mut caller).await?;
     let mut cut = BytesMut::with_capacity(bytes.len());
     cut.extend_from_slice(bytes.get(..session.place.start).unwrap_or_default());
     cut.extend_from_slice(bytes.get(session.place.end..).unwrap_or_default());

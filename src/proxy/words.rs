@@ -5,6 +5,7 @@ mod doubt;
 pub mod holds;
 mod limits;
 pub mod login;
+mod own;
 
 use jiff::Timestamp;
 
@@ -18,6 +19,10 @@ use crate::mutation::{ChangeSet, Mutation, Opaque, Reason, ReasonKind, Verdict};
 
 pub use doubt::{in_doubt, was_written};
 pub use limits::reserved;
+pub use own::{
+    certificate_alone, credential_refused, key_in_path, key_without_credential, no_answer,
+    no_credential, no_login, other_certificate, two_callers,
+};
 
 /// Rows of a batch that a message names before it only counts them.
 const ROWS_NAMED: usize = 10;

@@ -4,6 +4,7 @@
 mod again;
 mod attach;
 mod count;
+mod export;
 mod fleet;
 mod job;
 mod judge;
@@ -47,7 +48,7 @@ use crate::policy::RuleSet;
 use crate::upstream::Body;
 use again::Again;
 use job::Job;
-pub(super) use job::settle;
+pub(super) use job::{ask, settle};
 use judge::Judgement;
 use line::Line;
 use park::Parking;
@@ -192,7 +193,7 @@ impl Write {
         // 4 change set
         let changes = match self.parsed(&shape, &bytes).await {
             Ok(changes) => changes,
-            Err(refusal) => return Err(self.refuse(refusal, None, None).await),
+            Err(unread) => return Err(self.unread(*unread).await),
         };
         if changes.is_read() {
             return self.read(bytes).await;
@@ -375,7 +376,7 @@ impl Write {
     /// The headers that go upstream with the write.
     fn upstream_headers(&self) -> Result<HeaderMap, Refusal> {
         let mut passed = headers::of_write(&self.parts.headers, self.state()?.crm);
-        self.caller.credential.put(&mut passed)?;
+        self.caller.credential.put(&mut passed);
         Ok(passed)
     }
 

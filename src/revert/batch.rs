@@ -8,7 +8,7 @@ use http::HeaderMap;
 use super::RevertError;
 use super::deed::Record;
 use crate::app::{App, RouteState};
-use crate::config::Secret;
+use crate::credential::Handle;
 use crate::crm::path::CanonicalPath;
 use crate::proxy::actor::Credential;
 
@@ -17,6 +17,7 @@ use crate::proxy::actor::Credential;
 pub(super) enum Kind {
     Restore,
     Remove,
+    Undelete,
 }
 
 /// Records for one request.
@@ -49,6 +50,8 @@ impl Batch {
         let kind = match self.kind {
             Kind::Restore => Kind::Remove,
             Kind::Remove => Kind::Restore,
+            // out of the bin leads no other way
+            Kind::Undelete => Kind::Undelete,
         };
         Self {
             kind,
@@ -63,8 +66,8 @@ impl Batch {
     /// [`RevertError::NoCredential`].
     pub(super) fn access(&self, app: &App) -> Result<HeaderMap, RevertError> {
         let state = app.routes.get(self.place);
-        let secret = state.and_then(|state| credential(app, state, &self.service_account));
-        let Some(secret) = secret else {
+        let handle = state.and_then(|state| credential(app, state, &self.service_account));
+        let Some(handle) = handle else {
             let route = state.map_or("", |state| state.route.name.as_str());
             return Err(RevertError::NoCredential(format!(
                 "route {route} has no credential to look at records and write them back: give the \
@@ -73,9 +76,7 @@ impl Batch {
             )));
         };
         let mut headers = HeaderMap::new();
-        Credential::Broker(secret.clone())
-            .put(&mut headers)
-            .map_err(|refusal| RevertError::NoCredential(refusal.message))?;
+        Credential::Broker(handle).put(&mut headers);
         Ok(headers)
     }
 
@@ -93,24 +94,25 @@ impl Batch {
 }
 
 /// The route's own credential, else the broker's.
-fn credential<'a>(app: &'a App, state: &'a RouteState, account: &str) -> Option<&'a Secret> {
+fn credential(app: &App, state: &RouteState, account: &str) -> Option<Handle> {
     let broker = || {
         let mut accounts = app.config.service_accounts.iter();
         let account = accounts.find(|known| known.name == account)?;
         let mut credentials = account.credentials.iter();
         credentials
             .find(|(route, _)| *route == state.route.name)
-            .map(|(_, secret)| secret)
+            .map(|(_, source)| source)
     };
-    state.route.release_credential.as_ref().or_else(broker)
+    let source = state.route.release_credential.as_ref().or_else(broker)?;
+    app.keyring.handle(&state.route.name, source)
 }
 
 /// Puts records into batches, in the order in which they come; what is deleted comes last, and parents
 /// after what hangs on them.
-pub(super) fn batches(app: &App, records: Vec<Record>) -> Result<VecDeque<Batch>, RevertError> {
+pub(super) fn batches(app: &App, records: &[Record]) -> Result<VecDeque<Batch>, RevertError> {
     let mut open: Vec<Batch> = Vec::new();
     for record in records {
-        let mut batch = alone(app, record)?;
+        let mut batch = alone(app, record.clone())?;
         let crm = app.routes.get(batch.place).map(|state| state.crm);
         let most = crm.map_or(1, |crm| crm.inverse_most(&batch.like, &batch.object));
         let fits = |other: &&mut Batch| {
@@ -131,7 +133,7 @@ pub(super) fn batches(app: &App, records: Vec<Record>) -> Result<VecDeque<Batch>
     }
     open.sort_by_key(|batch| match (batch.kind, app.routes.get(batch.place)) {
         (Kind::Remove, Some(state)) => 1 + state.crm.removal_rank(&batch.object),
-        (Kind::Remove | Kind::Restore, _) => 0,
+        (Kind::Remove | Kind::Restore | Kind::Undelete, _) => 0,
     });
     Ok(open.into())
 }
@@ -150,7 +152,9 @@ fn alone(app: &App, record: Record) -> Result<Batch, RevertError> {
         api: api.unwrap_or_default(),
         like,
         object: record.object.clone(),
-        kind: if record.is_made() {
+        kind: if record.is_deleted() {
+            Kind::Undelete
+        } else if record.is_made() {
             Kind::Remove
         } else {
             Kind::Restore

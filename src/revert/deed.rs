@@ -39,6 +39,8 @@ pub(super) enum Did {
         fields: Map<String, Value>,
         links: Vec<Link>,
     },
+    /// It went to the recycle bin.
+    Deleted,
 }
 
 /// A field that was written.
@@ -84,6 +86,12 @@ impl Record {
         self.deeds.iter().any(made)
     }
 
+    /// Whether the newest of the writes deleted it.
+    pub(super) fn is_deleted(&self) -> bool {
+        let newest = self.deeds.first();
+        newest.is_some_and(|deed| deed.did == Did::Deleted)
+    }
+
     /// The fields that were written.
     pub(super) fn fields(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
@@ -93,6 +101,7 @@ impl Record {
                     names.extend(changes.iter().map(|change| change.field.clone()));
                 }
                 Did::Made { fields, .. } => names.extend(fields.keys().cloned()),
+                Did::Deleted => {}
             }
         }
         names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
@@ -111,11 +120,15 @@ pub(super) struct Sorted {
     known: HashMap<(String, String, String), usize>,
 }
 
-/// Takes entries apart, which come newest first. `crm_of` tells the CRM of a route, where it is still
-/// configured.
-pub(super) fn sort(entries: &[Written], crm_of: impl Fn(&str) -> Option<Crm>) -> Sorted {
+/// Takes entries apart, which come newest first; `first` is the place of the first one among all that were
+/// chosen. `crm_of` tells the CRM of a route, where it is still configured.
+pub(super) fn sort(
+    first: usize,
+    entries: &[Written],
+    crm_of: impl Fn(&str) -> Option<Crm>,
+) -> Sorted {
     let mut sorted = Sorted::default();
-    for (at, entry) in entries.iter().enumerate() {
+    for (at, entry) in (first..).zip(entries) {
         let whole =
             |why: String| Finding::of_record((at, 0), &entry.entry, None, Action::Impossible, why);
         match (refusal(entry), crm_of(&entry.route), &entry.changes) {
@@ -287,6 +300,15 @@ fn did(change: &WrittenChange, crm: Crm) -> Result<(String, Option<String>, Did)
     } = change;
     if let Some(why) = crm.no_way_back(mutation.operation, mutation.undo) {
         return Err(why);
+    }
+    if mutation.operation == Operation::Delete {
+        return match (prior, &mutation.record) {
+            (Prior::Found { id, stamp, .. }, _) => Ok((id.clone(), stamp.clone(), Did::Deleted)),
+            (Prior::Absent | Prior::Unknown, Some(RecordKey::Id { id })) => {
+                Ok((id.clone(), None, Did::Deleted))
+            }
+            (Prior::Absent | Prior::Unknown, _) => Err("which record it deleted is not known"),
+        };
     }
     let fields = mutation.fields.clone();
     let links = Vec::new();

@@ -79,7 +79,7 @@ impl Reverting {
         findings: &mut Vec<Finding>,
     ) -> Option<Ready> {
         while !turns.is_empty() {
-            let request = match parsed(way, batch, &turns) {
+            let request = match parsed(way, batch, &turns).await {
                 Ok(request) => request,
                 Err(why) => {
                     findings.extend(fail(turns, Action::Impossible, &why));
@@ -214,7 +214,7 @@ impl Reverting {
         verdict: &Verdict,
     ) -> Vec<Finding> {
         let why = objection(verdict);
-        if let (false, Ok(request)) = (self.dry_run, parsed(way, batch, &denied)) {
+        if let (false, Ok(request)) = (self.dry_run, parsed(way, batch, &denied).await) {
             let app = &self.worker.app;
             let entry = app.entry_id(app.clock.now());
             let subject = self.subject(way, &entry, &request, verdict);
@@ -234,16 +234,19 @@ impl Reverting {
 }
 
 /// The request for these records, read back by the parser: what is judged is what is sent (P2).
-fn parsed(way: &Way<'_>, batch: &Batch, turns: &[Turn]) -> Result<Parsed, String> {
+async fn parsed(way: &Way<'_>, batch: &Batch, turns: &[Turn]) -> Result<Parsed, String> {
     let crm = way.state.crm;
     let inverse = match batch.kind {
         Kind::Remove => Inverse::Remove(turns.iter().map(|turn| turn.record.id.clone()).collect()),
+        Kind::Undelete => {
+            Inverse::Undelete(turns.iter().map(|turn| turn.record.id.clone()).collect())
+        }
         Kind::Restore => Inverse::Restore(
             turns
                 .iter()
                 .filter_map(|turn| match &turn.plan.back {
                     Back::Restore(fields) => Some((turn.record.id.clone(), fields.clone())),
-                    Back::Nothing | Back::Remove => None,
+                    Back::Nothing | Back::Remove | Back::Undelete => None,
                 })
                 .collect(),
         ),
@@ -260,9 +263,7 @@ fn parsed(way: &Way<'_>, batch: &Batch, turns: &[Turn]) -> Result<Parsed, String
         Class::Opaque(opaque) => return Err(opaque.reason),
         Class::Read | Class::Auth => return Err("its request is no write".into()),
     };
-    let changes = crm
-        .parse(&shape, &head, &call.body, &way.state.catalog)
-        .map_err(|malformed| malformed.0)?;
+    let changes = look::understand(way, (&head, &shape), &call.body).await?;
     match &changes {
         ChangeSet::Opaque(opaque) => Err(opaque.reason.clone()),
         ChangeSet::Mutations(mutations)

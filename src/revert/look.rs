@@ -6,8 +6,8 @@ use super::batch::{Batch, Kind};
 use super::plan::Present;
 use crate::app::{RouteState, Worker};
 use crate::crm::path::CanonicalPath;
-use crate::crm::{Head, Wanted};
-use crate::mutation::{Mutation, Operation, Prior, RecordKey, Snapshot, Undo};
+use crate::crm::{Head, Shape, Wanted};
+use crate::mutation::{ChangeSet, Mutation, Operation, Prior, RecordKey, Snapshot, Undo};
 use crate::snapshot::{self, Failure, Taking};
 
 /// A route as a revert reaches it.
@@ -30,6 +30,7 @@ pub(super) struct Way<'a> {
 pub(super) async fn look(way: &Way<'_>, batch: &Batch) -> Result<Snapshot, String> {
     let operation = match batch.kind {
         Kind::Remove => Operation::Delete,
+        Kind::Undelete => Operation::Restore,
         // an upsert whose record is not there is no error
         Kind::Restore => Operation::Upsert,
     };
@@ -97,6 +98,26 @@ pub(super) async fn take(
     snapshot::take(&taking, wanted).await
 }
 
+/// Takes a request of ours apart; what it names and nobody knows yet is looked up.
+pub(super) async fn understand(
+    way: &Way<'_>,
+    (head, shape): (&Head<'_>, &Shape),
+    body: &[u8],
+) -> Result<ChangeSet, String> {
+    let upstream = way.worker.upstreams.get(way.place);
+    let taking = Taking {
+        crm: way.state.crm,
+        catalog: &way.state.catalog,
+        upstream: upstream.ok_or("the route has no upstream")?,
+        head,
+        headers: way.access,
+        mutations: &[],
+        now: way.worker.app.clock.now(),
+    };
+    let parsed = snapshot::understand(&taking, shape, body).await;
+    parsed.map_err(told)?.map_err(|malformed| malformed.0)
+}
+
 /// Why a read failed, for people.
 pub(super) fn told(failure: Failure) -> String {
     match failure {
@@ -112,6 +133,7 @@ pub(super) fn told(failure: Failure) -> String {
             )
         }
         Failure::Unreadable(field) => format!("{field} cannot be read with this credential"),
+        Failure::NoCredential(error) => error.to_string(),
         Failure::Failed(detail) => {
             tracing::warn!(%detail, "a revert cannot read present values");
             "its present values cannot be read from the CRM".into()

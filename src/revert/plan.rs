@@ -25,6 +25,8 @@ pub(super) enum Back {
     Restore(Map<String, Value>),
     /// The record is deleted.
     Remove,
+    /// The record comes back from the recycle bin.
+    Undelete,
 }
 
 /// What is to be done to one record, and the lines that tell of it.
@@ -54,8 +56,38 @@ pub(super) enum Present<'a> {
     Unknown,
 }
 
+/// Plans a record that the newest write deleted: it comes back as it was then, and what was done to it
+/// before is looked at once it is there.
+fn undeleted(crm: Crm, record: &Record, present: Present<'_>) -> Plan {
+    let Present::Found { fields, .. } = present else {
+        let why = "it is not in the recycle bin any more, or this credential cannot see it";
+        return left_alone(record, Action::Impossible, why);
+    };
+    if !crm.is_binned(fields) {
+        return left_alone(record, Action::Already, "the record is there");
+    }
+    if record.is_made() {
+        return left_alone(record, Action::Already, "made and deleted again");
+    }
+    let why = "the record comes back first: revert this one once more";
+    let mut plan = left_alone(record, Action::Skipped, why);
+    let newest = record.deeds.first().map(|deed| deed.place);
+    for finding in &mut plan.findings {
+        if Some(finding.place) == newest {
+            finding.pending = true;
+            finding.item.action = Action::Restored;
+            finding.item.why = Some("comes back from the recycle bin".into());
+        }
+    }
+    plan.back = Back::Undelete;
+    plan
+}
+
 /// Plans one record.
 pub(super) fn plan(crm: Crm, record: &Record, present: Present<'_>) -> Plan {
+    if record.is_deleted() {
+        return undeleted(crm, record, present);
+    }
     let (fields, hidden, stamp) = match present {
         Present::Found {
             fields,
@@ -90,6 +122,8 @@ pub(super) fn plan(crm: Crm, record: &Record, present: Present<'_>) -> Plan {
     for (at, deed) in record.deeds.iter().enumerate() {
         match &deed.did {
             Did::Changed(changes) => planning.changed(deed, changes),
+            // somebody brought it back since, and the newer writes found it
+            Did::Deleted => planning.back_again(deed),
             Did::Made { fields, links } => {
                 let since = record.deeds.get(..=at).unwrap_or_default();
                 let touched = planning.touched(fields, since, stamp);
@@ -128,7 +162,7 @@ pub(super) fn left_alone(record: &Record, action: Action, why: &str) -> Plan {
                     pending: false,
                 }
             })),
-            Did::Made { .. } => {
+            Did::Made { .. } | Did::Deleted => {
                 let name = Some(record.name());
                 let finding = Finding::of_record(deed.place, &deed.entry, name, action, why);
                 findings.push(finding);
@@ -180,6 +214,12 @@ struct Planning<'a> {
 }
 
 impl Planning<'_> {
+    fn back_again(&mut self, deed: &Deed) {
+        let (name, why) = (Some(self.record.name()), "the record is there");
+        let finding = Finding::of_record(deed.place, &deed.entry, name, Action::Already, why);
+        self.findings.push(finding);
+    }
+
     fn changed(&mut self, deed: &Deed, changes: &[Change]) {
         for change in changes {
             let now = field(&self.now, &change.field).cloned();

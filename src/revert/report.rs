@@ -1,5 +1,7 @@
 //! What a revert came to, field by field.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -65,6 +67,8 @@ pub struct Summary {
     pub impossible: usize,
     /// Lines that say waits.
     pub waits: usize,
+    /// Lines of bulk jobs that are counted and not listed.
+    pub unlisted: usize,
     /// The entries that this revert made: each can be reverted itself.
     pub made: Vec<EntryId>,
 }
@@ -143,29 +147,80 @@ impl Finding {
     }
 }
 
-impl Report {
-    /// Puts the lines in order and counts them.
-    pub(super) fn of(mut findings: Vec<Finding>, entries: usize, dry_run: bool) -> Self {
+/// As many lines of one bulk job are listed; the rest is counted.
+const LISTED: usize = 1_000;
+
+/// What a revert came to so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    findings: Vec<Finding>,
+    counts: [usize; 5],
+    made: BTreeSet<EntryId>,
+    unlisted: usize,
+}
+
+impl Tally {
+    /// Takes lines in.
+    pub(super) fn add(&mut self, findings: Vec<Finding>) {
+        self.take(findings, usize::MAX);
+    }
+
+    /// Takes lines of a bulk job in, of which `listed` are listed already; returns how many are now.
+    pub(super) fn of_job(&mut self, findings: Vec<Finding>, listed: usize) -> usize {
+        let (before, room) = (findings.len(), LISTED.saturating_sub(listed));
+        self.take(findings, room);
+        listed.saturating_add(before.min(room))
+    }
+
+    fn take(&mut self, mut findings: Vec<Finding>, most: usize) {
+        for finding in &findings {
+            let action = finding.item.action;
+            let place = ACTIONS.iter().position(|known| *known == action);
+            if let Some(count) = place.and_then(|place| self.counts.get_mut(place)) {
+                *count += 1;
+            }
+            self.made.extend(finding.item.by.clone());
+        }
         findings.sort_by_key(|finding| finding.place);
-        let count = |action| {
-            let same = |finding: &&Finding| finding.item.action == action;
-            findings.iter().filter(same).count()
-        };
-        let mut made: Vec<EntryId> = findings
-            .iter()
-            .filter_map(|finding| finding.item.by.clone())
-            .collect();
-        made.sort_unstable();
-        made.dedup();
+        self.unlisted += findings.len().saturating_sub(most);
+        findings.truncate(most);
+        self.findings.extend(findings);
+    }
+
+    /// Whether nothing was found yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts == [0; 5]
+    }
+}
+
+const ACTIONS: [Action; 5] = [
+    Action::Restored,
+    Action::Already,
+    Action::Skipped,
+    Action::Impossible,
+    Action::Waits,
+];
+
+impl Report {
+    /// Puts the lines in order.
+    pub(super) fn of(tally: Tally, entries: usize, dry_run: bool) -> Self {
+        let Tally {
+            mut findings,
+            counts: [restored, already, skipped, impossible, waits],
+            made,
+            unlisted,
+        } = tally;
+        findings.sort_by_key(|finding| finding.place);
         let summary = Summary {
             dry_run,
             entries,
-            restored: count(Action::Restored),
-            already: count(Action::Already),
-            skipped: count(Action::Skipped),
-            impossible: count(Action::Impossible),
-            waits: count(Action::Waits),
-            made,
+            restored,
+            already,
+            skipped,
+            impossible,
+            waits,
+            unlisted,
+            made: made.into_iter().collect(),
         };
         let items = findings.into_iter().map(|finding| finding.item).collect();
         Self { items, summary }

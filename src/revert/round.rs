@@ -123,7 +123,9 @@ impl Reverting {
             };
             match (&turn.plan.back, batch.kind) {
                 (Back::Nothing, _) => round.findings.extend(turn.plan.findings),
-                (Back::Restore(_), Kind::Restore) | (Back::Remove, Kind::Remove) => {
+                (Back::Restore(_), Kind::Restore)
+                | (Back::Remove, Kind::Remove)
+                | (Back::Undelete, Kind::Undelete) => {
                     turns.push(turn);
                 }
                 _ if batch.again => round.findings.extend(turn.fail(Action::Skipped, MOVED)),

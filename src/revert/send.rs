@@ -1,7 +1,7 @@
 //! From a judged request to its outcome: gate, journal, one dispatch, closing row, and a look whether the
 //! CRM holds what was written.
 
-use http::header::ACCEPT;
+use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderValue, Request, StatusCode, Uri};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -17,6 +17,7 @@ use crate::gate::{self, Decision, Judged, Permit};
 use crate::journal::sent::Sent;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{Outcome, OutcomeState, Prior, field};
+use crate::proxy::actor::Credential;
 use crate::upstream::{Answer, Body, SendError};
 
 impl Reverting {
@@ -112,7 +113,9 @@ impl Reverting {
         let entry = journaled.entry().clone();
         let (closing, why) = match &answer {
             Ok(answer) => answered(way, ready, answer),
-            Err(error @ (SendError::NotSent(_) | SendError::Stopped)) => {
+            Err(
+                error @ (SendError::NotSent(_) | SendError::Stopped | SendError::NoCredential(_)),
+            ) => {
                 let why = format!("not sent: {error}");
                 (
                     closing(None, false, all(OutcomeState::Failed), &why),
@@ -226,7 +229,9 @@ fn request(way: &Way<'_>, ready: &Ready) -> Result<Request<Body>, String> {
         target.push('?');
         target.push_str(query);
     }
-    let mut request = Request::new(Body::full(call.body.clone()));
+    let place = way.state.crm.session_place(&call.path, &call.body);
+    let place = place.map_err(|malformed| malformed.0)?;
+    let mut request = Request::new(Body::Empty);
     *request.method_mut() = call.method.clone();
     *request.uri_mut() = Uri::try_from(target).map_err(|error| format!("its target: {error}"))?;
     let headers = request.headers_mut();
@@ -240,6 +245,13 @@ fn request(way: &Way<'_>, ready: &Ready) -> Result<Request<Body>, String> {
     if let Some((name, value)) = condition {
         headers.insert(name, value);
     }
+    let mut body = call.body.clone();
+    if let (Some(_), Some(token)) = (&place, way.access.get(AUTHORIZATION)) {
+        let credential = Credential::Own(AUTHORIZATION, token.clone());
+        let signed = credential.sign(headers, body, place);
+        body = signed.map_err(|refusal| refusal.message)?;
+    }
+    *request.body_mut() = Body::full(body);
     Ok(request)
 }
 

@@ -85,7 +85,7 @@ fn written(seq: u64, opened: i64, changes: Vec<WrittenChange>) -> Written {
 }
 
 fn sort(entries: &[Written], crm: Crm) -> Sorted {
-    deed::sort(entries, |_| Some(crm))
+    deed::sort(0, entries, |_| Some(crm))
 }
 
 fn only(sorted: Sorted) -> Record {
@@ -257,7 +257,7 @@ fn what_cannot_be_taken_back_is_told_before_anything_is_read() {
         1,
         0,
         vec![
-            change(Operation::Delete, &none, found(&none, None), done()),
+            change(Operation::Purge, &none, found(&none, None), done()),
             change(Operation::Merge, &none, found(&none, None), done()),
             change(Operation::Send, &none, Prior::Absent, done()),
             change(Operation::Update, &json!({"A": 1}), Prior::Unknown, done()),
@@ -307,7 +307,7 @@ fn what_cannot_be_taken_back_is_told_before_anything_is_read() {
         assert!(why.contains(text), "{why}");
     }
     // a route that is gone
-    let gone = deed::sort(&[written(6, 0, vec![create(&none)])], |_| None);
+    let gone = deed::sort(0, &[written(6, 0, vec![create(&none)])], |_| None);
     assert!(gone.records.is_empty() && gone.findings.len() == 1);
 }
 

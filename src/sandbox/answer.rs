@@ -52,8 +52,22 @@ impl Answer {
 
     /// XML.
     pub(super) fn xml(status: u16, text: String) -> Self {
+        Self::empty(status).in_xml(text)
+    }
+
+    /// The same with XML in place of its body.
+    pub(super) fn in_xml(self, text: String) -> Self {
         Self {
-            text: Some(("application/xml", text)),
+            body: None,
+            text: Some(("application/xml;charset=UTF-8", text)),
+            ..self
+        }
+    }
+
+    /// A text of a type.
+    pub(super) fn text(status: u16, kind: &'static str, text: String) -> Self {
+        Self {
+            text: Some((kind, text)),
             ..Self::empty(status)
         }
     }

@@ -86,8 +86,13 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The token of `Authorization: Bearer` (Salesforce also takes `OAuth`), or of a SOAP message.
+    /// The token of `Authorization: Bearer` (Salesforce also takes `OAuth`), of the header of its own that
+    /// Bulk API 1.0 takes, or of a SOAP message.
     pub(super) fn bearer(&self) -> Option<String> {
+        let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
+        if let ["services", "async", ..] = names.as_slice() {
+            return self.header("x-sfdc-session").map(str::to_owned);
+        }
         let Some((scheme, token)) = self.header("authorization").and_then(|h| h.split_once(' '))
         else {
             return soap::secret(&self.raw).filter(|_| self.is_soap());
@@ -159,6 +164,9 @@ impl Request {
             ("POST", ["services", "Soap", ..]) => soap::is_write(&self.raw),
             (method, ["services", "data", _, "jobs", rest @ ..]) => {
                 bulk::is_write(method, rest, &self.raw)
+            }
+            ("POST", ["services", "async", _, "job", rest @ ..]) => {
+                matches!(rest, [_, "batch"])
             }
             ("POST", ["crm", .., "search"] | ["crm", .., "batch", "read"]) => false,
             _ => true,

@@ -1,5 +1,6 @@
 //! The Salesforce face: core platform REST on records, queries and descriptions.
 
+mod batches;
 pub(super) mod bulk;
 mod collections;
 mod columns;
@@ -8,6 +9,7 @@ mod conditions;
 mod describe;
 mod error;
 mod filter;
+mod forms;
 mod graphql;
 mod ids;
 pub(super) mod oauth;
@@ -67,6 +69,9 @@ pub(super) fn answer(org: &mut Org, request: &Request, bearer: &Bearer, now: Tim
         return Error::new(404, "NOT_FOUND", message).answer();
     }
     let Bearer::Known(token) = bearer else {
+        if matches!(names.as_slice(), ["services", "async", ..]) {
+            return batches::failed(request, &batches::no_session());
+        }
         return Error::new(401, "INVALID_SESSION_ID", "Session expired or invalid")
             .answer()
             .with("www-authenticate", "Token");
@@ -82,6 +87,14 @@ pub(super) fn answer(org: &mut Org, request: &Request, bearer: &Bearer, now: Tim
                 now,
             };
             Session { org, call, version }.routed()
+        }
+        ["services", "async", version, "job", rest @ ..] => {
+            let call = Call {
+                request,
+                token,
+                now,
+            };
+            Session { org, call, version }.batches(rest)
         }
         _ => Error::not_found().answer(),
     };
@@ -100,7 +113,8 @@ fn base_url(request: &Request) -> String {
 impl Session<'_> {
     /// The answer to the request, error or not.
     fn routed(&mut self) -> Answer {
-        self.route().unwrap_or_else(|error| error.answer())
+        let answer = self.route().unwrap_or_else(|error| error.answer());
+        forms::as_asked(self.call.request, answer)
     }
 
     fn route(&mut self) -> Result<Answer, Error> {
@@ -182,6 +196,9 @@ impl Session<'_> {
     /// The body, which must be one JSON object.
     fn body_object(&self) -> Result<Map<String, Value>, Error> {
         let request = self.call.request;
+        if let Some(body) = forms::read(request) {
+            return body.map_err(Error::parser);
+        }
         if request.not_json() {
             let kind = request.header("content-type").unwrap_or_default();
             let message = format!("Content type '{kind}' not acceptable");

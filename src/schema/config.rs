@@ -68,6 +68,40 @@ fn secret(description: &str) -> Value {
     described(schema, description)
 }
 
+/// Where a CRM credential comes from: a secret, or a grant.
+fn source(description: &str) -> Value {
+    let client_id = text("The app's id at the CRM");
+    let grants = map(
+        json!({
+            "client_credentials": map(json!({
+                "client_id": client_id,
+                "client_secret": secret("The app's secret"),
+                "scope": text("What to ask for [default: the app's own scopes]"),
+            }), &["client_id", "client_secret"]),
+            "jwt": map(json!({
+                "client_id": client_id,
+                "user": text("The user to act as"),
+                "key": map(json!({ "file": text("A private RSA key, a PEM file") }), &["file"]),
+                "audience": text("Whom the assertion is for [default: the login host]"),
+            }), &["client_id", "user", "key"]),
+            "refresh": map(json!({
+                "client_id": client_id,
+                "client_secret": secret("The app's secret, where it has one"),
+                "refresh_token": secret("The refresh token; where it is a file, one that takes its place is written there"),
+            }), &["client_id", "refresh_token"]),
+            "env": text("The environment variable that holds a token"),
+            "file": text("The file that holds a token"),
+        }),
+        &[],
+    );
+    let mut schema = grants;
+    if let Value::Object(schema) = &mut schema {
+        schema.insert("minProperties".into(), 1.into());
+        schema.insert("maxProperties".into(), 1.into());
+    }
+    described(schema, description)
+}
+
 fn route() -> Value {
     let crms = [CrmKind::Salesforce, CrmKind::HubSpot].map(CrmKind::name);
     let modes = [Mode::Enforce, Mode::Observe].map(Mode::word);
@@ -85,7 +119,7 @@ fn route() -> Value {
                 "client_ca": text("The CA of client certificates, a PEM file"),
             }), &["cert", "key"]),
             "upstream_ca": text("A CA to trust for the upstream, a PEM file"),
-            "release_credential": secret("The CRM credential for releases and reverts"),
+            "release_credential": source("The CRM credential for releases and reverts"),
             "mode": described(words(modes), "observe: verdicts and limits are recorded and not enforced"),
         }),
         &["name", "crm", "listen", "upstream"],
@@ -103,7 +137,7 @@ fn service_account() -> Value {
             "credentials": {
                 "type": "object",
                 "description": "What goes upstream in place of a Writegate key, by route",
-                "additionalProperties": secret("The CRM credential"),
+                "additionalProperties": source("The CRM credential"),
             },
             "certs": list(&text("A name in client certificates")),
         }),

@@ -15,7 +15,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -28,7 +27,7 @@ use super::strict::io::{REFUSED_METHOD, Strict};
 use super::strict::limits::Timeouts;
 use super::strict::link::{Answer, Link};
 use super::{Fault, Handler, Peer, Settings};
-use crate::tls;
+use crate::tls::{self, Live};
 
 /// One of this many connections beyond the limit is logged.
 const LOG_EVERY: u64 = 1000;
@@ -37,7 +36,7 @@ const LOG_EVERY: u64 = 1000;
 #[derive(Debug)]
 pub(super) struct Lobby {
     endpoint: usize,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Live>,
     rules: Arc<Rules>,
     /// The methods that are taken, for the answer to others.
     allow: HeaderValue,
@@ -49,7 +48,7 @@ pub(super) struct Lobby {
 impl Lobby {
     pub(super) fn new(
         endpoint: usize,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<Live>,
         rules: Arc<Rules>,
         open: Arc<Semaphore>,
     ) -> Self {
@@ -179,7 +178,7 @@ impl<H: Handler> Connection<H> {
             secure: self.lobby.tls.is_some(),
             names: Vec::new(),
         };
-        let Some(config) = self.lobby.tls.clone() else {
+        let Some(config) = self.lobby.tls.as_ref().map(Live::now) else {
             return self.serve(stream, peer).await;
         };
         let shaking = TlsAcceptor::from(config).accept(stream);

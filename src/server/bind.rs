@@ -5,14 +5,13 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Settings;
 use super::strict::Rules;
 use super::strict::host::HostRule;
 use crate::config::Route;
-use crate::tls::{self, TlsError};
+use crate::tls::{Live, TlsError};
 
 /// Connections that wait to be accepted, for each listener.
 const BACKLOG: i32 = 1024;
@@ -23,7 +22,7 @@ pub struct Endpoint {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// TLS; plain HTTP without it.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Live>,
     /// Which `Host` it answers to.
     pub hosts: HostRule,
 }
@@ -36,7 +35,7 @@ impl Endpoint {
     pub fn of_route(route: &Route) -> Result<Self, TlsError> {
         Ok(Self {
             listen: route.listen,
-            tls: route.tls.as_ref().map(tls::listener).transpose()?,
+            tls: route.tls.as_ref().map(Live::of).transpose()?,
             hosts: HostRule::new([route.public_url.clone()]),
         })
     }
@@ -73,7 +72,7 @@ pub struct Bound {
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) address: SocketAddr,
-    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) tls: Option<Live>,
     pub(super) rules: Arc<Rules>,
     /// One for each worker.
     pub(super) listeners: Vec<TcpListener>,
@@ -84,6 +83,12 @@ impl Bound {
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sites.iter().map(|site| site.address).collect()
+    }
+
+    /// What shakes hands on each endpoint, in their order.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<Option<Live>> {
+        self.sites.iter().map(|site| site.tls.clone()).collect()
     }
 }
 

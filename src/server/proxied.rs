@@ -10,10 +10,12 @@ use rustls::ClientConfig;
 use super::{Endpoint, Fault, Handler, HostRule, Peer};
 use crate::app::{App, Worker};
 use crate::config::Route;
+use crate::credential::LoginHost;
+use crate::mutation::CrmKind;
 use crate::proxy;
 use crate::proxy::releases;
-use crate::tls::{self, Pem, TlsError};
-use crate::upstream::{Body, Destination};
+use crate::tls::{self, Live, Pem, TlsError};
+use crate::upstream::{Body, Destination, Login};
 
 /// The proxy on one worker. Endpoints and routes have the same places.
 #[derive(Clone, Debug)]
@@ -38,7 +40,7 @@ impl Handler for Proxied {
     type Body = Body;
 
     async fn call(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
-        proxy::handle(&self.worker, peer.endpoint, request).await
+        proxy::handle(&self.worker, peer.endpoint, &peer.names, request).await
     }
 
     fn refuse(&self, peer: &Peer, fault: Fault) -> Response<Body> {
@@ -58,7 +60,7 @@ pub fn endpoints(routes: &[Route]) -> Result<Vec<Endpoint>, TlsError> {
         .map(|route| {
             Ok(Endpoint {
                 listen: route.listen,
-                tls: route.tls.as_ref().map(tls::listener).transpose()?,
+                tls: route.tls.as_ref().map(Live::of).transpose()?,
                 hosts: HostRule::new([route.public_url.clone()]),
             })
         })
@@ -73,18 +75,35 @@ pub fn destinations(routes: &[Route]) -> Result<Vec<Destination>, String> {
     routes
         .iter()
         .map(|route| {
-            let tls = match &route.upstream_ca {
-                None => tls::client(None),
-                Some(path) => with_ca(path),
-            };
-            let tls = tls.map_err(|error| error.to_string())?;
+            let tls = towards(route).map_err(|error| error.to_string())?;
             let destination = Destination::new(&route.upstream, Arc::clone(&tls))?;
-            match route.login == route.upstream {
-                true => Ok(destination),
-                false => destination.with_login(&route.login, tls),
-            }
+            Ok(match route.login == route.upstream {
+                true => destination,
+                false => destination.with_login(Destination::new(&route.login, tls)?),
+            })
         })
         .collect()
+}
+
+/// The way to a route's login host: HubSpot's is where everything is.
+pub(crate) fn login(route: &Route) -> Arc<dyn LoginHost> {
+    let route = route.clone();
+    Arc::new(Login::by(move || {
+        let login = match route.crm {
+            CrmKind::Salesforce => &route.login,
+            CrmKind::HubSpot => &route.upstream,
+        };
+        let tls = towards(&route).map_err(|error| error.to_string())?;
+        Destination::new(login, tls)
+    }))
+}
+
+/// The TLS towards a route's CRM.
+fn towards(route: &Route) -> Result<Arc<ClientConfig>, TlsError> {
+    match &route.upstream_ca {
+        None => tls::client(None),
+        Some(path) => with_ca(path),
+    }
 }
 
 fn with_ca(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {

@@ -84,9 +84,8 @@ async fn the_development_certificate_is_good_for_the_local_names_only() {
     );
 }
 
-#[tokio::test]
-async fn a_client_ca_requires_a_certificate_and_its_names_are_told() {
-    let certs = dev_ca(now()).unwrap();
+/// A CA of agents, and one of them with its key.
+fn agent() -> (String, String, String) {
     let key = KeyPair::generate().unwrap();
     let agents_key = KeyPair::generate().unwrap();
     let agents = CertifiedIssuer::self_signed(ca_params(now()), agents_key).unwrap();
@@ -97,7 +96,13 @@ async fn a_client_ca_requires_a_certificate_and_its_names_are_told() {
         "enrichment.agents.acme".try_into().unwrap(),
     )];
     let agent = params.signed_by(&key, &agents).unwrap().pem();
-    let agents_ca = agents.pem();
+    (agents.pem(), agent, key.serialize_pem())
+}
+
+#[tokio::test]
+async fn a_client_ca_requires_a_certificate_and_its_names_are_told() {
+    let certs = dev_ca(now()).unwrap();
+    let (agents_ca, agent, key) = agent();
     let server = server(
         pem(&certs.cert, "cert"),
         pem(&certs.key, "key"),
@@ -105,8 +110,7 @@ async fn a_client_ca_requires_a_certificate_and_its_names_are_told() {
     )
     .unwrap();
 
-    let identity = (agent.as_str(), key.serialize_pem());
-    let with = trusting(&certs.ca, Some((identity.0, &identity.1)));
+    let with = trusting(&certs.ca, Some((&agent, &key)));
     let (_, names) = talk(Arc::clone(&server), with, "localhost").await.unwrap();
     assert_eq!(names, ["enrichment.agents.acme"]);
 
@@ -153,4 +157,57 @@ fn mistakes_name_the_file() {
         listener(&absent).unwrap_err().to_string(),
         "cannot read /nowhere/a.pem"
     );
+}
+
+/// How hands are shaken the second time, with what the client keeps of the first.
+async fn second_time(
+    first: Arc<ServerConfig>,
+    second: Arc<ServerConfig>,
+    client: &Arc<ClientConfig>,
+) -> rustls::HandshakeKind {
+    let mut kind = None;
+    for server in [first, second] {
+        let (near, far) = duplex(64 * 1024);
+        let connector = TlsConnector::from(Arc::clone(client));
+        let name = "localhost".try_into().unwrap();
+        let served = async {
+            let mut stream = TlsAcceptor::from(server).accept(far).await.unwrap();
+            stream.write_u8(1).await.unwrap();
+            stream.flush().await.unwrap();
+            stream.read_u8().await.unwrap();
+            stream.get_ref().1.handshake_kind()
+        };
+        let asked = async {
+            let mut stream = connector.connect(name, near).await.unwrap();
+            stream.read_u8().await.unwrap();
+            stream.write_u8(2).await.unwrap();
+            stream.flush().await.unwrap();
+            stream
+        };
+        let (found, _open) = tokio::join!(served, asked);
+        kind = found;
+    }
+    kind.unwrap()
+}
+
+#[tokio::test]
+async fn no_session_outlives_other_certificates_or_stands_for_a_client_certificate() {
+    use rustls::HandshakeKind::{Full, FullWithHelloRetryRequest, Resumed};
+    let certs = dev_ca(now()).unwrap();
+    let (cert, key) = (pem(&certs.cert, "cert"), pem(&certs.key, "key"));
+    let open = || server(cert, key, None).unwrap();
+    let (one, other) = (open(), open());
+    let client = trusting(&certs.ca, None);
+    let kind = second_time(one.clone(), one.clone(), &client).await;
+    assert_eq!(kind, Resumed, "the client keeps sessions");
+    let live = Live::from(one);
+    let first = live.now();
+    live.put(other);
+    let kind = second_time(first, live.now(), &client).await;
+    assert!(matches!(kind, Full | FullWithHelloRetryRequest), "{kind:?}");
+    let (agents_ca, agent, agent_key) = agent();
+    let mutual = server(cert, key, Some(pem(&agents_ca, "agents"))).unwrap();
+    let client = trusting(&certs.ca, Some((&agent, &agent_key)));
+    let kind = second_time(mutual.clone(), mutual, &client).await;
+    assert!(matches!(kind, Full | FullWithHelloRetryRequest), "{kind:?}");
 }

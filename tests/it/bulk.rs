@@ -1,10 +1,15 @@
 //! P1 for bulk jobs: the write is the commit. Nothing is committed that did not pass here row by row,
 //! and what the record of a job says would change is what changes.
 
+mod asked;
+mod back;
+mod batches;
+mod client;
 mod cut;
 mod held;
 mod large;
 mod rows;
+mod shown;
 mod start;
 mod told;
 mod unseen;

@@ -4,12 +4,14 @@
     reason = "a helper of a test fails the test, as the test itself does"
 )]
 
+mod sources;
+
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use writegate::config::{
-    Config, ControlStore, Environment, Fingerprint, LedgerStore, Mode, Role, UnknownCallers, load,
-    load_without_secrets,
+    Config, ControlStore, Environment, Fingerprint, LedgerStore, Mode, Role, Source,
+    UnknownCallers, load, load_without_secrets,
 };
 use writegate::mutation::CrmKind;
 
@@ -60,6 +62,14 @@ const MINIMAL: &str = "\
 routes:
   - { name: hubspot, crm: hubspot, listen: 127.0.0.1:8444, upstream: https://api.hubapi.com }
 ";
+
+/// A token that stands somewhere.
+fn fixed(source: &Source) -> &str {
+    match source {
+        Source::Static(secret) => secret.expose(),
+        other => panic!("{other:?}"),
+    }
+}
 
 #[test]
 fn the_example_of_the_design_is_read_as_it_is_meant() {
@@ -118,7 +128,7 @@ operators:
     assert_eq!(tls.cert, folder.0.path().join("dev.pem"));
     assert_eq!(tls.client_ca, Some(folder.0.path().join("ca.pem")));
     assert_eq!(
-        salesforce.release_credential.as_ref().unwrap().expose(),
+        fixed(salesforce.release_credential.as_ref().unwrap()),
         "release-me"
     );
     assert_eq!(hubspot.public_url, "http://127.0.0.1:8444");
@@ -138,9 +148,9 @@ operators:
     assert_eq!(account.keys, [Fingerprint::of(b"wg_key")]);
     assert_eq!(account.clients, ["3MVG9abc"]);
     assert_eq!(account.certs, ["enrichment.agents.acme"]);
-    let (route, secret) = &account.credentials[0];
+    let (route, source) = &account.credentials[0];
     assert_eq!(
-        (route.as_str(), secret.expose()),
+        (route.as_str(), fixed(source)),
         ("salesforce", "00Dxx!session")
     );
     let operator = &config.operators[0];
@@ -458,7 +468,7 @@ routes:
     );
     let config = load_without_secrets(Some(&folder.config()), &Environment::new()).unwrap();
     let secret = config.routes[0].release_credential.as_ref().unwrap();
-    assert_eq!(secret.expose(), "");
+    assert_eq!(fixed(secret), "");
     assert_eq!(
         load(Some(&folder.config()), &Environment::new())
             .unwrap_err()
@@ -490,7 +500,7 @@ service_accounts:
     let variables = env(&[("RELEASE", CANARY)]);
     let config = folder.load(&variables);
     let exposed = config.routes[0].release_credential.as_ref().unwrap();
-    assert_eq!(exposed.expose(), CANARY, "the canary is in there");
+    assert_eq!(fixed(exposed), CANARY, "the canary is in there");
     for printed in [format!("{config:?}"), format!("{config:#?}")] {
         assert!(!printed.contains(CANARY), "{printed}");
     }

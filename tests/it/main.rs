@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod broker;
 mod budgets;
 mod bulk;
 mod chain;
@@ -20,6 +21,7 @@ mod control_twin;
 mod corpora;
 mod crash;
 mod demo;
+mod exports;
 mod fleet;
 mod framing;
 mod hang_up;
@@ -37,6 +39,7 @@ mod limits_at_run_time;
 mod link_rewriting;
 mod login;
 mod metrics;
+mod mtls;
 mod named_operations;
 mod nested_writes;
 mod observe;
@@ -53,6 +56,9 @@ mod reload;
 mod restart;
 mod revert;
 mod rules_push;
+mod salesforce_forms;
+mod salesforce_types;
+mod salesforce_vectors;
 mod sandbox;
 mod schema;
 mod secrets;

@@ -183,7 +183,12 @@ async fn all_else_refuses_as_ever() {
     let reply = set(&stranger, seed::GLOBEX, "Industry", "a").await;
     assert_eq!(reply.code(), "WRITEGATE_UNKNOWN_CALLER");
     // a login
-    let reply = agent.post("/services/oauth2/token", &json!({})).await;
+    let login =
+        Client::new(house.salesforce, "").with("content-type", "application/x-www-form-urlencoded");
+    let form = "grant_type=client_credentials&client_id=nobody";
+    let reply = login
+        .raw(Method::POST, "/services/oauth2/token", Some(form.into()))
+        .await;
     assert_eq!(reply.code(), "WRITEGATE_UNKNOWN_CALLER");
     // the store
     house.ledger.break_down();

@@ -181,7 +181,10 @@ async fn a_reload_says_that_the_rules_were_pushed_and_changes_nothing() {
         "{message}"
     );
     let hangup = reload::reload(&house.app, "SIGHUP").await;
-    assert!(matches!(hangup, Err(ReloadError::Pushed(_))), "{hangup:?}");
+    assert!(
+        matches!(hangup, Err(ReloadError::Pushed { .. })),
+        "{hangup:?}"
+    );
     assert_eq!(passes(&house).await, "blue");
     assert_eq!(ready(&house).await.json()["degraded"], json!([]));
     // back at the folder, it is read again

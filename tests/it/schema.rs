@@ -182,6 +182,22 @@ fn the_configuration_has_the_keys_and_words_that_the_loader_takes() {
             "routes: [{ release_credential: { zzz: 1 } }]",
             "/properties/routes/items/properties/release_credential/properties",
         ),
+        (
+            "routes: [{ release_credential: { client_credentials: { zzz: 1 } } }]",
+            "/properties/routes/items/properties/release_credential/properties/client_credentials/properties",
+        ),
+        (
+            "routes: [{ release_credential: { jwt: { zzz: 1 } } }]",
+            "/properties/routes/items/properties/release_credential/properties/jwt/properties",
+        ),
+        (
+            "routes: [{ release_credential: { jwt: { key: { zzz: 1 } } } }]",
+            "/properties/routes/items/properties/release_credential/properties/jwt/properties/key/properties",
+        ),
+        (
+            "routes: [{ release_credential: { refresh: { zzz: 1 } } }]",
+            "/properties/routes/items/properties/release_credential/properties/refresh/properties",
+        ),
         ("admin: { zzz: 1 }", "/properties/admin/properties"),
         (
             "service_accounts: [{ zzz: 1 }]",
@@ -411,6 +427,19 @@ fn what_has_the_wrong_form_does_not_fit() {
         ("roles: [approver]", "roles: [boss]"),
         ("{ env: SF_RELEASE_TOKEN }", "hunter2"),
         ("{ env: SF_RELEASE_TOKEN }", "{ env: A, file: B }"),
+        (
+            "{ env: SF_RELEASE_TOKEN }",
+            "{ env: A, refresh: { client_id: a, refresh_token: { env: B } } }",
+        ),
+        ("{ env: SF_RELEASE_TOKEN }", "{ refresh: { client_id: a } }"),
+        (
+            "{ env: SF_RELEASE_TOKEN }",
+            "{ jwt: { client_id: a, user: b } }",
+        ),
+        (
+            "{ env: SF_RELEASE_TOKEN }",
+            "{ client_credentials: { client_id: a } }",
+        ),
         ("sha256:eb47", "sha256:zz47"),
         ("  - name: hubspot", "  - name: hub spot"),
         ("    crm: hubspot\n", ""),

@@ -174,7 +174,7 @@ impl House {
 fn endpoint(tls: Option<Arc<rustls::ServerConfig>>) -> Endpoint {
     Endpoint {
         listen: "127.0.0.1:0".parse().unwrap(),
-        tls,
+        tls: tls.map(tls::Live::from),
         hosts: HostRule::default(),
     }
 }

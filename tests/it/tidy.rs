@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// For each module, the modules of this crate that it may name. `clock`, `mutation` and `error` may be
 /// named by all; modules that are not listed (the door) may name anything.
-const MAY_KNOW: [(&str, &[&str]); 18] = [
+const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("mutation", &[]),
     ("error", &[]),
     ("clock", &[]),
@@ -16,8 +16,9 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("ledger", &[]),
     ("gate", &["policy", "control"]),
     ("journal", &["gate", "ledger", "control"]),
-    ("upstream", &["journal"]),
-    ("snapshot", &["crm", "upstream"]),
+    ("credential", &["config", "crm"]),
+    ("upstream", &["credential", "journal"]),
+    ("snapshot", &["credential", "crm", "upstream"]),
     ("sandbox", &[]),
     ("digest", &[]),
     ("quota", &["crm"]),
@@ -31,15 +32,41 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     (
         "revert",
         &[
-            "app", "config", "crm", "gate", "hold", "journal", "ledger", "policy", "proxy",
-            "snapshot", "upstream",
+            "app",
+            "config",
+            "credential",
+            "crm",
+            "gate",
+            "hold",
+            "journal",
+            "ledger",
+            "policy",
+            "proxy",
+            "snapshot",
+            "upstream",
         ],
     ),
     (
         "proxy",
         &[
-            "app", "config", "control", "crm", "digest", "doubt", "gate", "hold", "journal",
-            "learned", "ledger", "limits", "metrics", "policy", "quota", "snapshot", "upstream",
+            "app",
+            "config",
+            "control",
+            "credential",
+            "crm",
+            "digest",
+            "doubt",
+            "gate",
+            "hold",
+            "journal",
+            "learned",
+            "ledger",
+            "limits",
+            "metrics",
+            "policy",
+            "quota",
+            "snapshot",
+            "upstream",
         ],
     ),
 ];

@@ -92,21 +92,22 @@ async fn what_is_not_known_is_denied() {
         (
             CrmKind::Salesforce,
             "POST",
-            "/services/Soap/u/60.0",
+            "/services/Soap/class/Mine",
             "text/xml",
-            "<x/>",
+            "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body>\
+             <run xmlns=\"http://soap.sforce.com/schemas/class/Mine\"/></e:Body></e:Envelope>",
         ),
         (
             CrmKind::Salesforce,
             "PATCH",
-            &row,
+            "/services/data/v60.0/composite/sobjects",
             "application/xml",
-            "<Account/>",
+            "<records/>",
         ),
         (
             CrmKind::Salesforce,
-            "PATCH",
-            &row,
+            "POST",
+            "/services/data/v60.0/composite/tree/Account",
             "multipart/form-data; boundary=x",
             "--x--",
         ),
@@ -166,10 +167,13 @@ async fn what_is_not_known_is_denied() {
         assert_eq!(reply.header("x-writegate-verdict"), Some("deny"), "{case}");
     }
     assert_eq!(house.count(EntryState::Refused).await, cases.len());
-    // the account's own types were looked up once
+    // the org's and the account's own types were looked up once
     let seen = house.sandbox.seen();
     let targets: Vec<&str> = seen.iter().map(|seen| seen.target.as_str()).collect();
-    assert_eq!(targets, ["/crm/v3/schemas"]);
+    assert_eq!(
+        targets,
+        ["/services/data/v60.0/sobjects", "/crm/v3/schemas"]
+    );
     house.finish().await;
 }
 
@@ -274,11 +278,6 @@ endpoints:
     let plain = json!({ "Industry": "Retail" });
     for (agent, target, body) in [
         (house.agent().with("sforce-foo", "1"), row.clone(), &plain),
-        (
-            house.agent().with("accept", "application/xml"),
-            row.clone(),
-            &plain,
-        ),
         (json(), row.clone(), &nested),
         (json(), row.replace("v60.0", "v200.0"), &plain),
         (json(), row.replace("sobjects", "SObjects"), &plain),

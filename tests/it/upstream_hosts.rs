@@ -195,7 +195,7 @@ async fn no_body_leads_elsewhere() {
             .with("content-type", "application/x-www-form-urlencoded");
         let reply = agent.raw(Method::POST, path, Some(form.into())).await;
         let fault = path.contains("Soap");
-        assert_eq!(reply.status, if fault { 500 } else { 403 }, "{path}");
+        assert_eq!(reply.status, if fault { 500 } else { 400 }, "{path}");
     }
     let form = house
         .hubspot_agent()
@@ -266,8 +266,8 @@ async fn a_broker_credential_goes_to_its_own_route_only() {
                 .iter_mut()
                 .find(|a| a.name == "scoring-agent");
             account.unwrap().credentials = vec![
-                ("salesforce".into(), Secret::new(one)),
-                ("hubspot".into(), Secret::new(two)),
+                ("salesforce".into(), Secret::new(one).into()),
+                ("hubspot".into(), Secret::new(two).into()),
             ];
         })
         .build()

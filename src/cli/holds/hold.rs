@@ -52,8 +52,28 @@ pub(super) struct Hold {
     pub(super) approvals: Vec<Approval>,
     /// `show` only: each mutation with its values.
     pub(super) changes: Vec<Change>,
+    /// `show` only, of a bulk job: a page of its rows.
+    pub(super) rows: Option<Rows>,
     /// `show` only.
     pub(super) ended: Option<Map<String, Value>>,
+}
+
+/// Some rows of a bulk job.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Rows {
+    /// How many it has.
+    pub(super) total: u64,
+    pub(super) items: Vec<Row>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Row {
+    pub(super) row: u64,
+    pub(super) operation: String,
+    pub(super) record: Value,
+    pub(super) fields: BTreeMap<String, Values>,
 }
 
 impl Hold {

@@ -1,6 +1,6 @@
 //! One hold for people: then, proposed and now, why it waits, who agreed, what the agent says.
 
-use super::hold::{Change, Hold, read, record};
+use super::hold::{Change, Hold, Rows, read, record};
 use crate::cli::admin_client::{AdminClient, segment};
 use crate::cli::table::Table;
 use crate::cli::visible::{minute, value, visible};
@@ -9,10 +9,16 @@ use crate::cli::{Context, Exit, Failure};
 pub(super) fn show(
     client: &AdminClient,
     id: &str,
-    json: bool,
+    (rows, json): (Option<&str>, bool),
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let answer = client.get(&format!("holds/{}", segment(id)))?;
+    let page = rows.map(|rows| {
+        form_urlencoded::Serializer::new(String::new())
+            .append_pair("rows", rows)
+            .finish()
+    });
+    let query = page.map(|page| format!("?{page}")).unwrap_or_default();
+    let answer = client.get(&format!("holds/{}{query}", segment(id)))?;
     if json {
         context.out.json(&answer)?;
         return Ok(Exit::Done);
@@ -21,6 +27,9 @@ pub(super) fn show(
     facts(&hold, context)?;
     for change in &hold.changes {
         show_change(change, context)?;
+    }
+    if let Some(rows) = &hold.rows {
+        show_rows(rows, context)?;
     }
     if let Some(body) = &hold.body {
         context.out.line("")?;
@@ -98,6 +107,38 @@ fn facts(hold: &Hold, context: &mut Context<'_>) -> Result<(), Failure> {
     }
     fact("digest", &hold.digest);
     facts.print(context.out)?;
+    Ok(())
+}
+
+/// A page of a bulk job: a line for each field that a row writes.
+fn show_rows(rows: &Rows, context: &mut Context<'_>) -> Result<(), Failure> {
+    context.out.line("")?;
+    let mut table = Table::new(&["ROW", "RECORD", "FIELD", "THEN", "PROPOSED"]);
+    for row in &rows.items {
+        let record = record(&row.record).unwrap_or_else(|| row.operation.clone());
+        let first = [row.row.to_string(), visible(&record)];
+        if row.fields.is_empty() {
+            let [place, record] = first;
+            table.row(vec![place, record, "-".into(), "-".into(), "-".into()]);
+            continue;
+        }
+        for (name, values) in &row.fields {
+            let shown = |one: &Option<serde_json::Value>| one.as_ref().map(value);
+            let [place, record] = first.clone();
+            table.row(vec![
+                place,
+                record,
+                visible(name),
+                shown(&values.then).unwrap_or_else(|| "?".into()),
+                shown(&values.proposed).unwrap_or_else(|| "-".into()),
+            ]);
+        }
+    }
+    table.print(context.out)?;
+    let (shown, total) = (rows.items.len(), rows.total);
+    context.out.line(format_args!(
+        "{shown} of {total} rows · others: --rows A..B, counted from 0"
+    ))?;
     Ok(())
 }
 

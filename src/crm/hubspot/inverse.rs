@@ -61,6 +61,9 @@ pub(in crate::crm) fn call(
         None => format!("/crm/v3/objects/{object}"),
     };
     let (method, path, body) = match inverse {
+        Inverse::Undelete(_) => {
+            return Err("HubSpot's API cannot restore what was archived".into());
+        }
         Inverse::Restore(records) => match records.as_slice() {
             [(id, fields)] => {
                 let body = json!({ "properties": cleared(fields) });

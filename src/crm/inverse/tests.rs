@@ -152,12 +152,21 @@ fn the_parser_reads_out_of_a_call_what_was_put_into_it() {
         for count in [1, 2, crm.inverse_most(&like, object)] {
             let restore = restored(count, id);
             let remove = Inverse::Remove((0..count).map(id).collect());
-            for (inverse, operation) in
-                [(&restore, Operation::Update), (&remove, Operation::Delete)]
-            {
+            let undelete = Inverse::Undelete((0..count).map(id).collect());
+            for (inverse, operation) in [
+                (&restore, Operation::Update),
+                (&remove, Operation::Delete),
+                (&undelete, Operation::Restore),
+            ] {
+                if (operation, crm) == (Operation::Restore, HUBSPOT) {
+                    assert!(crm.inverse(&like, object, inverse).is_err());
+                    continue;
+                }
                 let call = crm.inverse(&like, object, inverse).unwrap();
                 assert!(
-                    call.path.as_str().contains(&crm.api(&like)),
+                    call.path
+                        .as_str()
+                        .contains(crm.api(&like).trim_start_matches('v')),
                     "{}",
                     call.path.as_str()
                 );
@@ -175,7 +184,7 @@ fn the_parser_reads_out_of_a_call_what_was_put_into_it() {
                                 .get("Industry")
                                 .or(mutation.fields.get("industry"))
                         ),
-                        blank || operation == Operation::Delete
+                        blank || operation != Operation::Update
                     );
                 }
             }

@@ -144,7 +144,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 
 /// A mutation; what is deleted comes back from the recycle bin, but not through the REST API.
 pub(super) fn mutation(
-    known: &Type,
+    known: &Type<'_>,
     operation: Operation,
     record: Option<RecordKey>,
     row: Option<String>,
@@ -167,7 +167,7 @@ pub(super) fn mutation(
 }
 
 /// Refuses an id whose first characters belong to another object.
-pub(super) fn belongs(id: &str, known: &Type, place: &str) -> Result<(), Refused> {
+pub(super) fn belongs(id: &str, known: &Type<'_>, place: &str) -> Result<(), Refused> {
     if id.starts_with(known.prefix) {
         Ok(())
     } else {

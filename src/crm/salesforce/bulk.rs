@@ -1,13 +1,16 @@
-//! Bulk API 2.0 ingest (Bulk API 2.0 and Bulk API Developer Guide): a job is made, fed with CSV and
-//! then committed. Only the commit changes records; what it changes was told by the upload before.
+//! Bulk jobs (Bulk API 2.0 and Bulk API Developer Guide). Of 2.0: a job is made, fed with CSV and then
+//! committed; only the commit changes records, and what it changes was told by the upload before. Of
+//! 1.0 (`batch`): a job is made, and each batch of rows runs when it is posted.
 
+pub mod batch;
 pub mod csv;
-mod parts;
+pub(super) mod parts;
+pub mod results;
 mod row;
 mod spec;
 
 pub use row::{Columns, ONCE_MOST, Once};
-pub use spec::{Spec, Work};
+pub use spec::{Form, Spec, Work};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
@@ -31,8 +34,14 @@ pub enum Step {
         /// The job.
         job: String,
     },
-    /// `PATCH /jobs/ingest/{id}`: the commit, or the abort.
+    /// `PATCH /jobs/ingest/{id}`: the commit, or the abort. `POST /services/async/{version}/job/{id}`:
+    /// the end of a job of batches, or the abort.
     Turn {
+        /// The job.
+        job: String,
+    },
+    /// `POST /services/async/{version}/job/{id}/batch`: rows that are written at once.
+    Batch {
         /// The job.
         job: String,
     },
@@ -43,13 +52,30 @@ pub enum Step {
     },
 }
 
-/// What `PATCH /jobs/ingest/{id}` asks for.
+impl Step {
+    /// The job that a batch is of.
+    #[must_use]
+    pub fn batch_of(&self) -> Option<&str> {
+        match self {
+            Self::Batch { job } => Some(job),
+            Self::Make
+            | Self::Start
+            | Self::Feed { .. }
+            | Self::Turn { .. }
+            | Self::Drop { .. } => None,
+        }
+    }
+}
+
+/// What a [`Step::Turn`] asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// `UploadComplete`: the rows are written.
     Commit,
     /// `Aborted`: they are not.
     Abort,
+    /// `Closed`: no more batches come.
+    Close,
 }
 
 /// A job as the CRM tells it.
@@ -66,17 +92,28 @@ pub struct Info {
 /// What a request to `/jobs/ingest` is, where it is one of the documented steps.
 pub(super) fn classify(head: &Head<'_>) -> Option<Class> {
     let segments: Vec<&str> = head.path.segments().iter().map(String::as_str).collect();
-    let ["services", "data", version, "jobs", "ingest", rest @ ..] = segments.as_slice() else {
-        return None;
-    };
-    route::version(version)?;
     let job = |text: &str| id::canonical(text).ok();
-    let step = match (head.method.clone(), rest) {
-        (Method::POST, []) if parts::announced(head.headers) => Step::Start,
-        (Method::POST, []) => Step::Make,
-        (Method::PUT, [text, "batches"]) => Step::Feed { job: job(text)? },
-        (Method::PATCH, [text]) => Step::Turn { job: job(text)? },
-        (Method::DELETE, [text]) => Step::Drop { job: job(text)? },
+    let step = match (segments.as_slice(), head.method.clone()) {
+        (["services", "data", version, "jobs", "ingest", rest @ ..], method) => {
+            route::version(version)?;
+            match (method, rest) {
+                (Method::POST, []) if parts::announced(head.headers) => Step::Start,
+                (Method::POST, []) => Step::Make,
+                (Method::PUT, [text, "batches"]) => Step::Feed { job: job(text)? },
+                (Method::PATCH, [text]) => Step::Turn { job: job(text)? },
+                (Method::DELETE, [text]) => Step::Drop { job: job(text)? },
+                _ => return None,
+            }
+        }
+        (["services", "async", version, "job", rest @ ..], Method::POST) => {
+            route::bare(version)?;
+            match rest {
+                [] => Step::Make,
+                [text] => Step::Turn { job: job(text)? },
+                [text, "batch"] => Step::Batch { job: job(text)? },
+                _ => return None,
+            }
+        }
         _ => return None,
     };
     if head.query.is_some_and(|query| !query.is_empty()) {
@@ -86,17 +123,30 @@ pub(super) fn classify(head: &Head<'_>) -> Option<Class> {
     if let Some(reason) = overrides::by_header(head.headers, &[]) {
         return Some(Class::Write(AnyShape::TwoReadings(reason)));
     }
-    Some(match unclear(&step, head.headers) {
+    Some(match unclear(&step, head) {
         Some(reason) => Class::Opaque(Opaque::unclear(reason)),
         None => Class::Write(AnyShape::Salesforce(Shape::Bulk(step))),
     })
 }
 
+/// Whether a request is one to Bulk API 1.0.
+#[must_use]
+pub fn of_batches(head: &Head<'_>) -> bool {
+    let segments = head.path.segments();
+    segments.get(1).is_some_and(|word| word == "async")
+}
+
 /// Why the headers make it impossible to tell what a step does.
-fn unclear(step: &Step, headers: &HeaderMap) -> Option<String> {
+fn unclear(step: &Step, head: &Head<'_>) -> Option<String> {
+    let headers = head.headers;
     let mut checked = headers.clone();
-    if *step == Step::Start {
+    let batches = of_batches(head);
+    if *step == Step::Start || batches {
         checked.remove(header::CONTENT_TYPE);
+    }
+    if batches {
+        // its answers are read in XML, too
+        checked.remove(header::ACCEPT);
     }
     if let Some(reason) = headers::opaque(&checked, &Shape::Bulk(step.clone())) {
         return Some(reason);
@@ -113,9 +163,13 @@ fn unclear(step: &Step, headers: &HeaderMap) -> Option<String> {
         Step::Feed { .. } if headers.contains_key(header::CONTENT_ENCODING) => {
             Some("rows of a job are sent without Content-Encoding".into())
         }
-        Step::Make | Step::Start | Step::Feed { .. } | Step::Turn { .. } | Step::Drop { .. } => {
-            None
-        }
+        _ if batches => batch::form(headers).err(),
+        Step::Make
+        | Step::Start
+        | Step::Feed { .. }
+        | Step::Turn { .. }
+        | Step::Batch { .. }
+        | Step::Drop { .. } => None,
     }
 }
 
@@ -133,6 +187,11 @@ fn is_csv(headers: &HeaderMap) -> bool {
 /// # Errors
 /// [`Malformed`]; the inner error says why it is not taken apart.
 pub fn make(head: &Head<'_>, body: &[u8]) -> Result<Result<Spec, String>, Malformed> {
+    if of_batches(head) {
+        return apart(
+            batch::members(head, body).and_then(|members| Spec::asked_of_batches(&members)),
+        );
+    }
     apart(body::object(head, &Content::Bytes(body)).and_then(|members| Spec::asked(&members)))
 }
 
@@ -156,6 +215,9 @@ pub fn start<'a>(
 /// # Errors
 /// [`Malformed`] when it is neither of both.
 pub fn turn(head: &Head<'_>, body: &[u8]) -> Result<Turn, Malformed> {
+    if of_batches(head) {
+        return batch::turn(head, body);
+    }
     let members = apart(body::object(head, &Content::Bytes(body)))?.map_err(Malformed)?;
     match (members.len(), members.get("state").and_then(Value::as_str)) {
         (1, Some("UploadComplete")) => Ok(Turn::Commit),
@@ -174,7 +236,19 @@ fn apart<T>(read: Result<T, body::Refused>) -> Result<Result<T, String>, Malform
     }
 }
 
-/// A job in an answer of the CRM.
+/// A job in the answer to a request.
+///
+/// # Errors
+/// Why it cannot be told; for people.
+pub fn told(head: &Head<'_>, body: &[u8]) -> Result<Info, String> {
+    if of_batches(head) {
+        batch::info(body)
+    } else {
+        info(body)
+    }
+}
+
+/// A job in an answer of Bulk API 2.0.
 ///
 /// # Errors
 /// Why it cannot be told; for people.
@@ -200,59 +274,35 @@ pub fn info(body: &[u8]) -> Result<Info, String> {
 #[must_use]
 pub fn look(head: &Head<'_>, job: &str) -> ReadCall {
     let version = head.path.segments().get(2).map_or("", String::as_str);
+    let jobs = if of_batches(head) {
+        format!("/services/async/{version}/job")
+    } else {
+        format!("/services/data/{version}/jobs/ingest")
+    };
+    read(format!("{jobs}/{job}"))
+}
+
+/// A read of our own about jobs.
+fn read(target: String) -> ReadCall {
     ReadCall {
         method: Method::GET,
-        target: format!("/services/data/{version}/jobs/ingest/{job}"),
+        target,
         body: None::<Bytes>,
         covers: Vec::new(),
     }
 }
 
-/// The job that a GET of `/jobs/ingest/{id}` or of its results asks for.
+/// The job that a GET of `/jobs/ingest/{id}` or of its results asks for; of Bulk API 1.0 the batch.
 #[must_use]
 pub fn asked_for(head: &Head<'_>) -> Option<String> {
-    let segments = head.path.segments();
-    let is = |place: usize, word: &str| segments.get(place).is_some_and(|known| known == word);
-    let ingest = is(0, "services") && is(1, "data") && is(3, "jobs") && is(4, "ingest");
-    let job = segments
-        .get(5)
-        .filter(|_| ingest && head.method == Method::GET)?;
-    id::canonical(job).ok()
-}
-
-/// How a job ended, in rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// The CRM's word for it.
-    pub state: String,
-    /// Rows that it came to.
-    pub processed: u64,
-    /// Those of them that it refused.
-    pub failed: u64,
-}
-
-/// How a job ended, by the CRM's answer; `None`: it has not.
-///
-/// # Errors
-/// Why it cannot be told; for our log.
-pub fn ended(body: &[u8]) -> Result<Option<Ended>, String> {
-    let state = info(body)?.state;
-    if !matches!(state.as_str(), "JobComplete" | "Failed" | "Aborted") {
-        return Ok(None);
-    }
-    let answer = json::parse_answer(body).map_err(|fault| fault.to_string())?;
-    let count = |name: &str| answer.get(name).and_then(Value::as_u64);
-    match (
-        count("numberRecordsProcessed"),
-        count("numberRecordsFailed"),
-    ) {
-        (Some(processed), Some(failed)) => Ok(Some(Ended {
-            state,
-            processed,
-            failed,
-        })),
-        _ => Err("the CRM's answer does not count the rows".into()),
-    }
+    let segments: Vec<&str> = head.path.segments().iter().map(String::as_str).collect();
+    let asked = match segments.as_slice() {
+        ["services", "data", _, "jobs", "ingest", job, ..] => job,
+        ["services", "async", _, "job", _, "batch", batch, ..] => batch,
+        _ => return None,
+    };
+    let gets = head.method == Method::GET;
+    gets.then(|| id::canonical(asked).ok()).flatten()
 }
 
 #[cfg(test)]

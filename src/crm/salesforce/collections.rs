@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use super::body::{self, Content, Refused, malformed};
 use super::headers::Acting;
+use super::org::Org;
 use super::record::{self, Record};
 use super::types::{self, Type};
-use super::{Collection, id};
+use super::{Collection, id, multipart};
 use crate::crm::{Head, Malformed, json};
 use crate::mutation::{ChangeSet, Mutation, Operation, RecordKey, same_name};
 
@@ -25,17 +26,18 @@ pub(super) fn parse(
     collection: &Collection,
     head: &Head<'_>,
     content: &Content<'_>,
+    org: &Org<'_>,
 ) -> Result<ChangeSet, Malformed> {
     body::change_set(match collection {
-        Collection::Delete => delete(head, content),
+        Collection::Delete => delete(head, content, org),
         Collection::Create | Collection::Update | Collection::Upsert { .. } => {
-            rows(collection, head, content)
+            rows(collection, head, content, org)
         }
     })
 }
 
 /// `?ids=…&allOrNone=…`, no body. The ids say what they are ids of.
-fn delete(head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused> {
+fn delete(head: &Head<'_>, content: &Content<'_>, org: &Org<'_>) -> Result<Vec<Mutation>, Refused> {
     body::none(content)?;
     let query = body::parameters(head, &["ids", ALL_OR_NONE])?;
     body::flag(&query, ALL_OR_NONE)?;
@@ -51,7 +53,7 @@ fn delete(head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refus
             let row = format!("ids[{place}]");
             let id = id::canonical(text)
                 .map_err(|Malformed(what)| malformed(format!("{row}: {what}")))?;
-            let known = types::by_id(&id).ok_or_else(|| {
+            let known = org.by_id(&id).ok_or_else(|| {
                 Refused::Opaque(format!(
                     "{row}: no known object has ids that begin like this one: delete it through \
                      /sobjects/{{type}}/{{id}}"
@@ -60,7 +62,7 @@ fn delete(head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refus
             once.check(&id, &row)?;
             let key = Some(RecordKey::Id { id });
             Ok(body::mutation(
-                known,
+                &known,
                 Operation::Delete,
                 key,
                 Some(row),
@@ -75,13 +77,15 @@ fn rows(
     collection: &Collection,
     head: &Head<'_>,
     content: &Content<'_>,
+    org: &Org<'_>,
 ) -> Result<Vec<Mutation>, Refused> {
     body::parameters(head, &[])?;
     let acting = body::acting(head)?;
-    let records = records(body::object(head, content)?)?;
+    let (members, mut files) = multipart::document(head, content)?;
+    let records = records(members)?;
     counted(records.len())?;
     let mut once = Once::default();
-    records
+    let rows = records
         .into_iter()
         .enumerate()
         .map(|(place, record)| {
@@ -89,10 +93,16 @@ fn rows(
             let Value::Object(members) = record else {
                 return Err(malformed(format!("{row} is not an object")));
             };
-            let record = record::read(members, &row)?;
-            one(collection, record, &acting, row, &mut once)
+            let mut record = record::read(members, &row)?;
+            let known = object(&record, &row, org)?;
+            record.take_file(&mut files, &known, &row)?;
+            one(collection, record, &known, (&acting, row), &mut once)
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    match files.first() {
+        None => Ok(rows),
+        Some(_) => Err(malformed("the body has a file that no record names")),
+    }
 }
 
 fn records(members: Map<String, Value>) -> Result<Vec<Value>, Refused> {
@@ -116,18 +126,18 @@ fn records(members: Map<String, Value>) -> Result<Vec<Value>, Refused> {
 
 /// Whether the rows stand and fall together.
 pub(super) fn acting_in(body: &[u8]) -> Option<(String, String)> {
-    let flag = json::parse(body).ok()?.get(ALL_OR_NONE)?.as_bool()?;
+    let records = multipart::first_part(body).unwrap_or(body);
+    let flag = json::parse(records).ok()?.get(ALL_OR_NONE)?.as_bool()?;
     Some((ALL_OR_NONE.to_owned(), flag.to_string()))
 }
 
 fn one(
     collection: &Collection,
     mut record: Record,
-    acting: &Acting,
-    row: String,
+    known: &Type<'_>,
+    (acting, row): (&Acting, String),
     once: &mut Once,
 ) -> Result<Mutation, Refused> {
-    let known = object(&record, &row)?;
     if let Collection::Upsert { object, .. } = collection
         && !same_name(object, known.name)
     {
@@ -150,7 +160,7 @@ fn one(
 }
 
 /// The type that a record names; required in collections.
-fn object(record: &Record, row: &str) -> Result<&'static Type, Refused> {
+fn object<'o>(record: &Record, row: &str, org: &'o Org<'_>) -> Result<Type<'o>, Refused> {
     let Some(object) = &record.object else {
         return Err(malformed(format!("{row}: attributes.type is missing")));
     };
@@ -159,7 +169,7 @@ fn object(record: &Record, row: &str) -> Result<&'static Type, Refused> {
             "{row}: attributes.type is not the name of an object"
         )));
     }
-    types::by_name(object)
+    org.by_name(object)
         .ok_or_else(|| Refused::Opaque(format!("{row}: {}", types::unknown(object))))
 }
 

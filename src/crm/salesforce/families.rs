@@ -7,6 +7,7 @@ mod other;
 mod pattern;
 mod people;
 mod records;
+mod secrets;
 
 use std::sync::LazyLock;
 
@@ -14,6 +15,7 @@ use super::soap::Api;
 use crate::crm::family::{Family, Treatment};
 use crate::mutation::Operation;
 pub(super) use pattern::{Fit, fits};
+pub(super) use secrets::holds_secrets;
 
 /// The method as Salesforce will act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod syntax;
 use serde_json::{Map, Value};
 
 use super::body::{self, Content, Refused, malformed};
+use super::org::Org;
 use super::types::{self, Type};
 use super::{collections, id, record};
 use crate::crm::{Head, Malformed};
@@ -22,11 +23,15 @@ const MOST: usize = 200;
 ///
 /// # Errors
 /// [`Malformed`] when it has more than one reading.
-pub(super) fn parse(head: &Head<'_>, content: &Content<'_>) -> Result<ChangeSet, Malformed> {
-    body::change_set(read(head, content))
+pub(super) fn parse(
+    head: &Head<'_>,
+    content: &Content<'_>,
+    org: &Org<'_>,
+) -> Result<ChangeSet, Malformed> {
+    body::change_set(read(head, content, org))
 }
 
-fn read(head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused> {
+fn read(head: &Head<'_>, content: &Content<'_>, org: &Org<'_>) -> Result<Vec<Mutation>, Refused> {
     body::parameters(head, &[])?;
     let members = body::object(head, content)?;
     for (name, value) in &members {
@@ -64,7 +69,7 @@ fn read(head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused
     let mut made: Vec<String> = Vec::new();
     let mut all = Vec::new();
     for call in called {
-        let mutation = one(&call, &made, &acting)?;
+        let mutation = one(&call, &made, &acting, org)?;
         once.record(&mutation)?;
         if mutation.operation == Operation::Create {
             made.push(call.key.clone());
@@ -78,9 +83,11 @@ fn one(
     call: &Called,
     made: &[String],
     acting: &super::headers::Acting,
+    org: &Org<'_>,
 ) -> Result<Mutation, Refused> {
     let row = format!("{}.{}", call.parent, call.key);
-    let (known, operation) = target(&call.name, &row)?;
+    let (known, operation) = target(&call.name, &row, org)?;
+    let known = &known;
     let mut input = call.input.clone();
     let id = match (operation, input.shift_remove("Id")) {
         (Operation::Create, None) => None,
@@ -132,7 +139,7 @@ fn one(
 }
 
 /// `AccountCreate` is a create of an Account.
-fn target(name: &str, row: &str) -> Result<(&'static Type, Operation), Refused> {
+fn target<'o>(name: &str, row: &str, org: &'o Org<'_>) -> Result<(Type<'o>, Operation), Refused> {
     let found = [
         ("Create", Operation::Create),
         ("Update", Operation::Update),
@@ -145,7 +152,7 @@ fn target(name: &str, row: &str) -> Result<(&'static Type, Operation), Refused> 
             "{row}: no such mutation is documented"
         )));
     };
-    match types::by_name(object) {
+    match org.by_name(object) {
         Some(known) if known.name == object => Ok((known, operation)),
         _ => Err(Refused::Opaque(format!(
             "{row}: {}",

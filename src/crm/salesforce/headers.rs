@@ -74,14 +74,19 @@ pub(super) fn opaque(headers: &HeaderMap, shape: &Shape) -> Option<String> {
         ));
     }
     call_options(headers)
-        .or_else(|| accept(headers).filter(|_| !soap && !exports(shape)))
-        .or_else(|| body_format(headers).filter(|_| !soap && !matches!(shape, Shape::Whole(_))))
+        .or_else(|| accept(headers).filter(|_| !soap && !exports(shape) && !may_be_xml(shape)))
+        .or_else(|| body_format(headers, shape).filter(|_| !soap))
         .or_else(|| acting(headers).err())
 }
 
 /// What is exported has no outcome to be read from its answer.
 fn exports(shape: &Shape) -> bool {
     matches!(shape, Shape::Whole(whole) if whole.operation == Operation::Export)
+}
+
+/// The forms that are known in XML, too.
+fn may_be_xml(shape: &Shape) -> bool {
+    matches!(shape, Shape::Row(_) | Shape::Tree(_))
 }
 
 /// What the acting headers do.
@@ -152,12 +157,16 @@ fn accept(headers: &HeaderMap) -> Option<String> {
         .then(|| "the header Accept asks for XML: send Accept: application/json".into())
 }
 
-fn body_format(headers: &HeaderMap) -> Option<String> {
+fn body_format(headers: &HeaderMap, shape: &Shape) -> Option<String> {
     let format = headers.get(header::CONTENT_TYPE)?.as_bytes();
-    if contains(format, b"xml") {
-        Some("XML bodies are not taken apart: send JSON".into())
-    } else if contains(format, b"multipart") {
-        Some("multipart bodies (files) are not taken apart yet: send JSON without the file".into())
+    let files = matches!(
+        shape,
+        Shape::Row(_) | Shape::Collection(_) | Shape::Whole(_)
+    );
+    if contains(format, b"xml") && !may_be_xml(shape) && !matches!(shape, Shape::Whole(_)) {
+        Some("its XML form is not documented, so nobody can tell what it says: send JSON".into())
+    } else if contains(format, b"multipart") && !files {
+        Some("files are sent beside rows and collections alone: send JSON".into())
     } else {
         None
     }

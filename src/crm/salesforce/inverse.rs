@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{id, record, route, types};
+use super::{id, record, route, soap, types};
 use crate::crm::inverse::{Inverse, WriteCall};
 use crate::crm::path::CanonicalPath;
 use crate::mutation::{is_unknown, same_name};
@@ -48,9 +48,10 @@ pub(in crate::crm) fn api(like: &CanonicalPath) -> String {
 /// A collection tells deleted records' objects by their ids alone, so it takes no ids that two objects
 /// share.
 pub(in crate::crm) fn most(like: &CanonicalPath, object: &str) -> usize {
-    let told_by_id = types::by_name(object).is_some_and(|known| {
-        types::by_id(known.prefix).is_some_and(|found| found.name == known.name)
-    });
+    let told_by_id = types::is_own(object)
+        || types::by_name(object).is_some_and(|known| {
+            types::by_id(known.prefix).is_some_and(|found| found.name == known.name)
+        });
     if version(like) >= COLLECTIONS_SINCE && told_by_id {
         MOST
     } else {
@@ -67,6 +68,7 @@ pub(in crate::crm) fn call(
     let row = |id: &str| format!("{base}/sobjects/{object}/{id}");
     let collection = || format!("{base}/composite/sobjects");
     let (method, path, query, body) = match inverse {
+        Inverse::Undelete(ids) => return soap::undelete(version(like), ids),
         Inverse::Restore(records) => match records.as_slice() {
             [(id, fields)] => (Method::PATCH, row(id), None, written(&fields.clone())),
             many => (
@@ -132,10 +134,7 @@ fn headers(body: bool) -> HeaderMap {
 
 /// Who changed a record stands beside when.
 pub(in crate::crm) fn editor_field(object: &str) -> Option<&'static str> {
-    let known = types::by_name(object);
-    known
-        .filter(|known| known.stamped)
-        .map(|_| "LastModifiedById")
+    types::is_stamped(object).then_some("LastModifiedById")
 }
 
 pub(in crate::crm) fn kept_by_crm(field: &str) -> Option<&'static str> {

@@ -49,7 +49,7 @@ const IDENTITY: &[Place] = &[
 /// Addresses in the directory of a version.
 const DIRECTORY: &[Place] = &[&["identity"]];
 
-/// Addresses in the discovery document of OpenID Connect.
+/// Addresses in the discovery document (`OpenID` Connect).
 const DISCOVERY: &[Place] = &[
     &["issuer"],
     &["authorization_endpoint"],

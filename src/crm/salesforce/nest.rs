@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::body::{self, Content, Refused, malformed};
 use super::families::Nest;
+use super::org::Org;
 use super::{Row, Shape, headers, relation, route};
-use crate::crm::catalog::Catalog;
 use crate::crm::{Class, Head, Malformed, Shape as AnyShape, json};
 use crate::mutation::{Acting, ChangeSet, Mutation, Operation};
 use part::Part;
@@ -25,16 +25,16 @@ pub(super) fn parse(
     nest: Nest,
     head: &Head<'_>,
     content: &Content<'_>,
-    catalog: &Catalog,
+    org: &Org<'_>,
 ) -> Result<ChangeSet, Malformed> {
-    body::change_set(read(nest, head, content, catalog))
+    body::change_set(read(nest, head, content, org))
 }
 
 fn read(
     nest: Nest,
     head: &Head<'_>,
     content: &Content<'_>,
-    catalog: &Catalog,
+    org: &Org<'_>,
 ) -> Result<Vec<Mutation>, Refused> {
     body::parameters(head, &[])?;
     outer_headers(head)?;
@@ -45,7 +45,7 @@ fn read(
         let mut references = References::default();
         for (at, value) in group.parts.iter().enumerate() {
             let part = part::read(nest, &group.place, at, value, head)?;
-            let mutations = judged(&part, &mut references, catalog)?;
+            let mutations = judged(&part, &mut references, org)?;
             references.add(&part, &mutations)?;
             for mutation in &mutations {
                 once.record(mutation)?;
@@ -75,7 +75,7 @@ fn outer_headers(head: &Head<'_>) -> Result<(), Refused> {
 fn judged(
     part: &Part<'_>,
     references: &mut References,
-    catalog: &Catalog,
+    org: &Org<'_>,
 ) -> Result<Vec<Mutation>, Refused> {
     let place = &part.place;
     let here = |what: String| format!("{place}: {what}");
@@ -110,7 +110,7 @@ fn judged(
         .map(|body| references.replaced(body, place))
         .transpose()?;
     let content = resolved.as_ref().map_or(Content::Nothing, Content::Value);
-    let changes = super::parse_content(&shape, &head, &content, catalog);
+    let changes = super::parse_content(&shape, &head, &content, org);
     match changes.map_err(|Malformed(what)| malformed(here(what)))? {
         ChangeSet::Opaque(opaque) => Err(Refused::Opaque(here(opaque.reason))),
         ChangeSet::Mutations(mut mutations) => {

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::body::{self, Refused, malformed};
 use super::headers::Acting;
+use super::multipart::File;
 use super::types::{self, Type};
-use super::{id, relation};
+use super::{id, relation, whole};
 use crate::crm::Malformed;
 use crate::mutation::{
     Mutation, Operation, RecordKey, field, is_unknown, same_name, unknown_value,
@@ -16,6 +17,9 @@ const ASSIGNED: [&str; 3] = ["Lead", "Case", "Account"];
 
 /// How a change set shows the owner that an assignment rule picks, followed by the rule's id.
 pub(super) const ASSIGNED_BY_RULE: &str = "assignment rule ";
+
+/// As many characters of a file in a JSON body are shown as they are.
+const SHOWN_FILE: usize = 64;
 
 /// One record of a body, taken apart but not yet judged.
 #[derive(Debug, Default)]
@@ -30,6 +34,8 @@ pub(super) struct Record {
     pub(super) fields: Map<String, Value>,
     /// Lookup fields that nested records set, and what these point to.
     lookups: Vec<(String, String)>,
+    /// The part of the body that holds its file, and the field that the file is for.
+    part: Option<(String, String)>,
 }
 
 /// Takes the members of one record apart. `place` says where it stands: `the body`, `records[3]`.
@@ -76,28 +82,36 @@ fn id_member(value: &Value, place: &str) -> Result<String, Refused> {
     id::canonical(text).map_err(|Malformed(what)| malformed(format!("{place}: {what}")))
 }
 
-/// `{"type": …, "url": …}`; a file part is opaque, all else is refused.
+/// `{"type": …, "url": …}`, and which part of the body holds a file; all else is refused.
 fn attributes(value: Value, place: &str, record: &mut Record) -> Result<(), Refused> {
     let Value::Object(members) = value else {
         return Err(malformed(format!("{place}: attributes is not an object")));
     };
+    let (mut part, mut alias) = (None, None);
     for (name, value) in members {
         match (name.as_str(), value) {
             ("type", Value::String(object)) => record.object = Some(object),
             ("url", Value::String(url)) => record.url = Some(url_id(&url, place)?),
-            ("binaryPartName" | "binaryPartNameAlias", _) => {
-                return Err(Refused::Opaque(format!(
-                    "{place}: it names a file part, which is not taken apart yet"
-                )));
-            }
+            ("binaryPartName", Value::String(name)) => part = Some(name),
+            ("binaryPartNameAlias", Value::String(field)) => alias = Some(field),
             _ => {
                 return Err(malformed(format!(
-                    "{place}: attributes holds more than the texts type and url"
+                    "{place}: attributes holds more than the texts type and url, and those that \
+                     name a file"
                 )));
             }
         }
     }
-    Ok(())
+    match (part, alias) {
+        (None, None) => Ok(()),
+        (Some(part), Some(alias)) => {
+            record.part = Some((part, alias));
+            Ok(())
+        }
+        _ => Err(malformed(format!(
+            "{place}: of binaryPartName and binaryPartNameAlias one is missing"
+        ))),
+    }
 }
 
 /// The id that a row's url ends in.
@@ -133,7 +147,7 @@ impl Record {
     }
 
     /// Refuses what disagrees with the object that the path or `attributes.type` names.
-    pub(super) fn agree(&self, known: &Type, place: &str) -> Result<(), Refused> {
+    pub(super) fn agree(&self, known: &Type<'_>, place: &str) -> Result<(), Refused> {
         if let Some(object) = &self.object
             && !same_name(object, known.name)
         {
@@ -145,14 +159,66 @@ impl Record {
         if let Some(id) = &self.id {
             body::belongs(id, known, place)?;
         }
-        if let Some(file) = known.file
-            && field(&self.fields, file).is_some()
-        {
+        if self.part.is_some() {
             return Err(Refused::Opaque(format!(
-                "{place}: {file} holds a file, which is not judged yet"
+                "{place}: it names a file part, where none can be sent: use a row or a collection"
             )));
         }
         Ok(())
+    }
+
+    /// Takes the file that a record of a collection names out of those of the body.
+    pub(super) fn take_file(
+        &mut self,
+        files: &mut Vec<File<'_>>,
+        known: &Type<'_>,
+        place: &str,
+    ) -> Result<(), Refused> {
+        let Some((part, alias)) = self.part.take() else {
+            return Ok(());
+        };
+        let Some(at) = files.iter().position(|file| file.name == part) else {
+            return Err(malformed(format!(
+                "{place}: no part of the body, or another record's, is the file that it names"
+            )));
+        };
+        let file = files.swap_remove(at);
+        self.hold(&file, &alias, known, place)
+    }
+
+    /// Lays a file over the field that is for it: nobody judges what it holds.
+    pub(super) fn hold(
+        &mut self,
+        file: &File<'_>,
+        name: &str,
+        known: &Type<'_>,
+        place: &str,
+    ) -> Result<(), Refused> {
+        let of_files = known.file.filter(|known| same_name(known, name));
+        let Some(name) = of_files.filter(|name| field(&self.fields, name).is_none()) else {
+            return Err(malformed(format!(
+                "{place}: a file is for no field of {} that holds one, or for one that is given",
+                known.name
+            )));
+        };
+        let described = unknown_value(&file.described());
+        self.fields.insert(name.to_owned(), described);
+        Ok(())
+    }
+
+    /// A file that is written out as text is shown by its size and digest, like one beside the record.
+    fn shorten_file(&mut self, known: &Type<'_>) {
+        let Some(name) = known.file else { return };
+        let mut fields = self.fields.iter_mut();
+        let Some((_, value)) = fields.find(|(key, _)| same_name(key, name)) else {
+            return;
+        };
+        if let Value::String(text) = value
+            && text.len() > SHOWN_FILE
+        {
+            let described = whole::described("base64", text.as_bytes());
+            *value = unknown_value(&format!("file: {described}"));
+        }
     }
 
     /// Refuses ids in the body other than `id`, which the path or the row names.
@@ -168,7 +234,7 @@ impl Record {
     }
 
     /// Lays an assignment rule over the fields: it picks the owner.
-    pub(super) fn assign(&mut self, acting: &Acting, known: &Type) -> Result<(), Refused> {
+    pub(super) fn assign(&mut self, acting: &Acting, known: &Type<'_>) -> Result<(), Refused> {
         let Acting::AssignmentRule(rule) = acting else {
             return Ok(());
         };
@@ -193,12 +259,13 @@ impl Record {
 
     /// The mutation that this record's fields make.
     pub(super) fn mutation(
-        self,
-        known: &Type,
+        mut self,
+        known: &Type<'_>,
         operation: Operation,
         key: Option<RecordKey>,
         row: Option<String>,
     ) -> Mutation {
+        self.shorten_file(known);
         body::mutation(known, operation, key, row, self.fields)
     }
 }

@@ -4,8 +4,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{id, types};
-use crate::mutation::RecordKey;
+use super::body::Refused;
+use super::id;
+use super::org::Org;
+use super::types::{self, Type};
+use crate::mutation::{RecordKey, same_name};
 
 /// Hops of one path (SOQL and SOSL Reference, Relationship Queries).
 const MOST_HOPS: usize = 5;
@@ -36,41 +39,76 @@ const PARENTS_OF: [(&str, &str, &str); 6] = [
     ("Account", "Owner", "User"),
 ];
 
-/// The record that a relationship path changes, named by where it starts: `Contact.Account=003…`.
-pub(super) fn parent(
-    object: &'static str,
-    record: &str,
-    steps: &[&str],
-) -> Result<(&'static str, RecordKey), String> {
-    let known = types::by_name(object).ok_or_else(|| types::unknown(object))?;
-    let record = id::canonical(record).map_err(|malformed| malformed.0)?;
-    if !record.starts_with(known.prefix) || steps.len() > MOST_HOPS {
-        return Err("the path names no record of its object, or too many relationships".into());
+/// Where a relationship path starts and which steps it takes, as it spells them: `Contact.account=003…`.
+pub(super) fn way(object: &str, record: &str, steps: &[&str]) -> Result<RecordKey, String> {
+    let names = steps.iter().all(|step| types::is_name(step));
+    if !names || steps.is_empty() || steps.len() > MOST_HOPS {
+        return Err("the path names no relationships, or too many".into());
     }
-    let (mut at, mut key) = (known.name, known.name.to_owned());
-    for step in steps {
-        let of = PARENTS_OF
-            .iter()
-            .find(|(of, name, _)| *of == at && name.eq_ignore_ascii_case(step))
-            .map(|(_, name, to)| (*name, *to));
-        let any = || {
-            PARENTS
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(step))
-                .copied()
-        };
-        let Some((name, to)) = of.or_else(any) else {
-            return Err(
+    Ok(RecordKey::External {
+        key: format!("{object}.{}", steps.join(".")),
+        value: record.to_owned(),
+    })
+}
+
+/// The record that a relationship path changes, named by where it starts: `Contact.Account=003…`. `None`:
+/// it is no such path.
+pub(super) fn parent<'o>(
+    org: &'o Org<'_>,
+    key: &RecordKey,
+) -> Option<Result<(Type<'o>, RecordKey), Refused>> {
+    let RecordKey::External { key, value } = key else {
+        return None;
+    };
+    let (object, steps) = key.split_once('.')?;
+    Some(end(org, object, value, steps))
+}
+
+fn end<'o>(
+    org: &'o Org<'_>,
+    object: &str,
+    record: &str,
+    steps: &str,
+) -> Result<(Type<'o>, RecordKey), Refused> {
+    let mut at = org.named(object)?;
+    let record = id::canonical(record)?;
+    if !record.starts_with(at.prefix) {
+        return Err(Refused::Opaque(
+            "the path names no record of its object".into(),
+        ));
+    }
+    let mut key = at.name.to_owned();
+    for step in steps.split('.') {
+        let Some((name, to)) = leads(org, at.name, step) else {
+            return Err(Refused::Opaque(
                 "a write through a relationship changes another record than the path names, and \
                  which one cannot be told: write to that record by its own id"
                     .into(),
-            );
+            ));
         };
         key.push('.');
-        key.push_str(name);
+        key.push_str(&name);
         at = to;
     }
     Ok((at, RecordKey::External { key, value: record }))
+}
+
+/// The relationship of an object, and where it leads.
+fn leads<'o>(org: &'o Org<'_>, object: &str, step: &str) -> Option<(String, Type<'o>)> {
+    let of = PARENTS_OF
+        .iter()
+        .find(|(of, name, _)| *of == object && same_name(name, step))
+        .map(|(_, name, to)| (*name, *to));
+    let any = || {
+        PARENTS
+            .iter()
+            .find(|(name, _)| same_name(name, step))
+            .copied()
+    };
+    match of.or_else(any) {
+        Some((name, to)) => Some((name.to_owned(), org.by_name(to)?)),
+        None => Some((step.to_owned(), org.parent(object, step)?)),
+    }
 }
 
 /// The path below `/sobjects/` of a key that [`parent`] made.
@@ -133,6 +171,10 @@ fn strip<'n>(name: &'n str, end: &str) -> Option<&'n str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crm::Head;
+    use crate::crm::catalog::Catalog;
+    use crate::crm::path::CanonicalPath;
+    use crate::mutation::CrmKind;
 
     fn nested(name: &str, json: &str) -> Option<(String, String)> {
         let Ok(Value::Object(members)) = crate::crm::json::parse(json.as_bytes()) else {
@@ -181,8 +223,22 @@ mod tests {
 
     #[test]
     fn a_relationship_path_ends_at_its_parent() {
-        let (object, key) = parent("Contact", "003000000000001", &["account", "Owner"]).unwrap();
-        assert_eq!(object, "User");
+        let catalog = Catalog::builtin(CrmKind::Salesforce);
+        let rows = CanonicalPath::parse("/services/data/v60.0/sobjects").unwrap();
+        let head = Head {
+            method: &http::Method::PATCH,
+            path: &rows,
+            query: None,
+            headers: &http::HeaderMap::new(),
+        };
+        let org = Org::of(&catalog, &head);
+        let at_the_end = |object: &str, record: &str, steps: &[&str]| {
+            let way = way(object, record, steps).ok()?;
+            parent(&org, &way)?.ok()
+        };
+        let (object, key) =
+            at_the_end("Contact", "003000000000001", &["account", "Owner"]).unwrap();
+        assert_eq!(object.name, "User");
         assert_eq!(key.to_string(), "Contact.Account.Owner=003000000000001AAA");
         assert_eq!(
             path(&key).unwrap(),
@@ -194,7 +250,7 @@ mod tests {
             ("Contact", "003000000000001", &["Contacts"]),
             ("Contact", "003000000000001", &["Account"; 6]),
         ] {
-            assert!(parent(object, record, steps).is_err(), "{steps:?}");
+            assert!(at_the_end(object, record, steps).is_none(), "{steps:?}");
         }
     }
 }

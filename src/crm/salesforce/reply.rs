@@ -2,6 +2,7 @@
 //! API Developer Guide, Status Codes and Error Responses, sObject Collections).
 
 mod dialects;
+mod markup;
 mod parts;
 mod soap;
 mod whole;
@@ -47,17 +48,34 @@ pub(in crate::crm) fn outcome(
         (Shape::Nest(nest), 200) => parts::nested(*nest, mutations, &body()),
         (Shape::Tree(_), 200 | 201) => parts::tree(mutations, &body()),
         (Shape::GraphQl, 200) => parts::graphql(mutations, &body()),
-        // the rows are written later; their results tell what became of each
-        (Shape::Bulk(_), 200) if bulk::info(bytes).is_ok() => {
-            all(Outcome::of(OutcomeState::Accepted))
-        }
+        (Shape::Bulk(step), 200..=299) => all(Outcome::of(bulk_state(step, mutations, bytes))),
         (Shape::Whole(_), 200..=299) => whole::outcomes(mutations, &body(), OutcomeState::Done),
         _ => unknown(),
     }
 }
 
+/// Rows are written later: their results tell what became of each. A query writes none.
+fn bulk_state(step: &bulk::Step, mutations: &[Mutation], body: &[u8]) -> OutcomeState {
+    let bulk::Step::Batch { .. } = step else {
+        return match bulk::info(body) {
+            Ok(_) => OutcomeState::Accepted,
+            Err(_) => OutcomeState::Unknown,
+        };
+    };
+    let asks = |mutation: &Mutation| mutation.operation == Operation::Export;
+    match bulk::batch::batch(body) {
+        Err(_) => OutcomeState::Unknown,
+        Ok(batch) if batch.state == "Failed" => OutcomeState::Failed,
+        Ok(_) if mutations.iter().all(asks) => OutcomeState::Done,
+        Ok(_) => OutcomeState::Accepted,
+    }
+}
+
 fn parsed(body: &[u8]) -> Value {
-    json::parse_answer(body).unwrap_or(Value::Null)
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'<') => markup::parsed(body),
+        _ => json::parse_answer(body).unwrap_or(Value::Null),
+    }
 }
 
 fn failed(code: Option<String>) -> Outcome {

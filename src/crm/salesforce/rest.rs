@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::body::{self, Content, Refused, malformed};
-use super::types::{self, Type};
-use super::{Row, id, record};
+use super::org::Org;
+use super::types::Type;
+use super::{Row, id, markup, multipart, record, relation};
 use crate::crm::{Head, Malformed};
 use crate::mutation::{ChangeSet, Mutation, Operation, RecordKey, field};
 
@@ -19,24 +20,32 @@ pub(super) fn parse(
     row: &Row,
     head: &Head<'_>,
     content: &Content<'_>,
+    org: &Org<'_>,
 ) -> Result<ChangeSet, Malformed> {
-    body::change_set(read(row, head, content).map(|mutation| vec![mutation]))
+    body::change_set(read(row, head, content, org).map(|mutation| vec![mutation]))
 }
 
-fn read(row: &Row, head: &Head<'_>, content: &Content<'_>) -> Result<Mutation, Refused> {
-    let known =
-        types::by_name(&row.object).ok_or_else(|| Refused::Opaque(types::unknown(&row.object)))?;
+fn read(
+    row: &Row,
+    head: &Head<'_>,
+    content: &Content<'_>,
+    org: &Org<'_>,
+) -> Result<Mutation, Refused> {
+    let (known, key) = named(row, org)?;
+    let known = &known;
     let operation = operation(row, head)?;
-    let key = row
-        .key
-        .as_ref()
-        .map(|key| checked(key, known))
-        .transpose()?;
     if operation == Operation::Delete {
         body::none(content)?;
         return Ok(body::mutation(known, operation, key, None, Map::new()));
     }
-    let mut record = record::read(body::object(head, content)?, PLACE)?;
+    let (members, files) = match markup::bytes(head.headers, content) {
+        Some(bytes) => (markup::row(bytes, known)?, Vec::new()),
+        None => multipart::document(head, content)?,
+    };
+    let mut record = record::read(members, PLACE)?;
+    for file in &files {
+        record.hold(file, file.name, known, PLACE)?;
+    }
     record.agree(known, PLACE)?;
     match &key {
         Some(RecordKey::Id { id }) => record.names_only(Some(id), PLACE)?,
@@ -54,6 +63,16 @@ fn read(row: &Row, head: &Head<'_>, content: &Content<'_>) -> Result<Mutation, R
     Ok(record.mutation(known, operation, key, None))
 }
 
+/// The object, and the record by its key in its canonical form.
+fn named<'o>(row: &Row, org: &'o Org<'_>) -> Result<(Type<'o>, Option<RecordKey>), Refused> {
+    if let Some(parent) = row.key.as_ref().and_then(|key| relation::parent(org, key)) {
+        return parent.map(|(known, key)| (known, Some(key)));
+    }
+    let known = org.named(&row.object)?;
+    let key = row.key.as_ref().map(|key| checked(key, &known));
+    Ok((known, key.transpose()?))
+}
+
 /// `updateOnly=true` keeps an upsert from creating.
 fn operation(row: &Row, head: &Head<'_>) -> Result<Operation, Refused> {
     if row.operation != Operation::Upsert {
@@ -68,7 +87,7 @@ fn operation(row: &Row, head: &Head<'_>) -> Result<Operation, Refused> {
 }
 
 /// The key in its canonical form.
-fn checked(key: &RecordKey, known: &Type) -> Result<RecordKey, Refused> {
+fn checked(key: &RecordKey, known: &Type<'_>) -> Result<RecordKey, Refused> {
     match key {
         RecordKey::Id { id } => {
             let id = id::canonical(id)?;

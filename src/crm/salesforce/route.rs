@@ -90,19 +90,25 @@ pub(super) fn version(segment: &str) -> Option<u32> {
     VERSIONS.contains(&number).then_some(number)
 }
 
+/// The same below `/services/async`, where it has no `v`.
+pub(super) fn bare(segment: &str) -> Option<u32> {
+    version(&format!("v{segment}"))
+}
+
 /// The API version of `/services/Soap/LETTER/66.0/…`.
 fn soap_version(segments: &[&str]) -> Option<u32> {
     match segments {
-        ["services", "Soap", _, version, ..] => self::version(&format!("v{version}")),
+        ["services", "Soap", _, version, ..] => bare(version),
         _ => None,
     }
 }
 
-/// The API version that a path names, of REST or SOAP.
+/// The API version that a path names, of REST, SOAP or Bulk API 1.0.
 pub(super) fn version_of(path: &CanonicalPath) -> Option<u32> {
     let segments: Vec<&str> = path.segments().iter().map(String::as_str).collect();
     match segments.as_slice() {
         ["services", "Soap", ..] => soap_version(&segments),
+        ["services", "async", version, ..] => bare(version),
         [_, _, segment, ..] => version(segment),
         _ => None,
     }
@@ -209,7 +215,7 @@ fn taken(head: &Head<'_>, verb: Verb, path: &[&str], how: How) -> Class {
             let object = path
                 .last()
                 .map_or(Err(advice(path)), |object| known(object));
-            write(head, object.map(|object| Shape::Tree(object.to_owned())))
+            write(head, object.map(Shape::Tree))
         }
         How::UiRecord => {
             let id = path.last().copied().unwrap_or_default().to_owned();
@@ -319,7 +325,7 @@ fn row(verb: Verb, path: &[&str]) -> Result<Shape, String> {
     };
     let shape = |operation, key| {
         Ok(Shape::Row(Row {
-            object: object.to_owned(),
+            object: object.clone(),
             operation,
             key,
         }))
@@ -348,12 +354,7 @@ fn row(verb: Verb, path: &[&str]) -> Result<Shape, String> {
             shape(operation, Some(key))
         }
         (Verb::Patch | Verb::Delete, [_, record, steps @ ..]) if id::is_like_one(record) => {
-            let (object, key) = relation::parent(object, record, steps)?;
-            Ok(Shape::Row(Row {
-                object: object.to_owned(),
-                operation: change(verb),
-                key: Some(key),
-            }))
+            shape(change(verb), Some(relation::way(&object, record, steps)?))
         }
         _ => Err(
             "no such write to a record is documented: use POST /sobjects/{type}, \
@@ -380,7 +381,7 @@ fn collection(verb: Verb, path: &[&str]) -> Result<Shape, String> {
         (Verb::Delete, []) => Ok(Shape::Collection(Collection::Delete)),
         (Verb::Patch, [object, field]) if is_external_key(field) => {
             Ok(Shape::Collection(Collection::Upsert {
-                object: known(object)?.to_owned(),
+                object: known(object)?,
                 field: (*field).to_owned(),
             }))
         }
@@ -392,13 +393,14 @@ fn collection(verb: Verb, path: &[&str]) -> Result<Shape, String> {
     }
 }
 
-fn known(object: &str) -> Result<&'static str, String> {
-    if !types::is_name(object) {
-        return Err("the path names no object".into());
+/// The object that a path names: a built-in one, or one that the org may have made.
+fn known(object: &str) -> Result<String, String> {
+    match types::by_name(object) {
+        Some(known) => Ok(known.name.to_owned()),
+        None if types::is_own(object) => Ok(object.to_owned()),
+        None if types::is_name(object) => Err(types::unknown(object)),
+        None => Err("the path names no object".into()),
     }
-    types::by_name(object)
-        .map(|known| known.name)
-        .ok_or_else(|| types::unknown(object))
 }
 
 /// A field name that cannot be taken for an id or a sub-resource.

@@ -9,6 +9,7 @@ mod object;
 mod operation;
 mod replay;
 mod rows;
+mod undelete;
 
 use std::fmt;
 use std::ops::Range;
@@ -17,6 +18,7 @@ use http::{HeaderMap, header};
 use serde_json::Map;
 
 use super::body::{self, Content, Refused, malformed};
+use super::org::Org;
 use super::query;
 use crate::crm::{Head, Malformed, xml};
 use crate::mutation::{Acting, ChangeSet, Mutation, Operation, Undo};
@@ -26,6 +28,7 @@ use envelope::Envelope;
 use headers::Said;
 use operation::Does;
 pub(super) use replay::replay;
+pub(super) use undelete::undelete;
 
 /// What a message says of itself before anything is judged: what it wants, and by whose right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,11 +163,17 @@ pub(super) fn parse(
     api: Api,
     head: &Head<'_>,
     content: &Content<'_>,
+    org: &Org<'_>,
 ) -> Result<ChangeSet, Malformed> {
-    body::change_set(read(api, head, content))
+    body::change_set(read(api, head, content, org))
 }
 
-fn read(api: Api, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused> {
+fn read(
+    api: Api,
+    head: &Head<'_>,
+    content: &Content<'_>,
+    org: &Org<'_>,
+) -> Result<Vec<Mutation>, Refused> {
     body::parameters(head, &[])?;
     is_xml(head.headers)?;
     let Content::Bytes(bytes) = content else {
@@ -191,7 +200,7 @@ fn read(api: Api, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation
         Does::Render => return rendered(&envelope),
         Does::Rows(_) | Does::Ids(_) | Does::Merge | Does::Convert => {
             let said = headers::read(&envelope)?;
-            let mut mutations = changed(does, &envelope, &said)?;
+            let mut mutations = changed(does, &envelope, &said, org)?;
             mutations.extend(mail(said.mails));
             mutations
         }
@@ -214,12 +223,17 @@ fn read(api: Api, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation
     Ok(mutations)
 }
 
-fn changed(does: Does, envelope: &Envelope<'_, '_>, said: &Said) -> Result<Vec<Mutation>, Refused> {
+fn changed(
+    does: Does,
+    envelope: &Envelope<'_, '_>,
+    said: &Said,
+    org: &Org<'_>,
+) -> Result<Vec<Mutation>, Refused> {
     match does {
-        Does::Rows(rows) => rows::written(rows, envelope, said),
-        Does::Merge => merge::merged(envelope),
+        Does::Rows(rows) => rows::written(rows, envelope, said, org),
+        Does::Merge => merge::merged(envelope, org),
         Does::Convert => merge::converted(envelope),
-        Does::Ids(operation) => rows::named(operation, envelope),
+        Does::Ids(operation) => rows::named(operation, envelope, org),
         Does::Read
         | Does::Query
         | Does::Render

@@ -6,10 +6,12 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::body::{self, Content, Refused, malformed};
+use super::markup;
+use super::org::Org;
 use super::record;
-use super::types::{self, Type};
+use super::types::Type;
 use crate::crm::{Head, Malformed};
-use crate::mutation::{ChangeSet, Mutation, Operation, field, unknown_value};
+use crate::mutation::{ChangeSet, Mutation, Operation, field, same_name, unknown_value};
 
 /// Records of one request, and levels below each other.
 const MOST: usize = 200;
@@ -56,14 +58,23 @@ pub(super) fn parse(
     object: &str,
     head: &Head<'_>,
     content: &Content<'_>,
+    org: &Org<'_>,
 ) -> Result<ChangeSet, Malformed> {
-    body::change_set(read(object, head, content))
+    body::change_set(read(object, head, content, org))
 }
 
-fn read(object: &str, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused> {
+fn read(
+    object: &str,
+    head: &Head<'_>,
+    content: &Content<'_>,
+    org: &Org<'_>,
+) -> Result<Vec<Mutation>, Refused> {
     body::parameters(head, &[])?;
-    let known = types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
-    let mut members = body::object(head, content)?;
+    let known = org.named(object)?;
+    let mut members = match markup::bytes(head.headers, content) {
+        Some(bytes) => markup::tree(bytes)?,
+        None => body::object(head, content)?,
+    };
     let records = members.shift_remove("records");
     if let Some(name) = members.keys().next() {
         return Err(malformed(format!(
@@ -73,6 +84,7 @@ fn read(object: &str, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Muta
     }
     let mut tree = Tree {
         head,
+        org,
         references: HashSet::new(),
         made: Vec::new(),
     };
@@ -92,23 +104,24 @@ fn read(object: &str, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Muta
 }
 
 /// What the records of one list are, and by what they name their parent.
-struct Root {
-    known: &'static Type,
-    parent: Option<(&'static str, String)>,
+struct Root<'o> {
+    known: Type<'o>,
+    parent: Option<(String, String)>,
 }
 
 struct Tree<'h> {
     head: &'h Head<'h>,
+    org: &'h Org<'h>,
     references: HashSet<String>,
     made: Vec<Mutation>,
 }
 
-impl Tree<'_> {
+impl<'h> Tree<'h> {
     fn level(
         &mut self,
         records: Vec<Value>,
         list: &str,
-        root: &Root,
+        root: &Root<'_>,
         depth: usize,
     ) -> Result<(), Refused> {
         if records.is_empty() || depth > MOST_LEVELS {
@@ -129,7 +142,7 @@ impl Tree<'_> {
         &mut self,
         mut members: Map<String, Value>,
         place: &str,
-        root: &Root,
+        root: &Root<'_>,
         depth: usize,
     ) -> Result<(), Refused> {
         let reference = self.reference(&mut members, place)?;
@@ -137,7 +150,7 @@ impl Tree<'_> {
         let row = format!("{place}:{reference}");
         let mut record = record::read(members, &row)?;
         match &record.object {
-            Some(_) => record.agree(root.known, &row)?,
+            Some(_) => record.agree(&root.known, &row)?,
             None => return Err(malformed(format!("{row}: attributes.type is missing"))),
         }
         record.names_only(None, &row)?;
@@ -147,18 +160,16 @@ impl Tree<'_> {
                     "{row}: {lookup} is given, and its place in the tree gives it too"
                 )));
             }
-            record
-                .fields
-                .insert((*lookup).to_owned(), unknown_value(parent));
+            record.fields.insert(lookup.clone(), unknown_value(parent));
         }
-        record.assign(&body::acting(self.head)?, root.known)?;
-        let mutation = record.mutation(root.known, Operation::Create, None, Some(row.clone()));
+        record.assign(&body::acting(self.head)?, &root.known)?;
+        let mutation = record.mutation(&root.known, Operation::Create, None, Some(row.clone()));
         self.made.push(mutation);
         if self.made.len() > MOST {
             return Err(malformed(format!("the tree has more than {MOST} records")));
         }
         for (relationship, list) in children {
-            let (known, lookup) = self.child(root.known, &relationship, &list, &row)?;
+            let (known, lookup) = self.child(&root.known, &relationship, &list, &row)?;
             let below = Root {
                 known,
                 parent: Some((lookup, format!("the new {} {reference}", root.known.name))),
@@ -199,28 +210,36 @@ impl Tree<'_> {
 
     fn child(
         &self,
-        parent: &Type,
+        parent: &Type<'_>,
         relationship: &str,
         list: &[Value],
         row: &str,
-    ) -> Result<(&'static Type, &'static str), Refused> {
-        let lookup = CHILDREN
-            .iter()
-            .find(|(of, name, _)| *of == parent.name && name.eq_ignore_ascii_case(relationship));
-        let Some((_, _, lookup)) = lookup else {
-            return Err(Refused::Opaque(format!(
-                "{row}: which field {} sets is not known: make the children in a request of their own",
-                body::shown(relationship)
-            )));
-        };
+    ) -> Result<(Type<'h>, String), Refused> {
         let named = list
             .first()
             .and_then(|first| first.get("attributes")?.get("type")?.as_str())
             .ok_or_else(|| {
                 malformed(format!("{row}.{relationship}: attributes.type is missing"))
             })?;
-        let known = types::by_name(named).ok_or_else(|| Refused::Opaque(types::unknown(named)))?;
-        Ok((known, lookup))
+        let built_in = CHILDREN
+            .iter()
+            .find(|(of, name, _)| *of == parent.name && same_name(name, relationship));
+        if let Some((_, _, lookup)) = built_in {
+            return Ok((self.org.named(named)?, (*lookup).to_owned()));
+        }
+        let Some(child) = self.org.child(parent.name, relationship) else {
+            return Err(Refused::Opaque(format!(
+                "{row}: which field {} sets is not known: make the children in a request of their own",
+                body::shown(relationship)
+            )));
+        };
+        if !same_name(&child.object, named) {
+            return Err(malformed(format!(
+                "{row}.{relationship}: attributes.type is not {}, which the relationship leads to",
+                child.object
+            )));
+        }
+        Ok((self.org.named(named)?, child.field))
     }
 }
 

@@ -2,22 +2,23 @@
 //! Reference for the Salesforce Platform; describe global gives both). Types that hold code or
 //! settings are left out on purpose: a write to them cannot be judged field by field.
 
+use crate::crm::catalog::OwnType;
 use crate::mutation::same_name;
 
-/// A standard object.
+/// An object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Type {
+pub(super) struct Type<'o> {
     /// Its API name.
-    pub(super) name: &'static str,
+    pub(super) name: &'o str,
     /// The first three characters of its ids.
-    pub(super) prefix: &'static str,
+    pub(super) prefix: &'o str,
     /// Whether its records carry `LastModifiedDate`.
     pub(super) stamped: bool,
     /// The field that holds a file, where it has one: files are not judged yet.
     pub(super) file: Option<&'static str>,
 }
 
-const fn of(name: &'static str, prefix: &'static str) -> Type {
+const fn of(name: &'static str, prefix: &'static str) -> Type<'static> {
     Type {
         name,
         prefix,
@@ -26,7 +27,7 @@ const fn of(name: &'static str, prefix: &'static str) -> Type {
     }
 }
 
-const fn unstamped(name: &'static str, prefix: &'static str) -> Type {
+const fn unstamped(name: &'static str, prefix: &'static str) -> Type<'static> {
     Type {
         name,
         prefix,
@@ -35,7 +36,7 @@ const fn unstamped(name: &'static str, prefix: &'static str) -> Type {
     }
 }
 
-const fn with_file(name: &'static str, prefix: &'static str, file: &'static str) -> Type {
+const fn with_file(name: &'static str, prefix: &'static str, file: &'static str) -> Type<'static> {
     Type {
         name,
         prefix,
@@ -44,7 +45,7 @@ const fn with_file(name: &'static str, prefix: &'static str, file: &'static str)
     }
 }
 
-static TYPES: &[Type] = &[
+static TYPES: &[Type<'static>] = &[
     of("Account", "001"),
     of("Contact", "003"),
     of("Lead", "00Q"),
@@ -119,7 +120,7 @@ static TYPES: &[Type] = &[
 const AMBIGUOUS: &str = "00a";
 
 /// The standard type with this name, without case.
-pub(super) fn by_name(name: &str) -> Option<&'static Type> {
+pub(super) fn by_name(name: &str) -> Option<&'static Type<'static>> {
     TYPES.iter().find(|known| same_name(known.name, name))
 }
 
@@ -129,7 +130,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The one standard type whose ids begin like this one.
-pub(super) fn by_id(id: &str) -> Option<&'static Type> {
+pub(super) fn by_id(id: &str) -> Option<&'static Type<'static>> {
     let prefix = id.get(..3)?;
     TYPES
         .iter()
@@ -141,12 +142,39 @@ pub(super) fn is_event(name: &str) -> bool {
     is_name(name) && ends_with(name, "__e")
 }
 
+/// Whether this can be the name of an object that an org made for its own records.
+pub(super) fn is_own(name: &str) -> bool {
+    is_name(name) && ends_with(name, "__c")
+}
+
+/// One of an org's own types; their records always carry a stamp.
+pub(super) fn own(own: &OwnType) -> Type<'_> {
+    Type {
+        name: &own.name,
+        prefix: &own.prefix,
+        stamped: true,
+        file: None,
+    }
+}
+
+/// Whether the ids of an org's own types begin like this one.
+pub(super) fn is_own_id(id: &str) -> bool {
+    id.starts_with('a')
+}
+
+/// Whether records of this object carry `LastModifiedDate`.
+pub(super) fn is_stamped(name: &str) -> bool {
+    is_own(name) || by_name(name).is_some_and(|known| known.stamped)
+}
+
 /// Why a type is not known, and what to do about it.
 pub(super) fn unknown(name: &str) -> String {
     if ends_with(name, "__e") {
         format!("the platform event {name} is published by POST /sobjects/{name}, by itself")
-    } else if ends_with(name, "__c") || ends_with(name, "__x") || ends_with(name, "__b") {
-        format!("the custom object {name} is not known yet: use a standard object")
+    } else if ends_with(name, "__c") {
+        format!("the org has no object {name} that this credential sees")
+    } else if ends_with(name, "__x") || ends_with(name, "__b") {
+        format!("{name} is an external or big object, which is not taken apart")
     } else {
         format!("the object {name} is not known: use a standard object")
     }
@@ -174,7 +202,7 @@ mod tests {
     #[test]
     fn names_and_prefixes_are_unique() {
         for (place, one) in TYPES.iter().enumerate() {
-            assert!(is_name(one.name));
+            assert!(is_name(one.name) && !is_own(one.name));
             assert_eq!(one.prefix.len(), 3);
             for other in &TYPES[..place] {
                 assert!(!same_name(one.name, other.name), "{} twice", one.name);

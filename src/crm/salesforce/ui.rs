@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::body::{self, Content, Refused, malformed};
+use super::org::Org;
 use super::types::{self, Type};
 use super::{collections, id, record};
 use crate::crm::{Head, Malformed, json};
@@ -28,6 +29,12 @@ pub enum Ui {
     Batch,
 }
 
+/// Whose write it is, and what its names mean.
+struct Heard<'a> {
+    head: &'a Head<'a>,
+    org: &'a Org<'a>,
+}
+
 /// Takes it apart.
 ///
 /// # Errors
@@ -36,35 +43,42 @@ pub(super) fn parse(
     ui: &Ui,
     head: &Head<'_>,
     content: &Content<'_>,
+    org: &Org<'_>,
 ) -> Result<ChangeSet, Malformed> {
-    body::change_set(read(ui, head, content))
+    body::change_set(read(ui, head, content, org))
 }
 
-fn read(ui: &Ui, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mutation>, Refused> {
+fn read(
+    ui: &Ui,
+    head: &Head<'_>,
+    content: &Content<'_>,
+    org: &Org<'_>,
+) -> Result<Vec<Mutation>, Refused> {
     body::parameters(head, &[])?;
+    let heard = &Heard { head, org };
     match ui {
         Ui::Create => {
             let members = body::object(head, content)?;
             flags(&members)?;
             only(&members, &["apiName", "fields", SAVES_DUPLICATES])?;
-            Ok(vec![create(&members, head, "the body", None)?])
+            Ok(vec![create(&members, heard, "the body", None)?])
         }
         Ui::Update(id) => {
             let members = body::object(head, content)?;
             flags(&members)?;
             only(&members, &["apiName", "fields", SAVES_DUPLICATES])?;
-            Ok(vec![update(&members, Some(id), head, "the body", None)?])
+            Ok(vec![update(&members, Some(id), heard, "the body", None)?])
         }
         Ui::Delete(id) => {
             body::none(content)?;
-            Ok(vec![delete(id, "the path", None)?])
+            Ok(vec![delete(id, heard, "the path", None)?])
         }
-        Ui::Batch => batch(head, &body::object(head, content)?),
+        Ui::Batch => batch(heard, &body::object(head, content)?),
     }
 }
 
 /// `{"allOrNone", "operations": [{"type", "records": [{"apiName", "fields"}]}]}`.
-fn batch(head: &Head<'_>, members: &Map<String, Value>) -> Result<Vec<Mutation>, Refused> {
+fn batch(heard: &Heard<'_>, members: &Map<String, Value>) -> Result<Vec<Mutation>, Refused> {
     flags(members)?;
     only(members, &[ALL_OR_NONE, SAVES_DUPLICATES, "operations"])?;
     let Some(Value::Array(operations)) = members.get("operations") else {
@@ -87,7 +101,7 @@ fn batch(head: &Head<'_>, members: &Map<String, Value>) -> Result<Vec<Mutation>,
             let Value::Object(record) = record else {
                 return Err(malformed(format!("{row} is not an object")));
             };
-            let mutation = in_batch(kind, record, head, row)?;
+            let mutation = in_batch(kind, record, heard, row)?;
             once.record(&mutation)?;
             all.push(mutation);
         }
@@ -104,7 +118,7 @@ fn batch(head: &Head<'_>, members: &Map<String, Value>) -> Result<Vec<Mutation>,
 fn in_batch(
     kind: Option<&str>,
     record: &Map<String, Value>,
-    head: &Head<'_>,
+    heard: &Heard<'_>,
     row: String,
 ) -> Result<Mutation, Refused> {
     flags(record)?;
@@ -112,9 +126,9 @@ fn in_batch(
     let place = row.clone();
     let kind = kind.unwrap_or_default();
     if kind.eq_ignore_ascii_case("create") {
-        create(record, head, &place, Some(row))
+        create(record, heard, &place, Some(row))
     } else if kind.eq_ignore_ascii_case("update") {
-        update(record, None, head, &place, Some(row))
+        update(record, None, heard, &place, Some(row))
     } else if kind.eq_ignore_ascii_case("delete") {
         let fields = fields(record, &place)?;
         let named = record::read(fields, &place)?;
@@ -122,7 +136,7 @@ fn in_batch(
             .id
             .filter(|_| named.fields.is_empty())
             .ok_or_else(|| malformed(format!("{place}: a delete names an Id and nothing else")))?;
-        let mutation = delete(&id, &place, Some(row))?;
+        let mutation = delete(&id, heard, &place, Some(row))?;
         same_object(record, &mutation.object, &place)?;
         Ok(mutation)
     } else {
@@ -134,7 +148,7 @@ fn in_batch(
 
 fn create(
     members: &Map<String, Value>,
-    head: &Head<'_>,
+    heard: &Heard<'_>,
     place: &str,
     row: Option<String>,
 ) -> Result<Mutation, Refused> {
@@ -146,18 +160,18 @@ fn create(
             "{place}: apiName is not the name of an object"
         )));
     }
-    let known = types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
+    let known = &heard.org.named(object)?;
     let mut record = record::read(fields(members, place)?, place)?;
     record.agree(known, place)?;
     record.names_only(None, place)?;
-    record.assign(&body::acting(head)?, known)?;
+    record.assign(&body::acting(heard.head)?, known)?;
     Ok(record.mutation(known, Operation::Create, None, row))
 }
 
 fn update(
     members: &Map<String, Value>,
     path: Option<&String>,
-    head: &Head<'_>,
+    heard: &Heard<'_>,
     place: &str,
     row: Option<String>,
 ) -> Result<Mutation, Refused> {
@@ -167,17 +181,22 @@ fn update(
         None => record.id.clone(),
     };
     let id = id.ok_or_else(|| malformed(format!("{place}: the Id is missing")))?;
-    let known = by_id(&id, place)?;
+    let known = &by_id(&id, heard.org, place)?;
     same_object(members, known.name, place)?;
     record.agree(known, place)?;
     record.names_only(Some(&id), place)?;
-    record.assign(&body::acting(head)?, known)?;
+    record.assign(&body::acting(heard.head)?, known)?;
     Ok(record.mutation(known, Operation::Update, Some(RecordKey::Id { id }), row))
 }
 
-fn delete(id: &str, place: &str, row: Option<String>) -> Result<Mutation, Refused> {
+fn delete(
+    id: &str,
+    heard: &Heard<'_>,
+    place: &str,
+    row: Option<String>,
+) -> Result<Mutation, Refused> {
     let id = id::canonical(id)?;
-    let known = by_id(&id, place)?;
+    let known = &by_id(&id, heard.org, place)?;
     let key = Some(RecordKey::Id { id });
     Ok(body::mutation(
         known,
@@ -188,8 +207,8 @@ fn delete(id: &str, place: &str, row: Option<String>) -> Result<Mutation, Refuse
     ))
 }
 
-fn by_id(id: &str, place: &str) -> Result<&'static Type, Refused> {
-    types::by_id(id).ok_or_else(|| {
+fn by_id<'o>(id: &str, org: &'o Org<'_>, place: &str) -> Result<Type<'o>, Refused> {
+    org.by_id(id).ok_or_else(|| {
         Refused::Opaque(format!(
             "{place}: no known object has ids that begin like this one: write it through \
              /sobjects/{{type}}/{{id}}"

@@ -6,7 +6,7 @@ use http::header;
 use serde_json::{Map, Value};
 
 use super::body::{self, Content, Refused, malformed};
-use super::families::Naming;
+use super::families::{self, Naming};
 use super::query::Query;
 use crate::crm::Head;
 use crate::crm::Malformed;
@@ -93,6 +93,13 @@ fn read(whole: &Whole, head: &Head<'_>, content: &Content<'_>) -> Result<Vec<Mut
     }
     let mut members = members(whole, head, content)?;
     not_twice(&query, &members, "the body")?;
+    let of_the_org = [Operation::Schema, Operation::Settings].contains(&whole.operation);
+    if of_the_org && families::holds_secrets(&members) {
+        return Ok(vec![Mutation {
+            operation: Operation::Credential,
+            ..one(None, Map::new())
+        }]);
+    }
     let list = LISTS
         .iter()
         .find(|list| members.get(**list).is_some_and(Value::is_array));

@@ -2,8 +2,32 @@
 
 use std::path::PathBuf;
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
 use super::*;
-use crate::config::{Admin, ControlStore, LedgerStore, ServiceAccount, UnknownCallers};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{
+    Admin, ControlStore, LedgerStore, Mode, Route, Secret, ServiceAccount, UnknownCallers,
+};
+use crate::credential::LoginHost;
+use crate::mutation::CrmKind;
+
+/// Nobody is asked here.
+#[derive(Debug)]
+struct Nobody;
+
+#[async_trait]
+impl LoginHost for Nobody {
+    async fn post(&self, _path: &str, _form: String) -> Result<(u16, Bytes), String> {
+        Err("nobody is asked here".into())
+    }
+}
+
+/// The name in the certificate of sdr-agent.
+const CERT: &str = "sdr.agents.acme";
 
 fn account(name: &str, token: &str, key: Option<&str>) -> ServiceAccount {
     ServiceAccount {
@@ -15,15 +39,39 @@ fn account(name: &str, token: &str, key: Option<&str>) -> ServiceAccount {
             .map(|key| Fingerprint::of(key.as_bytes()))
             .into_iter()
             .collect(),
-        credentials: vec![("salesforce".into(), Secret::new("00D!the-crm-token"))],
-        certs: Vec::new(),
+        credentials: vec![("salesforce".into(), Secret::new("00D!the-crm-token").into())],
+        certs: if name == "sdr-agent" {
+            vec![CERT.into()]
+        } else {
+            Vec::new()
+        },
     }
+}
+
+fn route(name: &str) -> Route {
+    Route {
+        name: name.into(),
+        crm: CrmKind::Salesforce,
+        listen: "127.0.0.1:0".parse().unwrap(),
+        public_url: "http://127.0.0.1".parse().unwrap(),
+        upstream: "https://acme.my.salesforce.com".parse().unwrap(),
+        login: "https://acme.my.salesforce.com".parse().unwrap(),
+        tls: None,
+        upstream_ca: None,
+        release_credential: None,
+        mode: Mode::Enforce,
+    }
+}
+
+fn keyring(config: &Config) -> Keyring {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Keyring::new(config, |_| Arc::new(Nobody), &clock)
 }
 
 fn config() -> Config {
     Config {
         file: PathBuf::from("writegate.yaml"),
-        routes: Vec::new(),
+        routes: vec![route("salesforce"), route("hubspot")],
         admin: Admin {
             listen: "127.0.0.1:0".parse().unwrap(),
         },
@@ -42,12 +90,27 @@ fn config() -> Config {
 }
 
 fn identify(pairs: &[(&str, &str)], query: Option<&str>) -> Result<Caller, Refusal> {
+    identify_on("salesforce", pairs, query, &[])
+}
+
+fn identify_on(
+    route: &str,
+    pairs: &[(&str, &str)],
+    query: Option<&str>,
+    names: &[&str],
+) -> Result<Caller, Refusal> {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let headers: HeaderMap = pairs
         .iter()
         .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
         .collect();
     let config = config();
-    Callers::new(&config).identify(&config, "salesforce", &headers, query)
+    Callers::new(&config, &keyring(&config)).identify(Presented {
+        route,
+        headers: &headers,
+        query,
+        names: &names,
+    })
 }
 
 fn name(pairs: &[(&str, &str)]) -> Option<String> {
@@ -73,21 +136,34 @@ fn a_token_names_its_service_account_in_every_spelling_that_clients_use() {
     assert_eq!(name(&[]), None);
 }
 
-#[test]
-fn a_key_is_swapped_for_the_credential_of_its_route() {
-    let caller = identify(&[("authorization", "Bearer wg_key-2")], None).unwrap();
-    let mut headers = HeaderMap::new();
-    headers.insert(SESSION, "wg_key-2".parse().unwrap());
-    caller.credential.put(&mut headers).unwrap();
-    assert_eq!(
-        headers.get(AUTHORIZATION).unwrap(),
-        "Bearer 00D!the-crm-token"
-    );
-    assert!(!headers.contains_key(SESSION));
-    let config = config();
-    let mut sent = HeaderMap::new();
-    sent.insert(AUTHORIZATION, "Bearer wg_key-2".parse().unwrap());
-    let other = Callers::new(&config).identify(&config, "hubspot", &sent, None);
+/// What goes upstream, as `upstream` puts it there.
+async fn sent(caller: &Caller, mut headers: HeaderMap) -> HeaderMap {
+    caller.credential.put(&mut headers);
+    let keyring = keyring(&config());
+    if let Some((source, _)) = keyring.take(&mut headers) {
+        source.token().await.unwrap().put(&mut headers);
+    }
+    headers
+}
+
+#[tokio::test]
+async fn a_key_is_swapped_for_the_credential_of_its_route() {
+    for key in [
+        ("authorization", "Bearer wg_key-2"),
+        ("authorization", "OAuth wg_key-2"),
+        ("x-sfdc-session", "wg_key-2"),
+    ] {
+        let caller = identify(&[key], None).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, "Bearer wg_key-2".parse().unwrap());
+        headers.insert(SESSION, "wg_key-2".parse().unwrap());
+        headers.insert("x-writegate-credential", "1".parse().unwrap());
+        let headers = sent(&caller, headers).await;
+        assert_eq!(headers.len(), 1);
+        assert_eq!(headers[AUTHORIZATION], "Bearer 00D!the-crm-token");
+    }
+    let key = ("authorization", "Bearer wg_key-2");
+    let other = identify_on("hubspot", &[key], None, &[]);
     let message = other.unwrap_err().message;
     assert!(
         message.contains("no CRM credential for route hubspot"),
@@ -97,8 +173,15 @@ fn a_key_is_swapped_for_the_credential_of_its_route() {
 
 #[test]
 fn a_key_that_nobody_has_does_not_travel_on() {
-    let caller = identify(&[("authorization", "Bearer wg_unknown")], None).unwrap();
-    assert!(matches!(caller.credential, Credential::None));
+    for secret in ["wg_unknown", "00D000000000000!wg_unknown"] {
+        let bearer = format!("Bearer {secret}");
+        let caller = identify(&[("authorization", &bearer)], None).unwrap();
+        assert!(matches!(caller.credential, Credential::None), "{secret}");
+        let certified = [CERT];
+        let pairs = [("authorization", bearer.as_str())];
+        let caller = identify_on("salesforce", &pairs, None, &certified).unwrap();
+        assert_eq!(caller.service_account, None, "{secret}");
+    }
 }
 
 #[test]
@@ -156,6 +239,52 @@ fn claims_are_read_once_each_and_bounded() {
 fn the_credential_of_a_pass_through_caller_goes_on_as_it_came() {
     let caller = identify(&[("authorization", "OAuth token-1")], None).unwrap();
     let mut headers = HeaderMap::new();
-    caller.credential.put(&mut headers).unwrap();
+    caller.credential.put(&mut headers);
     assert_eq!(headers.get(AUTHORIZATION).unwrap(), "OAuth token-1");
+}
+
+#[test]
+fn a_certificate_names_its_service_account_and_nothing_may_name_another() {
+    let on = |pairs: &[(&str, &str)], names: &[&str]| identify_on("salesforce", pairs, None, names);
+    let name = |caller: Result<Caller, Refusal>| caller.unwrap().service_account;
+    let sdr = Some("sdr-agent".to_owned());
+    // alone, with its key, with its token, with a token that nobody has yet
+    let alone = on(&[], &[CERT]).unwrap();
+    assert_eq!(alone.service_account, sdr);
+    assert!(alone.credential.is_ours());
+    for credential in ["Bearer wg_key-2", "Bearer token-2", "Bearer fresh"] {
+        assert_eq!(name(on(&[("authorization", credential)], &[CERT])), sdr);
+    }
+    let own = on(&[("authorization", "Bearer fresh")], &[CERT]).unwrap();
+    assert!(matches!(own.credential, Credential::Own(..)));
+    // another's token
+    let refusal = on(&[("authorization", "Bearer token-1")], &[CERT]).unwrap_err();
+    assert!(refusal.message.contains("is of sdr-agent"), "{refusal:?}");
+    // its token over a connection that shows another certificate: it is bound to its own
+    for names in [
+        &["someone.else"][..],
+        &["SDR.agents.acme"],
+        &["x.sdr.agents.acme"],
+        &["*.agents.acme"],
+    ] {
+        let refusal = on(&[("authorization", "Bearer token-2")], names).unwrap_err();
+        assert!(
+            refusal.message.contains("is none of sdr-agent"),
+            "{refusal:?}"
+        );
+        assert_eq!(on(&[], names).unwrap().service_account, None);
+    }
+    // whoever is bound to none shows what they like
+    let free = on(&[("authorization", "Bearer token-1")], &["someone.else"]);
+    assert_eq!(name(free).as_deref(), Some("enrichment-agent"));
+}
+
+#[test]
+fn a_certificate_without_anything_to_send_says_what_is_missing() {
+    let refusal = identify_on("hubspot", &[], None, &[CERT]).unwrap_err();
+    assert!(
+        refusal.message.contains("carries no CRM token")
+            && refusal.message.contains("`credentials:` for route hubspot"),
+        "{refusal:?}"
+    );
 }

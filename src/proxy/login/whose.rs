@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 
 use super::{by_names, known, recognise};
 use crate::config::Fingerprint;
@@ -10,7 +10,7 @@ use crate::crm::Head;
 use crate::crm::login::Whose;
 use crate::error::Refusal;
 use crate::learned::Use;
-use crate::proxy::actor::{Caller, Credential};
+use crate::proxy::actor::{Caller, Credential, Presented, is_key};
 use crate::proxy::words::login as words;
 use crate::proxy::{Call, headers, may_read, no_upstream, target, unknown};
 use crate::upstream::Body;
@@ -36,18 +36,17 @@ pub(super) async fn answer(
         return Err(words::not_theirs());
     }
     may_read(call, &caller)?;
+    let mut headers = passed(head.headers, &caller.credential);
     // A key of ours means nothing to the CRM: what stands for it is asked about.
-    if is_key(call, fingerprint) {
-        bytes = match &caller.credential {
-            Credential::Broker(secret) => whose.about(secret.expose()),
-            Credential::Own(..) | Credential::Session(_) | Credential::None => None,
-        }
-        .ok_or_else(words::not_theirs)?;
+    if is_key(whose.token.expose()) {
+        let blank = whose.blank().filter(|_| caller.credential.is_ours());
+        let (blank, place) = blank.ok_or_else(words::not_theirs)?;
+        bytes = caller.credential.sign(&mut headers, blank, Some(place))?;
     }
     let mut request = Request::new(Body::full(bytes));
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = target(head.path, head.path.trailing_slash(), None)?;
-    *request.headers_mut() = passed(head.headers, &caller.credential)?;
+    *request.headers_mut() = headers;
     let upstream = call
         .worker
         .upstreams
@@ -56,7 +55,10 @@ pub(super) async fn answer(
     let mut answer = upstream
         .stream(request)
         .await
-        .map_err(|error| crate::proxy::words::unreachable_upstream(&error.to_string()))?;
+        .map_err(|error| crate::proxy::words::no_answer(&error))?;
+    if caller.credential.is_ours() && answer.status() == StatusCode::UNAUTHORIZED {
+        return Err(crate::proxy::words::credential_refused());
+    }
     headers::to_answer(answer.headers_mut());
     Ok(answer)
 }
@@ -91,17 +93,14 @@ async fn caller(call: Call<'_>, head: &Head<'_>, owner: &str) -> Result<Caller, 
         let start = value.as_bytes().get(..6).unwrap_or_default();
         start.eq_ignore_ascii_case(b"basic ")
     });
-    let mut none = HeaderMap::new();
-    let credentials = if basic {
-        &mut none
-    } else {
-        &mut head.headers.clone()
-    };
-    let route = &call.state.route.name;
-    let mut caller = app
-        .callers
-        .identify(&app.config, route, credentials, None)?;
-    recognise(call, &mut caller).await;
+    let none = HeaderMap::new();
+    let mut caller = app.callers.identify(Presented {
+        route: &call.state.route.name,
+        headers: if basic { &none } else { head.headers },
+        query: None,
+        names: call.names,
+    })?;
+    recognise(call, &mut caller).await?;
     match (&caller.service_account, caller.fingerprint) {
         (Some(_), _) => Ok(caller),
         (None, Some(_)) => Err(unknown(&caller)),
@@ -112,23 +111,18 @@ async fn caller(call: Call<'_>, head: &Head<'_>, owner: &str) -> Result<Caller, 
     }
 }
 
-fn is_key(call: Call<'_>, fingerprint: Fingerprint) -> bool {
-    let mut accounts = call.worker.app.config.service_accounts.iter();
-    accounts.any(|account| account.keys.contains(&fingerprint))
-}
-
 /// The headers as they go on. A `Basic` belongs to the question and stays.
-fn passed(given: &HeaderMap, credential: &Credential) -> Result<HeaderMap, Refusal> {
+fn passed(given: &HeaderMap, credential: &Credential) -> HeaderMap {
     let mut passed = given.clone();
     headers::to_read(&mut passed);
     passed.remove(CONTENT_LENGTH);
     passed.remove(http::header::CONTENT_ENCODING);
     let basic = passed.get(AUTHORIZATION).cloned();
-    credential.put(&mut passed)?;
+    credential.put(&mut passed);
     if let (Credential::None, Some(mut basic)) = (credential, basic) {
         basic.set_sensitive(true);
         passed.insert(AUTHORIZATION, basic);
     }
     passed.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    Ok(passed)
+    passed
 }

@@ -115,9 +115,10 @@ impl Write {
         let (met, others) = doubts.due_of(whose, &self.digest, changes.mutations(), self.now);
         let mut headers = HeaderMap::new();
         let none = met.is_empty() && others.is_empty();
-        if none || self.caller.credential.put(&mut headers).is_err() {
+        if none {
             return;
         }
+        self.caller.credential.put(&mut headers);
         let (worker, place, now) = (Arc::clone(&self.worker), self.place, self.now);
         if !others.is_empty() {
             let (worker, headers) = (Arc::clone(&worker), headers.clone());
@@ -134,9 +135,10 @@ impl Write {
         let whose = (self.actor.service_account.as_str(), self.route());
         let (_, due) = self.worker.app.doubts.due_of(whose, "", &[], self.now);
         let mut headers = HeaderMap::new();
-        if due.is_empty() || self.caller.credential.put(&mut headers).is_err() {
+        if due.is_empty() {
             return;
         }
+        self.caller.credential.put(&mut headers);
         let settling = settle(&self.worker, self.place, &headers, &due, self.now);
         self.watch.wait_for(pin!(settling)).await;
     }
@@ -190,8 +192,7 @@ impl Write {
         let mut request = Request::new(Body::Empty);
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = Uri::try_from(call.target.as_str()).map_err(|error| told(&error))?;
-        let credential = self.caller.credential.put(request.headers_mut());
-        credential.map_err(|refusal| refusal.message)?;
+        self.caller.credential.put(request.headers_mut());
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(ACCEPT, json);
         let upstream = self.worker.upstreams.get(self.place);

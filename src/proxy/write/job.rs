@@ -2,6 +2,7 @@
 //! ledger's record of the job while they pass; the commit is judged against that record, and refused
 //! without it.
 
+mod batch;
 mod commit;
 mod feed;
 mod judge;
@@ -10,16 +11,16 @@ mod results;
 mod words;
 
 pub(super) use judge::{Look, Stop};
-pub(in crate::proxy) use results::settle;
+pub(in crate::proxy) use results::{ask, settle};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::Write;
 use crate::crm::Shape;
-use crate::crm::salesforce::bulk::{self, Spec, Step, Turn};
+use crate::crm::salesforce::bulk::{self, Spec, Step, Turn, Work};
 use crate::error::{Refusal, RefusalKind, StoreError};
 use crate::journal::job::{Fed, Name, Step as Told};
 use crate::mutation::{ChangeSet, Effect, Mutation, Operation, ReasonKind, RecordKey, Undo};
@@ -75,9 +76,12 @@ impl Job {
                 }
                 (Told::Feeding, Some(job)) => job.feeding = true,
                 (Told::Fed(fed), Some(job)) => job.fed = Some(fed),
-                (Told::Aborted | Told::Dropped, Some(job)) => job.over = true,
+                (Told::Aborted | Told::Closed | Told::Dropped, Some(job)) => job.over = true,
                 (Told::Known { .. } | Told::Committing { .. } | Told::Told(_), _)
-                | (Told::Feeding | Told::Fed(_) | Told::Aborted | Told::Dropped, None) => {}
+                | (
+                    Told::Feeding | Told::Fed(_) | Told::Aborted | Told::Closed | Told::Dropped,
+                    None,
+                ) => {}
             }
             if let Some(job) = &mut job {
                 job.steps = job.steps.saturating_add(1);
@@ -100,10 +104,13 @@ pub(super) fn step(shape: &Shape) -> Option<&Step> {
 pub(super) fn commits(shape: &Shape, service_account: &str, bytes: &[u8]) -> Option<String> {
     match step(shape)? {
         Step::Turn { job } => Some(job.clone()),
-        Step::Start => {
+        Step::Start | Step::Batch { .. } => {
             let mut context = Context::new(&SHA256);
-            context.update(&(service_account.len() as u64).to_be_bytes());
-            context.update(service_account.as_bytes());
+            let job = step(shape).and_then(Step::batch_of).unwrap_or_default();
+            for name in [service_account, job] {
+                context.update(&(name.len() as u64).to_be_bytes());
+                context.update(name.as_bytes());
+            }
             context.update(bytes);
             let digest = context.finish();
             Some(
@@ -128,6 +135,7 @@ impl Write {
             Step::Make => self.make(incoming).await,
             Step::Start => self.start(shape, incoming).await,
             Step::Feed { job } => self.feed(job, incoming).await,
+            Step::Batch { job } => self.batch(&shape, job, incoming).await,
             Step::Drop { job } => {
                 self.no_body(incoming).await?;
                 let job = self.own(job).await?;
@@ -137,9 +145,14 @@ impl Write {
                 let bytes = self.body(incoming).await?;
                 let turn = bulk::turn(&self.head(), &bytes);
                 let turn = self.or_refuse(turn.map_err(Refusal::malformed)).await?;
-                let job = self.own(job).await?;
+                let job = if bulk::of_batches(&self.head()) {
+                    self.to_end(job).await?
+                } else {
+                    self.own(job).await?
+                };
                 match turn {
                     Turn::Abort => self.control(&job, Told::Aborted, bytes).await,
+                    Turn::Close => self.control(&job, Told::Closed, bytes).await,
                     Turn::Commit => self.commit(shape, job, bytes).await,
                 }
             }
@@ -157,7 +170,7 @@ impl Write {
         self.never(&spec).await?;
         let answer = self.pass(bytes).await?;
         if answer.status.is_success() {
-            match bulk::info(&answer.body) {
+            match bulk::told(&self.head(), &answer.body) {
                 Ok(told) if told.spec == spec => self.known(&told.id, &spec, true).await,
                 // it is looked up again before it is fed
                 Ok(_) => tracing::warn!("the CRM made another job than was asked for"),
@@ -184,8 +197,13 @@ impl Write {
         if matches!(operation, Operation::Update | Operation::Upsert) {
             return Ok(());
         }
+        let object = if spec.work == Work::Query {
+            bulk::batch::EXPORT.to_owned()
+        } else {
+            spec.object.clone()
+        };
         let bare = Mutation {
-            object: spec.object.clone(),
+            object,
             operation,
             record: None,
             fields: serde_json::Map::new(),
@@ -286,11 +304,24 @@ impl Write {
         let upstream = upstream.ok_or_else(super::super::no_upstream)?;
         let answer = upstream.feed(request).await;
         let unreachable = |error: crate::upstream::ReadError| {
+            if let crate::upstream::ReadError::NoCredential(error) = &error {
+                return super::super::words::no_credential(error);
+            }
             let message = "Not written: the CRM did not answer. A job may have been left there; \
                                none of its rows is written.";
             Refusal::new(RefusalKind::Upstream, message).detail(error.to_string())
         };
-        self.or_refuse(answer.map_err(unreachable)).await
+        let answer = answer.map_err(unreachable);
+        self.or_refuse(answer.and_then(|answer| self.theirs(answer)))
+            .await
+    }
+
+    /// The CRM's answer, unless it refuses a credential of ours.
+    fn theirs(&self, answer: Answer) -> Result<Answer, Refusal> {
+        if self.caller.credential.is_ours() && answer.status == StatusCode::UNAUTHORIZED {
+            return Err(super::super::words::credential_refused());
+        }
+        Ok(answer)
     }
 
     fn outgoing(&self, body: Body) -> Result<Request<Body>, Refusal> {

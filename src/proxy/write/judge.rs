@@ -5,9 +5,11 @@ use std::pin::pin;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use http::StatusCode;
+
 use super::{Write, passes};
 use crate::clock::EntryId;
-use crate::crm::{Shape, Wanted};
+use crate::crm::Wanted;
 use crate::doubt;
 use crate::error::Refusal;
 use crate::gate;
@@ -16,7 +18,7 @@ use crate::mutation::{
 };
 use crate::policy::{Evaluation, Question};
 use crate::proxy::{Refused, answer_of, words};
-use crate::snapshot::{self, Failure, Taking};
+use crate::snapshot::{self, Failure};
 
 /// What the rules said, and what they looked at.
 #[derive(Debug)]
@@ -225,42 +227,6 @@ impl Write {
         locks
     }
 
-    /// Takes the body apart; what it names and nobody knows yet is looked up first.
-    pub(super) async fn parsed(&self, shape: &Shape, bytes: &[u8]) -> Result<ChangeSet, Refusal> {
-        self.learn_missing(shape).await;
-        let state = self.state()?;
-        let parsed = state.crm.parse(shape, &self.head(), bytes, &state.catalog);
-        self.told_apart(parsed.map_err(Refusal::malformed)?).await
-    }
-
-    /// Reads with the write's own credential what it names and the catalog lacks; what cannot be read
-    /// stays unknown, and the write with it.
-    async fn learn_missing(&self, shape: &Shape) {
-        let Ok(state) = self.state() else { return };
-        let call = state.crm.missing(shape, &state.catalog, self.now);
-        let (Some(call), Some(upstream)) = (call, self.worker.upstreams.get(self.place)) else {
-            return;
-        };
-        let mut headers = http::HeaderMap::new();
-        if self.caller.credential.put(&mut headers).is_err() {
-            return;
-        }
-        let taking = Taking {
-            crm: state.crm,
-            catalog: &state.catalog,
-            upstream,
-            head: &self.head(),
-            headers: &headers,
-            mutations: &[],
-            now: self.now,
-        };
-        let began = Instant::now();
-        if snapshot::learn(&taking, &call).await.is_err() {
-            tracing::warn!(entry = %self.entry, "the account's object types could not be read");
-        }
-        self.watch.away(began.elapsed());
-    }
-
     /// Reads prior values with the write's own credential.
     pub(super) async fn snapshot(
         &self,
@@ -271,23 +237,11 @@ impl Write {
             return Ok(Snapshot::default());
         }
         let failed = |refusal: Refusal| Failure::Failed(refusal.message);
-        let state = self.state().map_err(failed)?;
-        let upstream = self
-            .worker
-            .upstreams
-            .get(self.place)
-            .ok_or_else(|| failed(super::super::no_upstream()))?;
-        let mut headers = http::HeaderMap::new();
-        self.caller.credential.put(&mut headers).map_err(failed)?;
-        let taking = Taking {
-            crm: state.crm,
-            catalog: &state.catalog,
-            upstream,
-            head: &self.head(),
-            headers: &headers,
-            mutations: changes.mutations(),
-            now: self.now,
-        };
+        let access = self.access().map_err(failed)?;
+        let head = self.head();
+        let taking = self
+            .taking(&head, &access, changes.mutations())
+            .map_err(failed)?;
         let began = Instant::now();
         let taken = snapshot::take(&taking, wanted).await;
         let took = began.elapsed();
@@ -306,6 +260,17 @@ impl Write {
         verdict: &Verdict,
     ) -> Box<Refused> {
         match failure {
+            Failure::PassOn(answer)
+                if answer.status == StatusCode::UNAUTHORIZED
+                    && self.caller.credential.is_ours() =>
+            {
+                let refusal = words::credential_refused();
+                self.give_back(refusal, changes, verdict).await
+            }
+            Failure::NoCredential(error) => {
+                let refusal = words::no_credential(&error);
+                self.give_back(refusal, changes, verdict).await
+            }
             Failure::PassOn(answer) => {
                 let note = format!("the CRM answered the prior read with {}", answer.status);
                 let refusal = Refusal::new(crate::error::RefusalKind::Upstream, note);

@@ -128,7 +128,7 @@ async fn claim(
     }
     let configured = hold::credential(&app.config, &hold);
     let credential = match configured {
-        Some(secret) => Credential::Broker(secret.clone()),
+        Some(from) => Credential::Broker(app.keyring.handle(&hold.route, from)?),
         None => own.cloned()?,
     };
     turn.note(|hold| (hold.note, hold.behind) = (None, None));
@@ -312,6 +312,7 @@ impl Release<'_> {
                 let what = format!("the credential of the release cannot read {field}");
                 return Err(Stop::NotNow(what));
             }
+            Err(Failure::NoCredential(error)) => return Err(Stop::NotNow(error.to_string())),
             Err(Failure::Failed(detail)) => {
                 tracing::warn!(hold = %self.hold.id, %detail, "a release cannot look");
                 return Err(Stop::NotNow("the CRM cannot be read now".into()));

@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
-use super::{Write, again};
+use super::{Write, again, export};
 use crate::crm::Shape;
 use crate::doubt::{Launch, Seat};
 use crate::error::Refusal;
@@ -18,7 +18,7 @@ use crate::mutation::{ChangeSet, Charge, Outcome, OutcomeState, Snapshot, Verdic
 use crate::proxy::{
     ENTRY, Refused, SHOULD_RETRY, VERDICT, WOULD, answer_of, headers, target, words,
 };
-use crate::upstream::{Answer, Body, SendError};
+use crate::upstream::{Answer, Body, Exported, SendError};
 
 /// What is sent, and what it rests on.
 #[derive(Debug)]
@@ -97,12 +97,27 @@ pub(super) async fn through(
         sending,
         over: false,
     };
-    let _sent = app.inflight.sending(&write.actor.service_account);
+    let underway = app.inflight.sending(&write.actor.service_account);
     // 9 one dispatch
-    let sending_it = upstream.send(&journaled, request, &**app);
-    let sent = write.watch.wait_for(pin!(sending_it)).await;
+    let sent = if export::exports(&sending.changes) {
+        let sending_it = upstream.export(&journaled, request, &**app);
+        write.watch.wait_for(pin!(sending_it)).await
+    } else {
+        let sending_it = upstream.send(&journaled, request, &**app);
+        let answer = write.watch.wait_for(pin!(sending_it)).await;
+        answer.map(Exported::Whole)
+    };
     let answer = match sent {
-        Ok(answer) => answered(write, sending, journaled, answer, conditional).await,
+        Ok(Exported::Begun(begun)) => {
+            adrift.over = true;
+            // who asks for the same gets a stream of its own
+            flight.abort();
+            let answer = export::streamed(write, sending, journaled, begun, underway);
+            return Ok(answer);
+        }
+        Ok(Exported::Whole(answer)) => {
+            answered(write, sending, journaled, answer, conditional).await
+        }
         Err(error) => Err(unanswered(write, sending, journaled, &error).await),
     };
     adrift.over = true;
@@ -180,7 +195,7 @@ async fn answered(
     conditional: bool,
 ) -> Result<Response<Body>, Box<Refused>> {
     let outcomes = outcomes(write, sending, &answer);
-    let refusal = unlike_success(write, &answer, &outcomes, conditional);
+    let refusal = not_theirs(write, &answer, &outcomes, conditional);
     let doubt = outcomes
         .iter()
         .any(|outcome| outcome.state == OutcomeState::Unknown);
@@ -190,6 +205,7 @@ async fn answered(
         outcomes,
         note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
     };
+    write.taken(&answer).await;
     close(write, sending, journaled, &closing).await;
     if let Some(refusal) = refusal {
         return Err(Box::new(Refused {
@@ -199,32 +215,42 @@ async fn answered(
         }));
     }
     let mut response = answer_of(answer);
-    if let Ok(entry) = HeaderValue::from_str(write.entry.as_str()) {
-        response.headers_mut().insert(ENTRY, entry);
+    mark(write, sending, &mut response);
+    if doubt {
+        // An SDK that resends on its own would write a second time.
+        let never = HeaderValue::from_static("false");
+        response.headers_mut().insert(SHOULD_RETRY, never);
     }
+    Ok(response)
+}
+
+/// Says of an answer which entry it is of, and what the rules said.
+pub(super) fn mark(write: &Write, sending: &Sending, response: &mut Response<Body>) {
     let headers = response.headers_mut();
+    if let Ok(entry) = HeaderValue::from_str(write.entry.as_str()) {
+        headers.insert(ENTRY, entry);
+    }
     headers.insert(VERDICT, HeaderValue::from_static("allow"));
     if let Some(would) = sending.verdict.would() {
         let metrics = &write.worker.app.metrics;
         metrics.observed(write.route(), would);
         headers.insert(WOULD, HeaderValue::from_static(would.word()));
     }
-    if doubt {
-        // An SDK that resends on its own would write a second time.
-        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
-    }
-    Ok(response)
 }
 
-/// Why the CRM's answer is not the caller's: our own condition failed, of which the caller knows
-/// nothing; or it looks like success and says of no record what became of it, as the page of a
-/// middlebox does (INVARIANT: nobody gets a success-shaped answer for a write that did not happen).
-fn unlike_success(
+/// Why the CRM's answer is not the caller's: a credential of ours was refused or our own condition failed,
+/// of which the caller knows nothing; or it looks like success and says of no record what became of it, as
+/// the page of a middlebox does (INVARIANT: nobody gets a success-shaped answer for a write that did not
+/// happen).
+fn not_theirs(
     write: &Write,
     answer: &Answer,
     outcomes: &[Outcome],
     conditional: bool,
 ) -> Option<Refusal> {
+    if write.caller.credential.is_ours() && answer.status == StatusCode::UNAUTHORIZED {
+        return Some(words::credential_refused());
+    }
     if conditional && answer.status == StatusCode::PRECONDITION_FAILED {
         let detail = "the record moved between the look at it and the write";
         return Some(words::moved().detail(detail));
@@ -272,6 +298,7 @@ async fn unanswered(
     let (sent, refusal) = match error {
         SendError::NotSent(_) => (false, words::unreachable_upstream(&detail)),
         SendError::Stopped => (false, stopped(write)),
+        SendError::NoCredential(error) => (false, words::no_credential(error)),
         SendError::Lost(_) => (true, words::unknown_outcome(false, &entry, &detail)),
         SendError::Timeout => (true, words::unknown_outcome(true, &entry, &detail)),
     };

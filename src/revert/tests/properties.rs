@@ -58,7 +58,7 @@ fn undone(crm: Crm, entries: &[Written], now: &Map<String, Value>) -> Map<String
     match plan.back {
         Back::Nothing => {}
         Back::Restore(fields) => lay(&mut record, &fields),
-        Back::Remove => panic!("an update deletes nothing"),
+        Back::Remove | Back::Undelete => panic!("an update deletes nothing"),
     }
     record
 }

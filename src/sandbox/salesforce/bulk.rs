@@ -1,6 +1,6 @@
 //! Bulk API 2.0 ingest: jobs that are made, fed and completed. A completed job runs at once.
 
-mod rows;
+pub(super) mod rows;
 
 use std::collections::BTreeMap;
 
@@ -238,27 +238,38 @@ impl Session<'_> {
         job: &Job,
         row: &Row<'_>,
     ) -> Result<(String, bool), Error> {
-        let fields = row.fields();
+        let key = job.text("externalIdFieldName");
+        let named = (row.get("Id"), row.get(key));
+        self.write_row(object, (job.text("operation"), key), named, row.fields())
+    }
+
+    /// Writes one row: the record's id, and whether it is new. The row names its record by id, or by the
+    /// value of the job's key.
+    pub(super) fn write_row(
+        &mut self,
+        object: &'static Object,
+        (operation, key): (&str, &str),
+        (id, value): (Option<&str>, Option<&str>),
+        mut fields: Map<String, Value>,
+    ) -> Result<(String, bool), Error> {
         let missing = || Error::new(400, "MISSING_ARGUMENT", "Id not specified").field("Id");
-        match job.text("operation") {
+        match operation {
             "insert" => Ok((self.create(object, &fields)?, true)),
             "update" => {
-                let id = self.locate(object, row.get("Id").ok_or_else(missing)?)?;
+                let id = self.locate(object, id.ok_or_else(missing)?)?;
                 self.update(object, &id, &fields)?;
                 Ok((id, false))
             }
             "upsert" => {
-                let key = job.text("externalIdFieldName");
                 let field = object
                     .field(key)
                     .ok_or_else(|| Error::no_column(key, object.name))?;
-                let wanted = row.get(key).ok_or_else(missing)?.to_owned();
-                let mut fields = fields;
+                let wanted = value.ok_or_else(missing)?.to_owned();
                 fields.retain(|name, _| !name.eq_ignore_ascii_case(key));
                 self.upsert(object, field, &wanted, &fields)
             }
             _ => {
-                let id = self.locate(object, row.get("Id").ok_or_else(missing)?)?;
+                let id = self.locate(object, id.ok_or_else(missing)?)?;
                 self.org.store.delete(object.name, &id, self.call.now);
                 Ok((id, false))
             }

@@ -138,7 +138,7 @@ impl Session<'_> {
         let fields: Vec<Value> = visible(object, self.call.token).map(described).collect();
         let mut body = self.summary(object);
         body.insert("fields".to_owned(), json!(fields));
-        body.insert("childRelationships".to_owned(), json!([]));
+        body.insert("childRelationships".to_owned(), children(object));
         body.insert("recordTypeInfos".to_owned(), json!([]));
         Answer::json(200, Value::Object(body))
     }
@@ -180,6 +180,23 @@ impl Session<'_> {
     pub(super) fn object(name: &str) -> Result<&'static Object, Error> {
         schema::object(name).ok_or_else(Error::not_found)
     }
+}
+
+/// The objects whose records name one of these, each by the field that it is.
+fn children(parent: &Object) -> Value {
+    let of = |child: &'static Object| {
+        let mut fields = child.fields();
+        let field = fields.find(|field| field.target.is_some_and(|(to, _)| to == parent.name));
+        field.map(|field| {
+            json!({
+                "childSObject": child.name,
+                "field": field.name,
+                "relationshipName": child.many(),
+                "cascadeDelete": false,
+            })
+        })
+    };
+    schema::objects().iter().filter_map(of).collect()
 }
 
 fn described(field: &Field) -> Value {

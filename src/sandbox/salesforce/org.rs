@@ -27,6 +27,8 @@ pub(in crate::sandbox) struct Org {
     pub(in crate::sandbox) calls: u64,
     /// Bulk jobs.
     pub(super) jobs: super::bulk::Jobs,
+    /// Those of Bulk API 1.0.
+    pub(super) batches: super::batches::Jobs,
     next: u64,
 }
 
@@ -39,6 +41,7 @@ impl Org {
             page,
             calls: 0,
             jobs: super::bulk::Jobs::default(),
+            batches: super::batches::Jobs::default(),
             next: FIRST_NEW,
         }
     }

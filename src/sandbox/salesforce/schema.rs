@@ -118,6 +118,14 @@ impl Object {
         SYSTEM.iter().chain(owner).chain(self.fields)
     }
 
+    /// What a parent calls its records of this object: `Contacts`, `Health_Checks__r`.
+    pub(super) fn many(&self) -> String {
+        match self.name.strip_suffix("__c") {
+            Some(own) => format!("{own}s__r"),
+            None => self.plural.to_owned(),
+        }
+    }
+
     /// The reference field behind a relationship name.
     pub(super) fn relationship(&self, name: &str) -> Option<(&'static Field, &'static str)> {
         self.fields().find_map(|field| {

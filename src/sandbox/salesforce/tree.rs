@@ -88,7 +88,8 @@ fn below(
     let kind = list.first()?.get("attributes")?.get("type")?.as_str()?;
     let child = schema::object(kind)?;
     let named = relationship.eq_ignore_ascii_case(child.plural)
-        || relationship.eq_ignore_ascii_case(&format!("{}s", child.name));
+        || relationship.eq_ignore_ascii_case(&format!("{}s", child.name))
+        || relationship.eq_ignore_ascii_case(&child.many());
     let lookup = child.fields().find(|field| {
         field
             .target

@@ -80,9 +80,11 @@ async fn reads(session: &Session<'_>) {
     let fields = json!({ "Name": "string", "Industry": "picklist", "NumberOfEmployees": "int" });
     let objects = [
         "Account",
+        "Attachment",
         "Case",
         "Contact",
         "Health_Check__c",
+        "Health_Finding__c",
         "Lead",
         "Opportunity",
         "Organization",

@@ -226,7 +226,7 @@ async fn what_a_removed_service_account_asked_for_is_not_sent() {
     let removed = |builder: Builder| {
         builder.configure(|config| {
             config.service_accounts.remove(0);
-            config.routes[0].release_credential = Some(Secret::new(BROKER));
+            config.routes[0].release_credential = Some(Secret::new(BROKER).into());
         })
     };
     let house = lives.begin(removed).await;

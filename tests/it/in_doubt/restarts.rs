@@ -144,7 +144,7 @@ async fn a_release_credential_reads_back_too() {
             account.credentials.clear();
         }
         for route in &mut config.routes {
-            route.release_credential = Some(writegate::config::Secret::new(BROKER));
+            route.release_credential = Some(writegate::config::Secret::new(BROKER).into());
         }
     }))
     .await;

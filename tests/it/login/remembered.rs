@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use writegate::clock::{Clock, ManualClock};
+use writegate::config::{Config, Fingerprint};
+use writegate::learned::Use;
 use writegate::mutation::CrmKind;
+use writegate::sandbox::Fault;
 
 use super::{
     APP, REFRESH, TOKEN_PATH, app, builder, by_password, by_refresh, by_secret, named, post,
@@ -11,7 +14,8 @@ use super::{
 };
 use crate::support::client::Client;
 use crate::support::fleet::Fleet;
-use crate::support::house::House;
+use crate::support::house::{House, TOKEN};
+use crate::support::wire::soon;
 
 const SOBJECTS: &str = "/services/data/v60.0/sobjects";
 const COMPANIES: &str = "/crm/v3/objects/companies";
@@ -41,8 +45,8 @@ async fn every_replica_knows_a_token_at_once() {
         return;
     };
     // the fleet's CRM has no apps: what it would issue is a token that it takes
-    let issued = crate::support::house::TOKEN;
-    let strip = |config: &mut writegate::config::Config| {
+    let issued = TOKEN;
+    let strip = |config: &mut Config| {
         named(config);
         config.service_accounts[0].tokens.clear();
     };
@@ -51,7 +55,7 @@ async fn every_replica_knows_a_token_at_once() {
     let there = Client::new(two.salesforce, issued);
     assert_eq!(there.get(SOBJECTS).await.code(), "WRITEGATE_UNKNOWN_CALLER");
     let body = format!("{{\"access_token\":\"{issued}\"}}");
-    let answer = writegate::sandbox::Fault::Answer {
+    let answer = Fault::Answer {
         status: 200,
         headers: vec![("content-type".into(), "application/json".into())],
         body: body.into(),
@@ -99,20 +103,18 @@ async fn a_session_that_is_used_stays_known() {
     let nobody = Client::new(house.salesforce, "");
     let token = token_of(&post(&nobody, TOKEN_PATH, &by_password()).await);
     let agent = Client::new(house.salesforce, &token);
+    let fingerprint = Fingerprint::of(token.as_bytes());
     for days in [16, 16, 16] {
         clock.advance_ms(days * DAY);
         assert_eq!(agent.get(SOBJECTS).await.status, 200);
-        // the row is written beside the request
-        let since = clock.now();
-        crate::support::wire::soon(async {
-            while house
-                .app
-                .journal
-                .learned_since(since)
-                .await
-                .unwrap()
-                .is_empty()
-            {
+        // that it is still used is learned beside the request
+        let ageing = || {
+            let known = &house.app.learned;
+            let found = known.find("salesforce", Use::Access, fingerprint, clock.now());
+            found.is_none_or(|token| token.ageing)
+        };
+        soon(async {
+            while ageing() {
                 tokio::task::yield_now().await;
             }
         })

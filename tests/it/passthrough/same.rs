@@ -7,7 +7,7 @@ use http::Method;
 use http::header::DATE;
 use serde_json::{Value, json};
 use writegate::clock::{Clock, ManualClock};
-use writegate::config::Fingerprint;
+use writegate::config::{Config, Fingerprint};
 use writegate::mutation::CrmKind;
 use writegate::sandbox::{Options, Running, Sandbox, seed};
 
@@ -18,10 +18,16 @@ use crate::support::shapes;
 /// A token that we know and the CRM does not take any more.
 const EXPIRED: &str = "00Dxx!canary-expired-token";
 /// What rewritten addresses show: as long as the CRM's own, so that lengths are the same.
-const PROXY: &str = "proxy.test:12345";
+const PROXY: &str = "prox.test:12345";
 
 fn clock() -> Arc<dyn Clock> {
     Arc::new(ManualClock::new("2026-11-20T09:00:00Z".parse().unwrap()))
+}
+
+fn shows_proxy(config: &mut Config) {
+    for route in &mut config.routes {
+        route.public_url = format!("http://{PROXY}").parse().unwrap();
+    }
 }
 
 /// A CRM of its own with the same records at the same moment, and a client that asks it straight. Asked
@@ -217,11 +223,7 @@ async fn reads_are_answered_as_the_crm_answers_them() {
     let house = House::builder()
         .clock(clock())
         .sandbox(|options| options.query_page = 5)
-        .configure(|config| {
-            for route in &mut config.routes {
-                route.public_url = format!("http://{PROXY}").parse().unwrap();
-            }
-        })
+        .configure(shows_proxy)
         .build()
         .await;
     let (twin, straight) = twin(|options| options.query_page = 5).await;
@@ -307,6 +309,7 @@ async fn allowed_writes_are_answered_as_the_crm_answers_them() {
             .clock(clock())
             .rules(shapes::SALESFORCE_RULES)
             .and_rules(shapes::HUBSPOT_RULES)
+            .configure(shows_proxy)
             .build()
             .await;
         let (other, straight) = twin(|_| {}).await;

@@ -79,7 +79,7 @@ async fn a_revert_in_doubt_is_read_back() {
             for account in &mut config.service_accounts {
                 account.credentials.clear();
             }
-            config.routes[0].release_credential = Some(Secret::new(BROKER));
+            config.routes[0].release_credential = Some(Secret::new(BROKER).into());
         })
     };
     let builders: [&dyn Fn() -> Builder; 2] = [&accounts_credential, &routes_credential];

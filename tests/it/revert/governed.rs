@@ -203,11 +203,9 @@ async fn the_routes_credential_comes_before_the_brokers() {
         let sent = desk.house.sandbox.writes().pop().unwrap();
         sent.headers[AUTHORIZATION].to_str().unwrap().to_owned()
     };
-    let desk = Desk::of(
-        House::builder()
-            .sandbox_token(RELEASE)
-            .configure(|config| config.routes[0].release_credential = Some(Secret::new(RELEASE))),
-    )
+    let desk = Desk::of(House::builder().sandbox_token(RELEASE).configure(|config| {
+        config.routes[0].release_credential = Some(Secret::new(RELEASE).into())
+    }))
     .await;
     let one = written(&desk, seed::ACME).await;
     assert_eq!(bearer(&desk), format!("Bearer {TOKEN}"));
@@ -229,7 +227,7 @@ async fn the_routes_credential_comes_before_the_brokers() {
 #[tokio::test]
 async fn a_credential_that_the_crm_refuses_writes_nothing() {
     let desk = Desk::of(House::builder().configure(|config| {
-        config.routes[0].release_credential = Some(Secret::new("expired"));
+        config.routes[0].release_credential = Some(Secret::new("expired").into());
     }))
     .await;
     let one = written(&desk, seed::ACME).await;
@@ -327,7 +325,7 @@ async fn nothing_is_sent_that_cannot_be_recorded() {
 async fn a_lost_answer_is_in_doubt_and_said_so() {
     let clock = Arc::new(ManualClock::new(SystemClock.now()));
     let builder = House::builder().clock(clock.clone()).configure(|config| {
-        config.routes[0].release_credential = Some(Secret::new(BROKER));
+        config.routes[0].release_credential = Some(Secret::new(BROKER).into());
     });
     let desk = Desk::of(builder).await;
     let one = written(&desk, seed::ACME).await;

@@ -412,7 +412,7 @@ async fn a_switch_keeps_it_where_it_is_and_a_denial_ends_it() {
 async fn one_that_is_in_doubt_is_settled_like_any_other() {
     let clock = Arc::new(ManualClock::new(SystemClock.now()));
     let desk = Desk::of(builder().clock(clock.clone()).configure(|config| {
-        config.routes[1].release_credential = Some(writegate::config::Secret::new(BROKER));
+        config.routes[1].release_credential = Some(writegate::config::Secret::new(BROKER).into());
     }))
     .await;
     let body = json!({ "properties": { "city": "Ulm" } });

@@ -257,6 +257,12 @@ fn expected(
         }
         expected.insert(key.clone(), record);
     }
+    // what Salesforce has in its recycle bin comes back
+    for (key, record) in before.iter().filter(|(key, _)| key.0 == "Account") {
+        expected
+            .entry(key.clone())
+            .or_insert_with(|| record.clone());
+    }
     expected
 }
 
@@ -334,10 +340,10 @@ async fn a_thousand_mixed_changes_are_undone_and_nothing_of_others_is_lost() {
     );
     assert!(wrong.is_empty(), "{wrong:?}");
     assert_eq!(report["summary"]["entries"], storm.entries);
-    assert_eq!(impossible, u64::try_from(10 * part).unwrap());
+    assert_eq!(impossible, u64::try_from(5 * part).unwrap());
     assert!(skipped >= u64::try_from(theirs.len() / 2).unwrap());
 
-    // and back again: what was deleted stays gone, all else is as the storm and the others left it
+    // and back again: what came back stays, all else is as the storm and the others left it
     let made_by_revert = report["summary"]["made"].clone();
     let back = desk.revert(&json!({ "entries": made_by_revert })).await;
     println!("and reverted again: {:?}", sums(&back));

@@ -120,11 +120,11 @@ async fn writes_that_do_not_fit_say_why_and_change_nothing() {
         let came = (reply.status.to_string(), reply.code());
         assert_eq!(came, (status.to_owned(), code.to_owned()), "{line}");
     }
-    let xml = "Content-Type: text/xml\r\n";
-    let xml = client
-        .send("PATCH", &row("Account", seed::ACME), xml, b"<a/>")
+    let csv = "Content-Type: text/csv\r\n";
+    let csv = client
+        .send("PATCH", &row("Account", seed::ACME), csv, b"Name")
         .await;
-    assert_eq!(xml.status, 415);
+    assert_eq!(csv.status, 415);
     assert_eq!(running.record(Salesforce, "Account", seed::ACME), before);
     assert!(running.writes().iter().all(|seen| seen.effects.is_empty()));
 }

@@ -35,6 +35,28 @@ async fn the_session_says_who_calls() {
 }
 
 #[tokio::test]
+async fn what_a_row_opens_goes_as_it_came() {
+    let rules = "
+crm: salesforce
+default: deny
+endpoints: { POST /services/Soap/class/*: { agents: allow } }
+";
+    let house = House::builder().rules(rules).build().await;
+    let body = message(TOKEN, "", "<run/>").replace(
+        "urn:partner.soap.sforce.com",
+        "http://soap.sforce.com/schemas/class/Mine",
+    );
+    post(&house, "/services/Soap/class/Mine", &body).await;
+    let entries = house.entries().await;
+    let account = entries[0].service_account.as_deref();
+    assert_eq!(account, Some("enrichment-agent"));
+    assert_eq!(only_write(&house).body, body.as_bytes());
+    let kept = house.ledger.rows(RowFilter::default()).await.unwrap();
+    assert!(!format!("{kept:?}").contains(TOKEN));
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn a_session_in_a_header_stays_there() {
     let house = House::builder().rules(OPEN).build().await;
     let reply = post_by(&house.agent(), PARTNER, &message("", "", WRITE)).await;

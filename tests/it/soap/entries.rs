@@ -116,7 +116,14 @@ async fn fields_agree(house: &House, before: &Records, what: &str) -> Told {
             Operation::Purge => EffectWord::Purged,
             Operation::Restore => EffectWord::Restored,
             Operation::Send => EffectWord::Sent,
-            other => panic!("{what}: {other}"),
+            Operation::Associate
+            | Operation::Dissociate
+            | Operation::Export
+            | Operation::Import
+            | Operation::Invoke
+            | Operation::Schema
+            | Operation::Settings
+            | Operation::Credential => panic!("{what}: {mutation:?}"),
         };
         effects.insert((key.0.clone(), key.1.clone(), word));
         let writes = [

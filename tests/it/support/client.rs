@@ -51,14 +51,18 @@ impl Reply {
 
     /// The message of a refusal, in either CRM's shape.
     pub(crate) fn message(&self) -> String {
-        if let Some(message) = self.element("exceptionMessage") {
+        let element = self
+            .element("exceptionMessage")
+            .or_else(|| self.element("message"));
+        if let Some(message) = element {
             return message;
         }
         let json = self.json();
         let first = first(&json);
         let message = first
             .get("message")
-            .or_else(|| first.get("exceptionMessage"));
+            .or_else(|| first.get("exceptionMessage"))
+            .or_else(|| first.get("error_description"));
         message
             .and_then(Value::as_str)
             .unwrap_or_else(|| panic!("no message in {json}"))
@@ -67,14 +71,19 @@ impl Reply {
 
     /// The code of a refusal, in either CRM's shape.
     pub(crate) fn code(&self) -> String {
-        if let Some(code) = self.element("exceptionCode") {
+        let element = self
+            .element("exceptionCode")
+            .or_else(|| self.element("errorCode"));
+        if let Some(code) = element {
             return code;
         }
         let json = self.json();
         let first = first(&json);
         let code = first.get("errorCode").or_else(|| first.get("category"));
         let code = code.or_else(|| first.get("extensions")?.get("ErrorType"));
-        let code = code.or_else(|| first.get("exceptionCode"));
+        let code = code
+            .or_else(|| first.get("exceptionCode"))
+            .or_else(|| first.get("error"));
         code.and_then(Value::as_str)
             .unwrap_or_else(|| panic!("no code in {json}"))
             .to_owned()
@@ -92,9 +101,10 @@ impl Reply {
     }
 }
 
-/// The error of an answer: of a list of them the first, GraphQL's too.
+/// The error of an answer: of a list of them the first, GraphQL's and the user interface's too.
 fn first(json: &Value) -> &Value {
-    let list = json.get("errors").unwrap_or(json);
+    let of_records = || json.get("output")?.get("errors");
+    let list = json.get("errors").or_else(of_records).unwrap_or(json);
     list.get(0).unwrap_or(json)
 }
 

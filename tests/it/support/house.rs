@@ -314,8 +314,8 @@ fn account(name: &str, tokens: &[&str], keys: &[&str]) -> ServiceAccount {
         clients: Vec::new(),
         keys: prints(keys),
         credentials: vec![
-            ("salesforce".into(), Secret::new(BROKER)),
-            ("hubspot".into(), Secret::new(BROKER)),
+            ("salesforce".into(), Secret::new(BROKER).into()),
+            ("hubspot".into(), Secret::new(BROKER).into()),
         ],
         certs: Vec::new(),
     }

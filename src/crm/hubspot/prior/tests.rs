@@ -137,7 +137,8 @@ fn what_is_deleted_is_read_whole_once_the_property_list_is_known() {
     );
 
     let learn = |status: StatusCode, body: &str| {
-        HUBSPOT.learn(&call, status, body.as_bytes(), &catalog, NOW)
+        let answer = (status, body.as_bytes());
+        HUBSPOT.learn(&call, &request.head(), answer, &catalog, NOW)
     };
     assert_eq!(
         learn(StatusCode::UNAUTHORIZED, "{}"),

@@ -168,7 +168,8 @@ fn a_type_that_nobody_knows_is_opaque_until_the_schemas_tell_it() {
         let request = Request::new("PATCH", &target, body.clone());
         let shape = request.shape();
         let changes = crm.parse(&shape, &request.head(), &request.body, &catalog);
-        (crm.missing(&shape, &catalog, now), changes.unwrap())
+        let missing = crm.missing(&shape, &request.head(), &request.body, &catalog, now);
+        (missing, changes.unwrap())
     };
     for name in ["2-123", "p_thing", "p42_thing", "contacts%2F1"] {
         let (missing, changes) = parse(name);
@@ -185,7 +186,10 @@ fn a_type_that_nobody_knows_is_opaque_until_the_schemas_tell_it() {
         {"name": "thing", "objectTypeId": "2-123", "fullyQualifiedName": "p42_thing"},
     ]});
     let status = http::StatusCode::OK;
-    crm.learn(&call, status, schemas.to_string().as_bytes(), &catalog, now)
+    let asking = Request::new("PATCH", "/crm/v3/objects/2-123/1", "");
+    let schemas = schemas.to_string();
+    let answer = (status, schemas.as_bytes());
+    crm.learn(&call, &asking.head(), answer, &catalog, now)
         .unwrap();
     for name in ["2-123", "p_thing", "p42_thing", "P42_Thing", "thing"] {
         let (missing, changes) = parse(name);

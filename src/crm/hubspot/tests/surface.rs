@@ -135,8 +135,8 @@ fn is_auth(method: &str, words: &str) -> bool {
         "POST oauth/token",
         "POST oauth/token/introspect",
         "POST oauth/private-apps/get/access-token-info",
-        "GET oauth/access-tokens/*",
-        "GET oauth/refresh-tokens/*",
+        "GET oauth/access-tokens/{token}",
+        "GET oauth/refresh-tokens/{token}",
     ]
     .contains(&line.as_str())
 }

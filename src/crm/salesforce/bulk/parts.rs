@@ -11,7 +11,7 @@ pub(super) struct Parts<'a> {
 }
 
 /// Whether a body is said to have parts.
-pub(super) fn announced(headers: &HeaderMap) -> bool {
+pub(in crate::crm::salesforce) fn announced(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE);
     kind.is_some_and(|kind| {
         let kind = kind.as_bytes().to_ascii_lowercase();
@@ -39,7 +39,7 @@ pub(super) fn of<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Parts<'a>, S
 }
 
 /// `multipart/form-data; boundary=…`, and nothing else.
-fn boundary(headers: &HeaderMap) -> Option<String> {
+pub(in crate::crm::salesforce) fn boundary(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (value, None) = (values.next()?.to_str().ok()?, values.next()) else {
         return None;
@@ -104,7 +104,11 @@ fn is_named(value: &str, name: &str) -> bool {
     first && parts.next().is_none_or(file) && parts.next().is_none()
 }
 
-fn split<'a>(text: &'a [u8], by: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+/// What stands before and behind the first of these.
+pub(in crate::crm::salesforce) fn split<'a>(
+    text: &'a [u8],
+    by: &[u8],
+) -> Option<(&'a [u8], &'a [u8])> {
     let at = memchr::memmem::find(text, by)?;
     let (before, rest) = text.split_at_checked(at)?;
     Some((before, rest.get(by.len()..)?))

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use serde_json::{Map, Value};
 
-use super::csv::{Fault, Record};
+use super::csv::{Fault, Reader, Record};
 use super::spec::{Spec, Work};
 use crate::crm::Malformed;
 use crate::crm::salesforce::body::{self, Refused, shown};
@@ -16,7 +16,7 @@ use crate::crm::salesforce::types::{self, Type};
 use crate::mutation::{Mutation, Operation, RecordKey, Undo, same_name, unknown_value};
 
 /// What stands for null in a cell.
-const NULL: &str = "#N/A";
+pub(super) const NULL: &str = "#N/A";
 /// As many records are told apart in one job: more rows are refused.
 pub const ONCE_MOST: u64 = 1_000_000;
 
@@ -37,7 +37,7 @@ enum Column {
 #[derive(Clone, Debug)]
 pub struct Columns {
     spec: Spec,
-    known: &'static Type,
+    known: &'static Type<'static>,
     columns: Vec<Column>,
 }
 
@@ -85,6 +85,7 @@ impl Columns {
             Work::Upsert if !spec.by_id() && !has(&Column::Key) => {
                 return Err(fault("the column that names records is missing".into()));
             }
+            Work::Query => return Err(fault("a query has no rows".into())),
             Work::Insert | Work::Update | Work::Upsert | Work::Delete | Work::HardDelete => {}
         }
         Ok(Self {
@@ -92,6 +93,36 @@ impl Columns {
             known,
             columns,
         })
+    }
+
+    /// Reads rows below a header that was read before; `first` is the place of the first one.
+    ///
+    /// # Errors
+    /// [`Fault`], also one of `each`.
+    pub fn read(
+        spec: &Spec,
+        header: &str,
+        (first, csv): (u64, &str),
+        mut each: impl FnMut(&Self, u64, Record<'_>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let mut columns = None;
+        let mut reader = Reader::new(spec.dialect());
+        reader.push(header.as_bytes(), |record| {
+            columns = Some(Self::of(spec, record)?);
+            Ok(())
+        })?;
+        let Some(columns) = columns else {
+            return Err(Fault::of(1, "is no header"));
+        };
+        let mut reader = Reader::below(spec.dialect(), columns.count());
+        let mut place = first;
+        let mut row = |record: Record<'_>| {
+            let told = each(&columns, place, record);
+            place += 1;
+            told
+        };
+        reader.push(csv.as_bytes(), &mut row)?;
+        reader.finish(&mut row)
     }
 
     /// How many.

@@ -23,6 +23,21 @@ pub enum Work {
     Delete,
     /// Past it.
     HardDelete,
+    /// None: its batches are queries (Bulk API 1.0 alone).
+    Query,
+}
+
+/// How the rows of a job are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// Comma-separated, or by another delimiter.
+    #[default]
+    Csv,
+    /// `<sObjects>`.
+    Xml,
+    /// A list of objects.
+    Json,
 }
 
 impl Work {
@@ -35,6 +50,7 @@ impl Work {
             Self::Upsert => Operation::Upsert,
             Self::Delete => Operation::Delete,
             Self::HardDelete => Operation::Purge,
+            Self::Query => Operation::Export,
         }
     }
 
@@ -65,6 +81,15 @@ pub struct Spec {
     crlf: bool,
     /// The assignment rule that picks owners.
     pub(super) rule: Option<String>,
+    /// Whether it is of Bulk API 1.0: its rows come in batches that run when they are posted.
+    #[serde(default)]
+    pub batches: bool,
+    /// How they are written.
+    #[serde(default)]
+    pub form: Form,
+    /// Whether batches run one after the other.
+    #[serde(default)]
+    serial: bool,
 }
 
 /// Members of a request, and which of them an answer has too.
@@ -78,25 +103,94 @@ const KNOWN: [&str; 7] = [
     "assignmentRuleId",
 ];
 
+/// The same of Bulk API 1.0.
+const KNOWN_OF_BATCHES: [&str; 6] = [
+    "object",
+    "operation",
+    "contentType",
+    "externalIdFieldName",
+    "concurrencyMode",
+    "assignmentRuleId",
+];
+
+fn only(members: &Map<String, Value>, known: &[&str]) -> Result<(), Refused> {
+    match members.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(malformed(format!(
+            "the job has the member {}, which is not understood: leave it out",
+            shown(name)
+        ))),
+    }
+}
+
 impl Spec {
     /// What a request asks for; a member that is not known may act.
     pub(super) fn asked(members: &Map<String, Value>) -> Result<Self, Refused> {
-        let unknown = members.keys().find(|name| !KNOWN.contains(&name.as_str()));
-        if let Some(name) = unknown {
-            return Err(malformed(format!(
-                "the job has the member {}, which is not understood: leave it out",
-                shown(name)
-            )));
-        }
+        only(members, &KNOWN)?;
         Self::told(members)
+    }
+
+    /// The same of a job of Bulk API 1.0.
+    pub(super) fn asked_of_batches(members: &Map<String, Value>) -> Result<Self, Refused> {
+        only(members, &KNOWN_OF_BATCHES)?;
+        Self::told_of_batches(members)
+    }
+
+    /// What an answer of Bulk API 1.0 tells (Bulk API Developer Guide, JobInfo).
+    pub(super) fn told_of_batches(members: &Map<String, Value>) -> Result<Self, Refused> {
+        let word = text(members, "operation")?.unwrap_or_default();
+        let work = match word {
+            "query" | "queryAll" => Work::Query,
+            word => Work::named(word)
+                .ok_or_else(|| malformed(format!("{} is no operation of a job", shown(word))))?,
+        };
+        let form = match text(members, "contentType")? {
+            None | Some("XML") => Form::Xml,
+            Some("CSV") => Form::Csv,
+            Some("JSON") => Form::Json,
+            Some(other) => {
+                return Err(Refused::Opaque(format!(
+                    "batches of contentType {} are not taken apart: use CSV, XML or JSON",
+                    shown(other)
+                )));
+            }
+        };
+        let serial = match members.get("concurrencyMode") {
+            None | Some(Value::Null) => false,
+            Some(Value::String(mode)) if mode == "Parallel" => false,
+            Some(Value::String(mode)) if mode == "Serial" => true,
+            // simple-salesforce numbers them
+            Some(Value::Number(mode)) if mode.as_u64() == Some(0) => false,
+            Some(Value::Number(mode)) if mode.as_u64() == Some(1) => true,
+            Some(_) => {
+                return Err(malformed(
+                    "the job's concurrencyMode is neither Parallel nor Serial",
+                ));
+            }
+        };
+        Ok(Self {
+            object: object(members)?.to_owned(),
+            work,
+            external: external(work, text(members, "externalIdFieldName")?)?,
+            delimiter: b',',
+            crlf: false,
+            rule: rule(members)?,
+            batches: true,
+            form,
+            serial,
+        })
+    }
+
+    /// The same with its lines ending in CRLF, or not.
+    pub(super) fn with_lines(&self, crlf: bool) -> Self {
+        Self {
+            crlf,
+            ..self.clone()
+        }
     }
 
     /// What an answer tells; it tells more than this.
     pub(super) fn told(members: &Map<String, Value>) -> Result<Self, Refused> {
-        let object =
-            text(members, "object")?.ok_or_else(|| malformed("the job names no object"))?;
-        let known =
-            types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
         let word = text(members, "operation")?.unwrap_or_default();
         let work = Work::named(word)
             .ok_or_else(|| malformed(format!("{} is no operation of a job", shown(word))))?;
@@ -104,22 +198,21 @@ impl Spec {
             return Err(malformed("the job's contentType is not CSV"));
         }
         let external = external(work, text(members, "externalIdFieldName")?)?;
-        let rule = match text(members, "assignmentRuleId")? {
-            None => None,
-            Some(text) => Some(id::canonical(text)?),
-        };
         let crlf = match text(members, "lineEnding")? {
             None | Some("LF") => false,
             Some("CRLF") => true,
             Some(_) => return Err(malformed("the job's lineEnding is neither LF nor CRLF")),
         };
         Ok(Self {
-            object: known.name.to_owned(),
+            object: object(members)?.to_owned(),
             work,
             external,
             delimiter: delimiter(text(members, "columnDelimiter")?)?,
             crlf,
-            rule,
+            rule: rule(members)?,
+            batches: false,
+            form: Form::Csv,
+            serial: false,
         })
     }
 
@@ -140,7 +233,7 @@ impl Spec {
         }
     }
 
-    pub(super) fn known(&self) -> Option<&'static Type> {
+    pub(super) fn known(&self) -> Option<&'static Type<'static>> {
         types::by_name(&self.object)
     }
 
@@ -150,6 +243,17 @@ impl Spec {
             .as_deref()
             .is_some_and(|field| same_name(field, "Id"))
     }
+}
+
+fn object(members: &Map<String, Value>) -> Result<&'static str, Refused> {
+    let object = text(members, "object")?.ok_or_else(|| malformed("the job names no object"))?;
+    let known = types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
+    Ok(known.name)
+}
+
+fn rule(members: &Map<String, Value>) -> Result<Option<String>, Refused> {
+    let rule = text(members, "assignmentRuleId")?.filter(|text| !text.is_empty());
+    Ok(rule.map(id::canonical).transpose()?)
 }
 
 fn external(work: Work, field: Option<&str>) -> Result<Option<String>, Refused> {

@@ -10,12 +10,12 @@ use super::*;
 use crate::crm::path::CanonicalPath;
 use crate::mutation::{Mutation, Operation, RecordKey};
 
-fn spec(value: &Value) -> Result<Spec, body::Refused> {
+pub(super) fn spec(value: &Value) -> Result<Spec, body::Refused> {
     Spec::asked(value.as_object().unwrap())
 }
 
 /// The rows of a file, as a job reads them.
-fn rows(spec: &Spec, csv: &[u8]) -> Result<Vec<Mutation>, Fault> {
+pub(super) fn rows(spec: &Spec, csv: &[u8]) -> Result<Vec<Mutation>, Fault> {
     let mut columns: Option<Columns> = None;
     let mut rows = Vec::new();
     let mut each = |record: Record<'_>| {
@@ -175,10 +175,10 @@ fn a_record_is_named_once() {
 }
 
 /// For each row its key, and its values; `None` leaves a field as it is.
-type Meant = Vec<(u16, Vec<Option<String>>)>;
+pub(super) type Meant = Vec<(u16, Vec<Option<String>>)>;
 
 /// A change set: rows of the same fields, some left as they are.
-fn changes() -> impl Strategy<Value = (usize, Meant)> {
+pub(super) fn changes() -> impl Strategy<Value = (usize, Meant)> {
     (1..4_usize).prop_flat_map(|fields| {
         let value = prop::option::of("[a-zA-Z0-9 ,;\"\n|^`é]{1,10}");
         let row = (any::<u16>(), prop::collection::vec(value, fields));

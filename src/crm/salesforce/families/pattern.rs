@@ -1,5 +1,7 @@
-//! Patterns of paths: `*` is one segment, `**` the rest, `~Word` a name (compared without case), all
-//! else a fixed word.
+//! Patterns of paths: `*` is one segment, `**` the rest, `~Word` a name (compared without case), `@secret`
+//! an object that holds secrets, all else a fixed word.
+
+use super::secrets::is_secret;
 
 /// How well a path fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(in crate::crm::salesforce) fn fits(pattern: &str, path: &[&str]) -> Option<F
         let segment = given.next()?;
         match word.strip_prefix('~') {
             _ if word == "*" => {}
+            _ if word == "@secret" && is_secret(segment) => {}
+            _ if word == "@secret" => return None,
             Some(name) if name.eq_ignore_ascii_case(segment) => {}
             Some(_) => return None,
             None if word == *segment => {}
@@ -47,6 +51,8 @@ mod tests {
             ("~User/x", &["user", "x"], Some(Fit::Exact)),
             ("~User/x", &["user", "X"], Some(Fit::Loose)),
             ("~User/x", &["users", "x"], None),
+            ("@secret", &["NAMEDcredential"], Some(Fit::Exact)),
+            ("@secret", &["Account"], None),
         ] {
             assert_eq!(fits(pattern, path), fit, "{pattern} {path:?}");
         }

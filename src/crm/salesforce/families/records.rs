@@ -8,6 +8,24 @@ const FILES: &str = "a file that leaves the org; named by its object";
 /// In the order in which they are tried.
 pub(super) static ENTRIES: &[Entry] = &[
     judged(
+        "stored secrets",
+        Operation::Credential,
+        "NamedCredential, AuthProvider, ConnectedApplication, Certificate … as records and as metadata; \
+         named by the object; none of their fields is kept",
+        &[
+            path(
+                "PUAD",
+                "sobjects/@secret/**",
+                How::Whole(Operation::Credential, Naming::At(1)),
+            ),
+            path(
+                "PUAD",
+                "tooling/sobjects/@secret/**",
+                How::Whole(Operation::Credential, Naming::At(2)),
+            ),
+        ],
+    ),
+    judged(
         "passwords",
         Operation::Credential,
         "sobjects/User/{id}/password: named User, SelfServiceUser",
@@ -137,7 +155,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     judged(
         "bulk results",
         Operation::Export,
-        "named jobs/ingest, jobs/query, async/job",
+        "named jobs/ingest (of one's own rows), jobs/ingest/others, jobs/query, async/job",
         &[
             whole(
                 "R",
@@ -189,10 +207,20 @@ pub(super) static ENTRIES: &[Entry] = &[
             path("AD", "jobs/ingest/*", How::Job),
         ],
     ),
+    decomposed(
+        "bulk batches",
+        "services/async (Bulk API 1.0): each batch (CSV, XML, JSON; at most 10,000,000 bytes and \
+         10,000 rows) is judged row by row before it goes; queries are exports, named async/job",
+        &[
+            path("P", "/services/async/*/job", How::Job),
+            path("P", "/services/async/*/job/*", How::Job),
+            path("P", "/services/async/*/job/*/batch", How::Job),
+        ],
+    ),
     refused(
         "other bulk jobs",
-        "the rest of jobs, services/async: not taken apart; use jobs/ingest, or for up to 200 rows \
-         composite/sobjects",
+        "the rest of jobs, services/async: specs, which give columns other names, and zipped \
+         batches; use jobs/ingest, or for up to 200 rows composite/sobjects",
         &[
             path("PUAD", "jobs/**", How::Refused),
             path("PUAD", "/services/async/**", How::Refused),

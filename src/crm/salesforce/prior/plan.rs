@@ -22,6 +22,8 @@ enum How {
     Key(String),
     /// By id or external id, all fields: they are deleted.
     All,
+    /// The same, wherever they are: they are deleted past the recycle bin, maybe out of it.
+    Erased,
     /// By id, some fields, in the recycle bin.
     Binned,
 }
@@ -65,7 +67,8 @@ fn groups<'a>(mutations: &'a [Mutation], wanted: &Wanted) -> Vec<Group<'a>> {
             continue;
         };
         let how = match key {
-            _ if matches!(mutation.operation, Operation::Delete | Operation::Purge) => How::All,
+            _ if mutation.operation == Operation::Delete => How::All,
+            _ if mutation.operation == Operation::Purge => How::Erased,
             _ if mutation.operation == Operation::Restore => How::Binned,
             RecordKey::Id { .. } => How::Id,
             RecordKey::External { key, .. } => How::Key(key.clone()),
@@ -96,13 +99,13 @@ fn groups<'a>(mutations: &'a [Mutation], wanted: &Wanted) -> Vec<Group<'a>> {
 /// What is read of every record of a group.
 fn always(object: &str, how: &How) -> Vec<String> {
     let mut fields = vec!["Id".to_owned()];
-    if types::by_name(object).is_some_and(|known| known.stamped) {
+    if types::is_stamped(object) {
         fields.push(STAMP.to_owned());
     }
     match how {
         How::Key(key) => add(&mut fields, key),
         How::Binned => add(&mut fields, "IsDeleted"),
-        How::Id | How::All => {}
+        How::Id | How::All | How::Erased => {}
     }
     fields
 }
@@ -117,6 +120,10 @@ fn add(fields: &mut Vec<String>, name: &str) {
 fn parts(group: &Group<'_>, version: u32) -> Vec<Part> {
     match (group.members.as_slice(), &group.how) {
         (members, How::Binned) => binned(group, members, version),
+        (members, How::Erased) => members
+            .chunks(soql::ALL_LIMIT)
+            .map(|members| deleted(group, members, version))
+            .collect(),
         ([(place, key)], _) => {
             let row = row(group, key, *place, version);
             let long = row.targets.iter().any(|target| target.len() >= MAX_TARGET);
@@ -185,8 +192,12 @@ fn collection(group: &Group<'_>, version: u32) -> Part {
 
 fn deleted(group: &Group<'_>, members: &[(usize, &RecordKey)], version: u32) -> Part {
     let soql = soql::all_fields(group.object, ids(members));
+    let version = version.max(FIELDS_ALL_SINCE);
     Part {
-        targets: vec![query(&soql, version.max(FIELDS_ALL_SINCE))],
+        targets: vec![match group.how {
+            How::Erased => query_all(&soql, version),
+            How::Id | How::Key(_) | How::All | How::Binned => query(&soql, version),
+        }],
         post: None,
         covers: places(members),
         large: true,
@@ -202,10 +213,7 @@ fn binned(group: &Group<'_>, members: &[(usize, &RecordKey)], version: u32) -> V
         ids(members),
         soql::quoted,
     );
-    let target = format!(
-        "/services/data/v{version}.0/queryAll?q={}",
-        soql::escaped(&soql)
-    );
+    let target = query_all(&soql, version);
     if target.len() >= MAX_TARGET && members.len() > 1 {
         let (left, right) = members.split_at(members.len() / 2);
         let mut parts = binned(group, left, version);
@@ -259,6 +267,14 @@ fn keyed(
 fn query(soql: &str, version: u32) -> String {
     format!(
         "/services/data/v{version}.0/query?q={}",
+        soql::escaped(soql)
+    )
+}
+
+/// The recycle bin, too.
+fn query_all(soql: &str, version: u32) -> String {
+    format!(
+        "/services/data/v{version}.0/queryAll?q={}",
         soql::escaped(soql)
     )
 }

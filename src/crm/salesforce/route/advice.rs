@@ -11,8 +11,8 @@ pub(super) fn advice(rest: &[&str]) -> String {
         }
         ["graphql", ..] => "GraphQL is taken by POST alone: read with /query, write with /sobjects",
         ["jobs" | "async-queries", ..] => {
-            "Bulk jobs are not taken apart yet: send up to 200 rows to /composite/sobjects, read \
-             with /query"
+            "no such step of a bulk job is documented: use /jobs/ingest and /jobs/query, or for up \
+             to 200 rows /composite/sobjects"
         }
         ["ui-api", ..] => {
             "this part of the UI API is not taken apart: write records with /sobjects or \
@@ -51,7 +51,8 @@ pub(super) fn outside(path: &[&str]) -> String {
              `endpoints` row"
         }
         ["services", "async", ..] => {
-            "Bulk jobs are not taken apart yet: use /services/data/vNN.N/composite/sobjects"
+            "of Bulk API 1.0 only jobs and their batches are taken apart, not specs, which give \
+             columns other names"
         }
         ["services", "oauth2", ..] => {
             "of the login paths only POST /services/oauth2/token is passed on as a login"

@@ -9,6 +9,7 @@ use super::rows::{an_id, listed, unknown};
 use super::{Api, object};
 use crate::crm::salesforce::body::{self, Refused, malformed};
 use crate::crm::salesforce::collections::Once;
+use crate::crm::salesforce::org::Org;
 use crate::crm::salesforce::types::{self, Type};
 use crate::crm::xml;
 use crate::mutation::{Mutation, Operation, RecordKey, Undo, unknown_value};
@@ -19,7 +20,7 @@ const LOSERS_MOST: usize = 2;
 
 /// A mutation that nothing takes back.
 fn for_good(
-    known: &Type,
+    known: &Type<'_>,
     operation: Operation,
     id: String,
     row: &str,
@@ -32,13 +33,13 @@ fn for_good(
 }
 
 /// `merge`: each request has a master with new values and one or two losers, which are deleted.
-pub(super) fn merged(envelope: &Envelope<'_, '_>) -> Result<Vec<Mutation>, Refused> {
+pub(super) fn merged(envelope: &Envelope<'_, '_>, org: &Org<'_>) -> Result<Vec<Mutation>, Refused> {
     let mut once = Once::default();
     let mut all = Vec::new();
     for (place, request) in listed(envelope, "request", &[])?.into_iter().enumerate() {
         let row = format!("request[{place}]");
         plain(request, &["type"])?;
-        for mutation in one(envelope.api, request, &row)? {
+        for mutation in one(envelope.api, request, &row, org)? {
             once.record(&mutation)?;
             all.push(mutation);
         }
@@ -46,12 +47,17 @@ pub(super) fn merged(envelope: &Envelope<'_, '_>) -> Result<Vec<Mutation>, Refus
     Ok(all)
 }
 
-fn one(api: Api, request: Node<'_, '_>, row: &str) -> Result<Vec<Mutation>, Refused> {
+fn one(
+    api: Api,
+    request: Node<'_, '_>,
+    row: &str,
+    org: &Org<'_>,
+) -> Result<Vec<Mutation>, Refused> {
     let (mut master, mut losers) = (None, Vec::new());
     for part in xml::elements(request)? {
         known(api, part)?;
         match part.tag_name().name() {
-            "masterRecord" if master.is_none() => master = Some(object::read(api, part, row)?),
+            "masterRecord" if master.is_none() => master = Some(object::read(api, part, row, org)?),
             "recordToMergeIds" => losers.push(an_id(part, row)?),
             // how a loser's values are kept: only of Individual and Account's person fields
             "additionalInformationMap" => {
@@ -74,6 +80,7 @@ fn one(api: Api, request: Node<'_, '_>, row: &str) -> Result<Vec<Mutation>, Refu
             "{row}: the id of the masterRecord is missing"
         )));
     };
+    let known = &known;
     if !MERGED.contains(&known.name) {
         let what = format!("{row}: {} is not merged by Salesforce", known.name);
         return Err(Refused::Opaque(what));
@@ -220,7 +227,7 @@ impl Conversion {
 }
 
 /// The object that an id must be one of.
-fn of(object: &str, id: &str, row: &str) -> Result<&'static Type, Refused> {
+fn of(object: &str, id: &str, row: &str) -> Result<&'static Type<'static>, Refused> {
     let known = types::by_name(object).ok_or_else(|| unknown(row))?;
     body::belongs(id, known, row)?;
     Ok(known)

@@ -84,11 +84,11 @@ fn each(
         let element = part.tag_name().name();
         let fields = match shown(part)? {
             Value::Object(fields) => fields,
-            other => {
-                let mut fields = Map::new();
-                fields.insert(element.to_owned(), other);
-                fields
-            }
+            value @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)) => Map::from_iter([(element.to_owned(), value)]),
         };
         let row = format!("{element}[{place}]");
         all.push(mutation(operation, &name(&fields)?, Some(row), fields));

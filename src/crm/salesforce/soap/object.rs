@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::envelope::{Api, INSTANCE, known, plain};
 use crate::crm::salesforce::body::{Refused, malformed};
+use crate::crm::salesforce::org::Org;
 use crate::crm::salesforce::record::{self, Record};
 use crate::crm::salesforce::types::{self, Type};
 use crate::crm::{Malformed, xml};
@@ -17,11 +18,12 @@ const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
 ///
 /// # Errors
 /// [`Refused`] where it has more than one reading, or holds what cannot be told.
-pub(super) fn read(
+pub(super) fn read<'o>(
     api: Api,
     node: Node<'_, '_>,
     place: &str,
-) -> Result<(&'static Type, Record), Refused> {
+    org: &'o Org<'_>,
+) -> Result<(Type<'o>, Record), Refused> {
     let (object, members) = members(api, node, place, true)?;
     let record = record::read(members, place)?;
     if !types::is_name(&object) {
@@ -29,9 +31,10 @@ pub(super) fn read(
             "{place}: its type is not the name of an object"
         )));
     }
-    let known = types::by_name(&object)
+    let known = org
+        .by_name(&object)
         .ok_or_else(|| Refused::Opaque(format!("{place}: {}", types::unknown(&object))))?;
-    record.agree(known, place)?;
+    record.agree(&known, place)?;
     Ok((known, record))
 }
 
@@ -56,10 +59,14 @@ fn members(
                 }
             }
             "type" => return Err(here("an enterprise object has its type in xsi:type alone")),
-            "fieldsToNull" if outer => {
-                plain(part, &["type"])?;
-                blanked.push(xml::value(part)?.to_owned());
-            }
+            "fieldsToNull" if outer => match value(api, part, place, false)? {
+                // how generated clients spell an empty list
+                Value::Null => {}
+                named => blanked.push(named.as_str().unwrap_or_default().to_owned()),
+            },
+            // … and no id
+            name if name.eq_ignore_ascii_case("Id")
+                && value(api, part, place, false)? == Value::Null => {}
             name => {
                 let value = value(api, part, place, outer)?;
                 add(&mut fields, name, value, place)?;

@@ -10,6 +10,7 @@ use super::object;
 use super::operation::Rows;
 use crate::crm::salesforce::body::{self, Refused, malformed};
 use crate::crm::salesforce::collections::{self, Once};
+use crate::crm::salesforce::org::Org;
 use crate::crm::salesforce::{Collection, id, types};
 use crate::crm::{Malformed, xml};
 use crate::mutation::{Mutation, Operation, RecordKey, Undo};
@@ -44,6 +45,7 @@ pub(super) fn written(
     rows: Rows,
     envelope: &Envelope<'_, '_>,
     said: &Said,
+    org: &Org<'_>,
 ) -> Result<Vec<Mutation>, Refused> {
     let key = match rows {
         Rows::Upsert => Some(external_key(envelope)?),
@@ -56,7 +58,7 @@ pub(super) fn written(
         .enumerate()
         .map(|(place, node)| {
             let row = format!("sObjects[{place}]");
-            let (known, mut record) = object::read(envelope.api, node, &row)?;
+            let (known, mut record) = object::read(envelope.api, node, &row, org)?;
             let collection = match (rows, &key) {
                 (Rows::Create, _) => Collection::Create,
                 (Rows::Upsert, Some(field)) => Collection::Upsert {
@@ -71,8 +73,8 @@ pub(super) fn written(
                 Some(RecordKey::External { .. }) | None => None,
             };
             record.names_only(id, &row)?;
-            record.assign(&said.owner, known)?;
-            let mutation = record.mutation(known, operation, key, Some(row));
+            record.assign(&said.owner, &known)?;
+            let mutation = record.mutation(&known, operation, key, Some(row));
             once.record(&mutation)?;
             Ok(mutation)
         })
@@ -101,6 +103,7 @@ fn external_key(envelope: &Envelope<'_, '_>) -> Result<String, Refused> {
 pub(super) fn named(
     operation: Operation,
     envelope: &Envelope<'_, '_>,
+    org: &Org<'_>,
 ) -> Result<Vec<Mutation>, Refused> {
     let mut once = Once::default();
     listed(envelope, "ids", &[])?
@@ -109,9 +112,9 @@ pub(super) fn named(
         .map(|(place, node)| {
             let row = format!("ids[{place}]");
             let id = an_id(node, &row)?;
-            let known = types::by_id(&id).ok_or_else(|| unknown(&row))?;
+            let known = org.by_id(&id).ok_or_else(|| unknown(&row))?;
             let key = Some(RecordKey::Id { id });
-            let mut mutation = body::mutation(known, operation, key, Some(row), Map::new());
+            let mut mutation = body::mutation(&known, operation, key, Some(row), Map::new());
             if operation == Operation::Purge {
                 mutation.undo = Undo::None;
             }

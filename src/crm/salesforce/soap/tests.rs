@@ -39,14 +39,30 @@ fn a_login_is_told_by_its_body() {
 fn a_session_can_be_cut_out_and_put_back() {
     let text = message(&session_of("00D!AQ.x_y"), "<getUserInfo/>");
     let session = introduce(text.as_bytes()).unwrap().session.unwrap();
-    assert_eq!(&text[session.place.clone()], "00D!AQ.x_y");
+    assert_eq!(text.get(session.place.clone()), Some("00D!AQ.x_y"));
     assert!(!format!("{session:?}").contains("AQ.x_y"));
     let mut cut = text.clone();
-    cut.replace_range(session.place.clone(), "");
+    cut.replace_range(session.place, "");
     let blank = introduce(cut.as_bytes()).unwrap().session.unwrap();
     assert_eq!((blank.secret.as_str(), blank.place.len()), ("", 0));
     cut.insert_str(blank.place.start, "00D!AQ.x_y");
     assert_eq!(cut, text);
+}
+
+#[test]
+fn what_generated_clients_leave_empty_is_nothing() {
+    let text = message(
+        "",
+        "<create><sObjects><type>Account</type><fieldsToNull xsi:nil=\"true\"/><Id xsi:nil=\"true\"/>\
+         <Name>x</Name></sObjects></create>",
+    );
+    let document = xml::parse(text.as_bytes()).unwrap();
+    let envelope = Envelope::open(&document).unwrap();
+    let row = xml::elements(envelope.operation).unwrap()[0];
+    let (known, record) = object::read(Api::Partner, row, "sObjects[0]").unwrap();
+    assert_eq!((known.name, record.id), ("Account", None));
+    let names: Vec<&String> = record.fields.keys().collect();
+    assert_eq!(names, ["Name"]);
 }
 
 #[test]

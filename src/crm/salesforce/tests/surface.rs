@@ -57,6 +57,18 @@ const OTHERWISE: &[(&str, &str)] = &[
         "another host: refused",
     ),
     (
+        "POST ~/tooling/sobjects/NamedCredential",
+        "holds secrets: a credential",
+    ),
+    (
+        "PATCH ~/tooling/sobjects/NamedCredential",
+        "holds secrets: a credential",
+    ),
+    (
+        "DELETE ~/tooling/sobjects/NamedCredential",
+        "holds secrets: a credential",
+    ),
+    (
         "POST ~/actions/standard/",
         "an action that is called a read: judged as invoke, some call a model",
     ),
@@ -233,7 +245,7 @@ fn message(template: &str) -> String {
     } else {
         part
     };
-    super::soap::message(namespace, &format!("<{operation}>{part}</{operation}>"))
+    soap::message(namespace, &format!("<{operation}>{part}</{operation}>"))
 }
 
 /// A concrete target for a row of the list: what stands in braces is filled in.

@@ -3,24 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
 
 use super::{Answered, Job, summary, words};
 use hyper::body::Incoming;
 
-use crate::app::App;
-use crate::clock::EntryId;
 use crate::crm::Shape;
-use crate::crm::salesforce::bulk;
-use crate::crm::salesforce::bulk::Spec;
+use crate::crm::salesforce::bulk::{self, ONCE_MOST, results};
 use crate::error::Refusal;
-use crate::journal::job::{Fed, Name, Step as Told};
+use crate::journal::job::{Pending, Step as Told};
 use crate::mutation::{ChangeSet, Charge};
 use crate::policy::JobRows;
-use crate::proxy::ENTRY;
 use crate::proxy::write::Write;
 use crate::proxy::write::judge::Judgement;
-use crate::upstream::Body;
+use crate::upstream::Answer;
 
 impl Write {
     /// Commits a job whose upload passed here as a whole.
@@ -46,17 +41,52 @@ impl Write {
             .await?;
         let account = &self.actor.service_account;
         let id = super::commits(&shape, account, &bytes).unwrap_or_default();
-        let job = self.take_down(&id, &spec, csv).await;
+        let job = self.take_down(&id, &spec, csv, ONCE_MOST).await;
         let job = self.or_refuse(job).await?;
         let bytes = bytes.clone();
-        let app = Arc::clone(&self.worker.app);
-        let (route, account) = (self.route().to_owned(), self.actor.service_account.clone());
-        let steps = (job.spec.clone(), job.fed.clone());
-        let answer = self.commit(shape, job, bytes).await;
-        if let Ok(response) = &answer {
-            started(&app, (&route, &account), steps, response).await;
+        self.commit(shape, job, bytes).await
+    }
+
+    /// The CRM has taken the rows of a job: from now on it is asked what became of them. One that starts
+    /// at once has an id of the CRM's only now; its record is found under that, too.
+    pub(in crate::proxy::write) async fn taken(&self, answer: &Answer) {
+        let Some((job, fed)) = self.committing().filter(|_| answer.status.is_success()) else {
+            return;
+        };
+        let at_crm = if job.at_crm() {
+            Ok(job.id.clone())
+        } else if bulk::of_batches(&self.head()) {
+            bulk::batch::batch(&answer.body).map(|batch| batch.id)
+        } else {
+            bulk::info(&answer.body).map(|info| info.id)
+        };
+        let Ok(at_crm) = at_crm else { return };
+        let mut steps = Vec::new();
+        if at_crm != job.id {
+            steps.push(Told::Known {
+                spec: serde_json::json!(job.spec),
+                made: true,
+            });
+            steps.push(Told::Feeding);
+            steps.push(Told::Fed(fed.clone()));
+            steps.push(Told::Committing {
+                commit: self.entry.clone(),
+            });
         }
-        answer
+        let pending = Pending {
+            route: self.route().to_owned(),
+            service_account: self.actor.service_account.clone(),
+            rows: job.id.clone(),
+            place: results::place(self.path.as_str(), &at_crm),
+            job: at_crm,
+            commit: self.entry.clone(),
+        };
+        let app = &self.worker.app;
+        let now = app.clock.now();
+        match app.journal.job_taken(&pending, &steps, now).await {
+            Ok(()) => app.jobs.add(pending, now),
+            Err(error) => tracing::error!(%error, "what becomes of a job will not be asked for"),
+        }
     }
 
     /// What a write takes from limits, a job by its rows.
@@ -77,53 +107,5 @@ impl Write {
         let mut charges = self.rules.job_charges(&question, &rows);
         self.apply_live(&mut charges);
         Ok(charges)
-    }
-}
-
-/// The CRM has made a job: under its id, so that the job's results are told to its commit's entry.
-async fn started(
-    app: &App,
-    (route, service_account): (&str, &str),
-    (spec, fed): (Spec, Option<Fed>),
-    response: &Response<Body>,
-) {
-    let commit = response
-        .headers()
-        .get(ENTRY)
-        .and_then(|entry| entry.to_str().ok());
-    let (Body::Full(bytes), Some(commit), Some(fed)) = (response.body(), commit, fed) else {
-        return;
-    };
-    let Ok(info) = bulk::info(bytes) else {
-        return;
-    };
-    let name = Name {
-        route,
-        job: &info.id,
-        service_account,
-    };
-    let known = Told::Known {
-        spec: serde_json::json!(spec),
-        made: true,
-    };
-    let commit = Told::Committing {
-        commit: EntryId::from_text(commit),
-    };
-    // an answer that is given again finds them there
-    let steps = [
-        (known, 0),
-        (Told::Feeding, 1),
-        (Told::Fed(fed), 2),
-        (commit, 3),
-    ];
-    for (step, nth) in steps {
-        let noted = app
-            .journal
-            .job_step(&name, &step, Some(nth), app.clock.now())
-            .await;
-        if let Err(error) = noted {
-            tracing::debug!(%error, job = info.id, "a job is not noted");
-            return;
-        }
     }
 }

@@ -38,6 +38,8 @@ struct Taking {
 /// What the records of an upload come to.
 #[derive(Default)]
 struct Noted {
+    /// As many rows may come.
+    most: u64,
     columns: Option<Columns>,
     header: String,
     /// Which field each column writes; `None`: it names the record.
@@ -51,11 +53,14 @@ struct Noted {
 }
 
 impl Taking {
-    fn new(spec: &Spec) -> Self {
+    fn new(spec: &Spec, most: u64) -> Self {
         Self {
             spec: spec.clone(),
             reader: Some(Reader::new(spec.dialect())),
-            noted: Noted::default(),
+            noted: Noted {
+                most,
+                ..Noted::default()
+            },
             sha256: Context::new(&SHA256),
         }
     }
@@ -103,8 +108,8 @@ impl Noted {
             self.columns = Some(columns);
             return Ok(());
         }
-        if self.rows >= ONCE_MOST {
-            let what = format!("is more than a job may have: {ONCE_MOST} rows");
+        if self.rows >= self.most {
+            let what = format!("is more than may be sent at once: {} rows", self.most);
             return Err(Fault::of(record.line, &what));
         }
         for (cell, place) in record.cells().zip(&self.writes) {
@@ -163,18 +168,25 @@ impl Write {
         value.to_str().ok()?.parse().ok()
     }
 
-    /// The job, if it may be fed: one that was made elsewhere is looked up first.
-    async fn to_feed(&self, id: &str) -> Result<Job, Box<Refused>> {
+    /// The job; one that was made elsewhere is looked up.
+    pub(super) async fn known_or_found(&self, id: &str) -> Result<Job, Box<Refused>> {
         let steps = self.worker.app.journal.job_steps(&self.name(id)).await;
         let steps = self
             .or_refuse(steps.map_err(|error| unavailable(&error)))
             .await?;
-        let job = match Job::of(id, steps) {
-            Some(job) => job,
-            None => self.look_up(id).await?,
-        };
+        match Job::of(id, steps) {
+            Some(job) => Ok(job),
+            None => self.look_up(id).await,
+        }
+    }
+
+    /// The job, if it may be fed.
+    async fn to_feed(&self, id: &str) -> Result<Job, Box<Refused>> {
+        let job = self.known_or_found(id).await?;
         let refusal = if job.owner != self.actor.service_account {
             words::not_theirs(id)
+        } else if job.spec.batches {
+            words::other_api(id)
         } else if job.feeding {
             words::fed_twice(id)
         } else if job.over {
@@ -189,9 +201,9 @@ impl Write {
     async fn look_up(&self, id: &str) -> Result<Job, Box<Refused>> {
         let call = bulk::look(&self.head(), id);
         let answer = self.ask(&call).await;
-        let answer = self
-            .or_refuse(answer.map_err(|why| super::super::words::unreachable_upstream(&why)))
-            .await?;
+        let answer = answer.map_err(|why| super::super::words::unreachable_upstream(&why));
+        let answer = answer.and_then(|answer| self.theirs(answer));
+        let answer = self.or_refuse(answer).await?;
         if !answer.status.is_success() {
             let note = format!("the CRM answered a look at the job with {}", answer.status);
             let refusal = Refusal::new(RefusalKind::Upstream, note);
@@ -201,7 +213,7 @@ impl Write {
             }
             return Err(refused);
         }
-        let info = bulk::info(&answer.body).map_err(|why| words::unclear(&why));
+        let info = bulk::told(&self.head(), &answer.body).map_err(|why| words::unclear(&why));
         let info = self.or_refuse(info).await?;
         if info.id != id || info.state != "Open" {
             return Err(self.refuse(words::over(id), None, None).await);
@@ -218,12 +230,13 @@ impl Write {
         self.or_refuse(job).await
     }
 
-    /// Takes down the rows of a job that starts at once: all of them, before anything of it goes.
+    /// Takes down rows that are written at once: all of them, before anything of it goes.
     pub(super) async fn take_down(
         &self,
         id: &str,
         spec: &Spec,
         csv: &[u8],
+        most: u64,
     ) -> Result<Job, Refusal> {
         let steps = self.worker.app.journal.job_steps(&self.name(id)).await;
         if let Some(job) = Job::of(id, steps.map_err(|error| unavailable(&error))?) {
@@ -233,7 +246,7 @@ impl Write {
                 None => Err(words::unfed(id)),
             };
         }
-        let mut taking = Taking::new(spec);
+        let mut taking = Taking::new(spec, most);
         taking.push(csv).map_err(Refusal::malformed)?;
         let (full, fed) = taking.finish().map_err(Refusal::malformed)?;
         let known = Told::Known {
@@ -264,7 +277,7 @@ impl Write {
         mut incoming: Incoming,
         pieces: Sender<Piece>,
     ) -> Result<Fed, Refusal> {
-        let mut taking = Taking::new(&job.spec);
+        let mut taking = Taking::new(&job.spec, ONCE_MOST);
         let mut last: Option<Bytes> = None;
         let mut writing = None;
         while let Some(frame) = incoming.frame().await {
@@ -335,6 +348,14 @@ impl Write {
         answer: Result<Answer, ReadError>,
     ) -> Answered {
         match (pumped, answer) {
+            (_, Ok(answer)) if self.theirs(answer.clone()).is_err() => {
+                let refusal = super::super::words::credential_refused();
+                Err(self.refuse(refusal, None, None).await)
+            }
+            (_, Err(ReadError::NoCredential(error))) => {
+                let refusal = super::super::words::no_credential(&error);
+                Err(self.refuse(refusal, None, None).await)
+            }
             (Ok(fed), Ok(answer)) => {
                 if answer.status.is_success() {
                     let noted = self.step(id, &Told::Fed(fed), None).await;
@@ -377,25 +398,7 @@ pub(super) fn again(
     spec: &Spec,
     header: &str,
     chunk: &Chunk,
-    mut each: impl FnMut(&Columns, u64, Record<'_>) -> Result<(), Fault>,
+    each: impl FnMut(&Columns, u64, Record<'_>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut columns = None;
-    let mut reader = Reader::new(spec.dialect());
-    let header: Bytes = Bytes::copy_from_slice(header.as_bytes());
-    reader.push(&header, |record| {
-        columns = Some(Columns::of(spec, record)?);
-        Ok(())
-    })?;
-    let Some(columns) = columns else {
-        return Err(Fault::of(1, "is no header"));
-    };
-    let mut reader = Reader::below(spec.dialect(), columns.count());
-    let mut place = chunk.first;
-    let mut row = |record: Record<'_>| {
-        let told = each(&columns, place, record);
-        place += 1;
-        told
-    };
-    reader.push(chunk.csv.as_bytes(), &mut row)?;
-    reader.finish(&mut row)
+    Columns::read(spec, header, (chunk.first, &chunk.csv), each)
 }

@@ -10,7 +10,7 @@ use crate::crm::salesforce::bulk::Once;
 use crate::crm::salesforce::bulk::csv::Fault;
 use crate::error::{Refusal, StoreError};
 use crate::hold::drift::drift;
-use crate::journal::job::{Chunk, Fed, Step as Told};
+use crate::journal::job::{Chunk, Fed};
 use crate::mutation::{
     ChangeSet, Effect, Mutation, Operation, Prior, Reason, ReasonKind, Requirement, Snapshot,
     Verdict,
@@ -94,10 +94,10 @@ impl Write {
             }
         };
         if let Some((job, _)) = self.committing() {
-            let step = Told::Committing {
-                commit: self.entry.clone(),
-            };
-            if let Err(error) = self.step(&job.id, &step, None).await {
+            let app = &self.worker.app;
+            let commit = (&self.name(&job.id), &self.entry);
+            let judged = app.journal.job_judged(commit, app.clock.now());
+            if let Err(error) = judged.await {
                 return Err(self.give_back(unavailable(&error), changes, &nobody).await);
             }
         }

@@ -1,5 +1,6 @@
 //! Whose results a job's are: rules let an agent have those of the rows that it fed here itself.
 
+use super::results::settle_job;
 use crate::crm::salesforce::bulk;
 use crate::error::Refusal;
 use crate::mutation::{ChangeSet, Operation};
@@ -21,9 +22,17 @@ impl Write {
             return Ok(changes);
         };
         for mutation in &mut mutations {
-            let results = mutation.operation == Operation::Export && mutation.object == OWN;
-            if results && (mutation.row.is_some() || !self.fed_here().await?) {
-                OTHERS.clone_into(&mut mutation.object);
+            if mutation.operation != Operation::Export {
+                continue;
+            }
+            let one = mutation.row.is_none();
+            match mutation.object.as_str() {
+                OWN if !one || !self.fed_here().await? => OTHERS.clone_into(&mut mutation.object),
+                // of one's own batches
+                bulk::batch::EXPORT if one && self.fed_here().await? => {
+                    OWN.clone_into(&mut mutation.object);
+                }
+                _ => {}
             }
         }
         Ok(ChangeSet::Mutations(mutations))
@@ -37,6 +46,12 @@ impl Write {
         let found = self.job_of_record(&job).await;
         let found = found.map_err(|error| Refusal::unavailable(error.to_string()))?;
         let account = &self.actor.service_account;
-        Ok(found.is_some_and(|job| job.fed.is_some() && job.owner == *account))
+        let own = found.is_some_and(|job| job.fed.is_some() && job.owner == *account);
+        if own {
+            // who reads what became of its rows can know, and so can the entry
+            let credential = &self.caller.credential;
+            settle_job(&self.worker, self.place, credential, &self.name(&job)).await;
+        }
+        Ok(own)
     }
 }

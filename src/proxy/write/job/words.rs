@@ -35,6 +35,23 @@ pub(super) fn over(job: &str) -> Refusal {
     Refusal::new(RefusalKind::Malformed, message)
 }
 
+/// It is a job of the other one of both bulk APIs.
+pub(super) fn other_api(job: &str) -> Refusal {
+    let message = format!(
+        "Not written: job {job} is not a job of this version of the bulk API. Feed it where it was made."
+    );
+    Refusal::new(RefusalKind::Malformed, message)
+}
+
+/// A batch is larger than Salesforce takes.
+pub(super) fn large() -> Refusal {
+    let message = format!(
+        "Not written: the batch is larger than {} bytes. Send fewer rows at a time.",
+        crate::crm::salesforce::bulk::batch::BYTES_MOST
+    );
+    Refusal::new(RefusalKind::TooLarge, message)
+}
+
 /// Another service account made or fed it.
 pub(super) fn not_theirs(job: &str) -> Refusal {
     let message =

@@ -115,7 +115,7 @@ async fn taken_apart(write: &Write, bytes: &[u8]) -> Result<(Shape, ChangeSet), 
             Err("this version of Writegate does not read the request as a write".into())
         }
         Ok(changes) => Ok((shape, changes)),
-        Err(refusal) => Err(refusal.message),
+        Err(unread) => Err(unread.refusal.message),
     }
 }
 

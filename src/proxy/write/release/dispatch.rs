@@ -52,6 +52,9 @@ impl Release<'_> {
             }
             Err(error) => (self.unanswered(error), None),
         };
+        if let Ok(answer) = &sent {
+            write.taken(answer).await;
+        }
         self.close(&sending, journaled, &closing, kept).await;
         match sent {
             Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
@@ -149,7 +152,7 @@ impl Release<'_> {
 
     fn unanswered(&self, error: &SendError) -> Closing {
         let (sent, note) = match error {
-            SendError::NotSent(_) => (false, UNREACHED),
+            SendError::NotSent(_) | SendError::NoCredential(_) => (false, UNREACHED),
             SendError::Stopped => (false, STOPPED),
             SendError::Lost(_) | SendError::Timeout => (true, "the CRM did not answer"),
         };

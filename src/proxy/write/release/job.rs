@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Release, Stop, record};
 use crate::gate::{self, Permit};
 use crate::hold::rows::refused;
-use crate::mutation::{Prior, Snapshot, Verdict};
+use crate::mutation::{Mutation, Operation, Prior, Snapshot, Verdict};
 use crate::proxy::words::{self, holds};
 use crate::proxy::write::job::{Look, Stop as Why, commits};
 use crate::proxy::write::release::again::Again;
@@ -24,6 +24,10 @@ impl Again {
         let Some(id) = shape.and_then(|shape| commits(shape, account, &self.bytes)) else {
             return Ok(false);
         };
+        let query = |mutation: &Mutation| mutation.operation == Operation::Export;
+        if self.changes.mutations().iter().all(query) {
+            return Ok(false);
+        }
         let job = self.write.job_of_record(&id).await?;
         let told = job.filter(|job| job.changes().as_ref() == Some(&self.changes));
         let Some(job) = told else {

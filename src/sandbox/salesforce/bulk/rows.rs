@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 use crate::sandbox::request::Request;
 
 /// One row under its header.
-pub(super) struct Row<'a> {
-    pub(super) header: &'a [String],
-    pub(super) cells: &'a [String],
+pub(in crate::sandbox::salesforce) struct Row<'a> {
+    pub(in crate::sandbox::salesforce) header: &'a [String],
+    pub(in crate::sandbox::salesforce) cells: &'a [String],
 }
 
 impl Row<'_> {
@@ -18,14 +18,14 @@ impl Row<'_> {
     }
 
     /// A cell that is not empty.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(in crate::sandbox::salesforce) fn get(&self, name: &str) -> Option<&str> {
         let mut pairs = self.pairs();
         let found = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, cell)| cell).filter(|cell| !cell.is_empty())
     }
 
     /// What it writes: an empty cell nothing, `#N/A` null.
-    pub(super) fn fields(&self) -> Map<String, Value> {
+    pub(in crate::sandbox::salesforce) fn fields(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         for (name, cell) in self.pairs() {
             if cell.is_empty() || name.eq_ignore_ascii_case("Id") {
@@ -49,7 +49,7 @@ impl Row<'_> {
 }
 
 /// The records of a text, whatever ends its lines.
-pub(super) fn records(text: &str, delimiter: u8) -> Vec<Vec<String>> {
+pub(in crate::sandbox::salesforce) fn records(text: &str, delimiter: u8) -> Vec<Vec<String>> {
     let delimiter = char::from(delimiter);
     let (mut records, mut record, mut cell) = (Vec::new(), Vec::new(), String::new());
     let mut quoted = false;
@@ -79,7 +79,7 @@ pub(super) fn records(text: &str, delimiter: u8) -> Vec<Vec<String>> {
 }
 
 /// A record as results show it.
-pub(super) fn shown(cells: &[String]) -> String {
+pub(in crate::sandbox::salesforce) fn shown(cells: &[String]) -> String {
     let quoted = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
     cells.iter().map(quoted).collect::<Vec<_>>().join(",")
 }
@@ -89,7 +89,9 @@ pub(super) fn shown(cells: &[String]) -> String {
     clippy::disallowed_methods,
     reason = "the sandbox must not share the proxy's strict parser"
 )]
-pub(super) fn parts(request: &Request) -> Option<(Map<String, Value>, Bytes)> {
+pub(in crate::sandbox::salesforce) fn parts(
+    request: &Request,
+) -> Option<(Map<String, Value>, Bytes)> {
     let kind = request.header("content-type")?;
     let boundary = kind
         .strip_prefix("multipart/form-data")?

@@ -73,7 +73,7 @@ pub(super) static SYSTEM: [Field; 7] = [
 ];
 
 /// The org's objects.
-pub(super) static OBJECTS: [Object; 9] = [
+pub(super) static OBJECTS: [Object; 11] = [
     Object {
         name: "Account",
         plural: "Accounts",
@@ -245,6 +245,27 @@ pub(super) static OBJECTS: [Object; 9] = [
             field("Checked_On__c", Kind::Date),
             field("Notes__c", Kind::TextArea),
             external("Ext_Id__c"),
+        ],
+    },
+    Object {
+        name: "Attachment",
+        plural: "Attachments",
+        prefix: "00P",
+        fields: &[
+            required(text("Name", 255)),
+            to("ParentId", "Account", "Parent"),
+            text("ContentType", 120),
+            field("Body", Kind::TextArea),
+        ],
+    },
+    Object {
+        name: "Health_Finding__c",
+        plural: "Health Findings",
+        prefix: "a01",
+        fields: &[
+            required(text("Name", 80)),
+            to("Check__c", "Health_Check__c", "Check__r"),
+            field("Severity__c", Kind::Picklist),
         ],
     },
 ];

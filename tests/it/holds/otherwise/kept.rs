@@ -205,7 +205,7 @@ async fn a_release_goes_nowhere_else_than_it_was_approved_for() {
     #[rustfmt::skip]
     let changes: [(&str, State, Change); 7] = [
         ("nothing", Released, |_, _| {}),
-        ("another credential", Released, |config, _| config.routes[0].release_credential = Some(Secret::new(BROKER))),
+        ("another credential", Released, |config, _| config.routes[0].release_credential = Some(Secret::new(BROKER).into())),
         ("another CRM", Denied, |config, other| config.routes[0].upstream = other.base_url().parse().unwrap()),
         ("the name of the route for another CRM", Denied, |config, other| {
             let mut new = config.routes[0].clone();
@@ -246,7 +246,7 @@ async fn a_release_goes_nowhere_else_than_it_was_approved_for() {
             let house = lives
                 .begin(|builder| {
                     without_credentials(builder).configure(move |config| {
-                        config.routes[0].release_credential = Some(Secret::new(TOKEN));
+                        config.routes[0].release_credential = Some(Secret::new(TOKEN).into());
                         change(config, &elsewhere);
                     })
                 })

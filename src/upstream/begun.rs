@@ -1,0 +1,121 @@
+//! Answers to exports, which may be of any size: what is small is read whole, the rest is handed on part by
+//! part.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::{Answer, Lease};
+
+/// The largest answer that is read before any of it is handed on.
+const WHOLE_MOST: usize = 1024 * 1024;
+/// How long the CRM may pause in an answer.
+const PAUSE_MOST: Duration = Duration::from_secs(120);
+
+/// The answer to an export.
+#[derive(Debug)]
+pub enum Exported {
+    /// All of it.
+    Whole(Answer),
+    /// Its beginning.
+    Begun(Box<Begun>),
+}
+
+/// An answer of which more comes than is held.
+#[derive(Debug)]
+pub struct Begun {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers, as they came.
+    pub headers: HeaderMap,
+    first: Bytes,
+    rest: Incoming,
+    lease: Option<Lease>,
+}
+
+impl Exported {
+    pub(super) async fn begin(answer: Response<Incoming>, lease: Lease) -> Result<Self, String> {
+        let (parts, mut rest) = answer.into_parts();
+        let mut first = BytesMut::new();
+        while first.len() <= WHOLE_MOST {
+            if let Some(bytes) = next(&mut rest).await? {
+                first.extend_from_slice(&bytes);
+                continue;
+            }
+            lease.give_back();
+            return Ok(Self::Whole(Answer {
+                status: parts.status,
+                headers: parts.headers,
+                body: first.freeze(),
+            }));
+        }
+        Ok(Self::Begun(Box::new(Begun {
+            status: parts.status,
+            headers: parts.headers,
+            first: first.freeze(),
+            rest,
+            lease: Some(lease),
+        })))
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Whole(answer) => answer.status,
+            Self::Begun(begun) => begun.status,
+        }
+    }
+}
+
+impl Begun {
+    /// How long its body is, where its head says.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.headers
+            .get(CONTENT_LENGTH)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+    }
+
+    /// The next part; none at its end, when the connection goes back to the pool.
+    ///
+    /// # Errors
+    /// Why it ended before its end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
+        if !self.first.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.first)));
+        }
+        let part = next(&mut self.rest).await?;
+        if part.is_none()
+            && let Some(lease) = self.lease.take()
+        {
+            lease.give_back();
+        }
+        Ok(part)
+    }
+}
+
+/// The next data of a body; trailers are its end.
+async fn next(body: &mut Incoming) -> Result<Option<Bytes>, String> {
+    loop {
+        let frame = tokio::time::timeout(PAUSE_MOST, body.frame())
+            .await
+            .map_err(|_elapsed| "the CRM paused too long".to_owned())?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(error)) => return Err(error.to_string()),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Ok(Some(data)),
+                Err(_trailers) => return Ok(None),
+            },
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Exports of any size: judged and recorded like a write, then handed on as fast as the agent reads; the
+//! entry closes at the end, and says where that came too early.
+
+use std::net::SocketAddr;
+
+use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use writegate::journal::read::{Entry, EntryState};
+
+use super::support::house::{House, TOKEN};
+
+const REPORT: &str = "/services/data/v60.0/analytics/reports/00O000000000001AAA";
+
+const RULES: &str = "
+crm: salesforce
+default: deny
+objects: { analytics/reports: { export: { agents: allow } } }
+";
+
+/// More than any answer that is read whole.
+const LARGE: usize = 65 * 1024 * 1024;
+const PART: &[u8] = &[b'x'; 64 * 1024];
+
+/// A CRM that says its answer has `said` bytes and sends `sent` of them.
+async fn crm(said: usize, sent: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        head(&mut stream).await;
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {said}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut left = sent;
+        while left > 0 {
+            let part = &PART[..left.min(PART.len())];
+            if stream.write_all(part).await.is_err() {
+                return;
+            }
+            left -= part.len();
+        }
+        stream.flush().await.unwrap();
+        if said == sent {
+            // the connection stays, as a CRM's does
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.ok();
+        }
+    });
+    addr
+}
+
+/// Reads a request or an answer up to its body.
+async fn head(stream: &mut TcpStream) -> Vec<u8> {
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\n") {
+        read.push(stream.read_u8().await.unwrap());
+    }
+    read
+}
+
+async fn house(crm: SocketAddr) -> House {
+    let building = House::builder().rules(RULES);
+    building.upstream(&format!("http://{crm}")).build().await
+}
+
+/// The only entry, when it is closed.
+async fn closed(house: &House) -> Entry {
+    loop {
+        let mut entries = house.entries().await;
+        let entry = entries.pop().unwrap();
+        if entry.state != EntryState::Open {
+            return entry;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_export_of_any_size_is_handed_on_whole() {
+    let house = house(crm(LARGE, LARGE).await).await;
+    let reply = house.agent().raw(Method::GET, REPORT, None).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.body.len(), LARGE);
+    assert_eq!(reply.header("x-writegate-verdict"), Some("allow"));
+    let entry = reply.header("x-writegate-entry").unwrap().to_owned();
+    let told = closed(&house).await;
+    assert_eq!(
+        (told.id.as_str(), told.state),
+        (entry.as_str(), EntryState::Done)
+    );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_export_that_breaks_off_is_cut_off_and_says_so() {
+    let house = house(crm(LARGE, LARGE / 2).await).await;
+    let reply = house.agent().try_raw(Method::GET, REPORT, None).await;
+    assert!(reply.is_err(), "half an answer was taken for a whole one");
+    let told = closed(&house).await;
+    let note = told.message.unwrap_or_default();
+    assert!(note.contains("broke off after"), "{note}");
+    house.close().await;
+}
+
+/// An agent that reads nothing holds the CRM up, not the proxy's memory; its entry stays open.
+#[tokio::test]
+async fn an_agent_that_does_not_read_holds_the_answer_up() {
+    let (all, mut told) = oneshot::channel();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let crm = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        head(&mut stream).await;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..LARGE / PART.len() {
+            if stream.write_all(PART).await.is_err() {
+                return;
+            }
+        }
+        all.send(()).ok();
+    });
+    let house = house(crm).await;
+    let mut agent = TcpStream::connect(house.salesforce).await.unwrap();
+    let request =
+        format!("GET {REPORT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    agent.write_all(request.as_bytes()).await.unwrap();
+    let answer = String::from_utf8(head(&mut agent).await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(told.try_recv().is_err(), "the whole answer was taken in");
+    assert_eq!(house.entries().await[0].state, EntryState::Open);
+    drop(agent);
+    let note = closed(&house).await.message.unwrap_or_default();
+    assert!(note.contains("hung up"), "{note}");
+    house.close().await;
+}
