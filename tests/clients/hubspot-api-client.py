@@ -50,7 +50,7 @@ serve(version("hubspot-api-client") | {
     "read": lambda id: client.crm.companies.basic_api.get_by_id(id, properties=["name"]).properties["name"],
     "query": query,
     "pages": pages,
-    "untyped": lambda: client.api_request({"path": "/crm/v3/owners"}).status_code,
+    "untyped": lambda: str(client.api_request({"path": "/crm/v3/owners"}).status_code),
     "create": create,
     "update": lambda deal, text: update(deal, description=text),
     "batch": batch,

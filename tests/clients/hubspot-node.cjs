@@ -21,7 +21,7 @@ serve({
     limit: 3, properties: ["name"], filterGroups: [{ filters: [customers] }], sorts: ["name"],
   })).results),
   pages: async () => names(await companies.getAll(4, undefined, ["name"])),
-  untyped: async () => (await client.apiRequest({ path: "/crm/v3/owners" })).status,
+  untyped: async () => String((await client.apiRequest({ path: "/crm/v3/owners" })).status),
   create: async (text) => {
     const properties = { hs_timestamp: "2026-11-20T09:00:00Z", hs_note_body: text };
     return (await objects.basicApi.create("notes", { properties, associations: [] })).id;

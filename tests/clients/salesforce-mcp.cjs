@@ -1,18 +1,14 @@
-// @tsmztech/mcp-server-salesforce with the login of the sf CLI, which it asks for the token.
-const { execFileSync } = require("node:child_process");
+// @tsmztech/mcp-server-salesforce with a user and a password; it logs in anew for each call.
 const { Refused, start } = require("./mcp.cjs");
 const { serve, version } = require("./steps.cjs");
 
-const { BASE, TOKEN } = process.env;
+const { BASE, USER, PASSWORD } = process.env;
 const NAME = "@tsmztech/mcp-server-salesforce";
 
-const sf = (words, ...more) =>
-  execFileSync("sf", [...words.split(" "), ...more], { env: { ...process.env, SF_ACCESS_TOKEN: TOKEN } });
-sf("org login access-token --no-prompt --set-default --instance-url", BASE); // changed
-
 const env = {
-  SALESFORCE_CONNECTION_TYPE: "Salesforce_CLI",
-  SF_TEMP_SHOW_SECRETS: "true", // or newer versions of sf keep the token to themselves
+  SALESFORCE_USERNAME: USER,
+  SALESFORCE_PASSWORD: PASSWORD,
+  SALESFORCE_INSTANCE_URL: BASE, // changed
 };
 
 const server = start(NAME, "dist/index.js", env);

@@ -27,6 +27,8 @@ pub(crate) struct Client {
     env: &'static [(&'static str, &'static str)],
     /// The steps of the course that it has no call for.
     lacks: &'static [&'static str],
+    /// What it reads besides, and what it gets.
+    more: &'static [(&'static str, &'static str)],
 }
 
 const PYTHON: &[&str] = &["REQUESTS_CA_BUNDLE"];
@@ -34,7 +36,12 @@ const NODE: &[&str] = &["NODE_EXTRA_CA_CERTS"];
 /// Nobody but the CRM is to be asked.
 const QUIET: &[(&str, &str)] = &[("SF_DISABLE_TELEMETRY", "true")];
 
-pub(crate) const ALL: [Client; 9] = [
+/// It follows an address in the CRM's answer, token in hand.
+const IDENTITY: &[(&str, &str)] = &[("identity", "integration@sandbox.example")];
+/// Requests of paths that the client has no methods for.
+const UNTYPED: &[(&str, &str)] = &[("untyped", "200")];
+
+pub(crate) const ALL: [Client; 11] = [
     Client {
         name: "simple-salesforce",
         script: "simple-salesforce.py",
@@ -43,6 +50,7 @@ pub(crate) const ALL: [Client; 9] = [
         trust: PYTHON,
         env: &[],
         lacks: &[],
+        more: &[],
     },
     Client {
         name: "langchain-salesforce",
@@ -52,6 +60,7 @@ pub(crate) const ALL: [Client; 9] = [
         trust: PYTHON,
         env: &[],
         lacks: &["pages", "batch"],
+        more: &[],
     },
     Client {
         name: "jsforce",
@@ -61,6 +70,7 @@ pub(crate) const ALL: [Client; 9] = [
         trust: NODE,
         env: &[],
         lacks: &[],
+        more: IDENTITY,
     },
     Client {
         name: "@salesforce/cli",
@@ -70,15 +80,17 @@ pub(crate) const ALL: [Client; 9] = [
         trust: NODE,
         env: QUIET,
         lacks: &["batch"],
+        more: &[],
     },
     Client {
         name: "@tsmztech/mcp-server-salesforce",
         script: "salesforce-mcp.cjs",
         crm: CrmKind::Salesforce,
-        login: "the login of the sf CLI",
+        login: "user and password, for each call",
         trust: NODE,
-        env: QUIET,
+        env: &[],
         lacks: &["pages"],
+        more: &[],
     },
     Client {
         name: "hubspot-api-client",
@@ -88,6 +100,7 @@ pub(crate) const ALL: [Client; 9] = [
         trust: &["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"],
         env: &[],
         lacks: &[],
+        more: UNTYPED,
     },
     Client {
         name: "hubspot-sdk",
@@ -97,6 +110,7 @@ pub(crate) const ALL: [Client; 9] = [
         trust: &["SSL_CERT_FILE"],
         env: &[],
         lacks: &[],
+        more: &[],
     },
     Client {
         name: "@hubspot/api-client",
@@ -106,6 +120,7 @@ pub(crate) const ALL: [Client; 9] = [
         trust: NODE,
         env: &[],
         lacks: &[],
+        more: UNTYPED,
     },
     Client {
         name: "@hubspot/mcp-server",
@@ -115,6 +130,27 @@ pub(crate) const ALL: [Client; 9] = [
         trust: NODE,
         env: &[],
         lacks: &["delete"],
+        more: &[],
+    },
+    Client {
+        name: "simple-salesforce",
+        script: "simple-salesforce-login.py",
+        crm: CrmKind::Salesforce,
+        login: "user and password; secret of an app",
+        trust: PYTHON,
+        env: &[],
+        lacks: &[],
+        more: &[("by_secret 001Wg0000000001IAA", "Acme Corporation")],
+    },
+    Client {
+        name: "jsforce",
+        script: "jsforce-login.cjs",
+        crm: CrmKind::Salesforce,
+        login: "user and password",
+        trust: NODE,
+        env: &[],
+        lacks: &[],
+        more: IDENTITY,
     },
 ];
 
@@ -228,4 +264,14 @@ async fn hubspot_api_client_of_node() {
 #[tokio::test]
 async fn the_mcp_server_of_hubspot() {
     course::taken_by(&ALL[8]).await;
+}
+
+#[tokio::test]
+async fn simple_salesforce_that_logs_in() {
+    course::taken_by(&ALL[9]).await;
+}
+
+#[tokio::test]
+async fn jsforce_that_logs_in() {
+    course::taken_by(&ALL[10]).await;
 }

@@ -19,10 +19,14 @@ use crate::holds::{DEAL_DESK, OWNER};
 pub(crate) const SESSION: &str = "00DWg0000000001!canary.session.of.sdr";
 /// The token that `sdr-agent` has of a private app.
 pub(crate) const PRIVATE_APP: &str = "pat-na1-canary-of-sdr";
+/// The password of a user of `sdr-agent`; the sandbox gives it back as the session.
+pub(crate) const PASSWORD: &str = "00DWg0000000001!canary.password.of.sdr";
+/// The secret of an app of `sdr-agent`.
+pub(crate) const SECRET: &str = "canary-secret-of-sdr";
 /// The token of the operator ray, an approver of `RevOps`.
 pub(crate) const REV_OPS: &str = "canary-token-of-ray";
 
-const GIVEN: [&str; 12] = [
+const GIVEN: [&str; 14] = [
     TOKEN,
     OTHER_TOKEN,
     KEY,
@@ -35,6 +39,8 @@ const GIVEN: [&str; 12] = [
     SESSION,
     PRIVATE_APP,
     REV_OPS,
+    PASSWORD,
+    SECRET,
 ];
 
 /// Every spelling of each.

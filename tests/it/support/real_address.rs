@@ -1,4 +1,4 @@
-//! The CRM's real address: it leads to the sandbox, and tells who came there, this process (the proxy is in
+//! Addresses that lead elsewhere. The CRM's real one: it leads to the sandbox, and tells who came there, this process (the proxy is in
 //! it) or a client that went past the proxy.
 
 use std::fs;
@@ -68,8 +68,33 @@ impl Drop for RealAddress {
     }
 }
 
-async fn lead(mut near: TcpStream, sandbox: SocketAddr) {
-    let mut far = TcpStream::connect(sandbox).await.unwrap();
+/// An address that clients are told before there is anything behind it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Door {
+    pub(crate) async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self { address, listener }
+    }
+
+    /// Leads there, until the test's runtime ends.
+    pub(crate) fn lead_to(self, behind: SocketAddr) {
+        tokio::spawn(async move {
+            loop {
+                let (near, _) = self.listener.accept().await.unwrap();
+                tokio::spawn(lead(near, behind));
+            }
+        });
+    }
+}
+
+async fn lead(mut near: TcpStream, behind: SocketAddr) {
+    let mut far = TcpStream::connect(behind).await.unwrap();
     far.set_nodelay(true).unwrap();
     near.set_nodelay(true).unwrap();
     // Either end may hang up at any time.

@@ -52,7 +52,7 @@ impl Page {
         let folder = root().join("target/clients/seen");
         std::fs::create_dir_all(&folder).unwrap();
         let (row, section) = (self.row(client), self.section(client, base));
-        let name = client.name.replace('/', "+");
+        let (name, _) = client.script.rsplit_once('.').unwrap();
         std::fs::write(folder.join(format!("{name}.row")), &row).unwrap();
         std::fs::write(folder.join(format!("{name}.md")), &section).unwrap();
         let page = std::fs::read_to_string(root().join("docs/clients.md")).unwrap();
@@ -93,7 +93,7 @@ impl Page {
     }
 
     fn section(&self, client: &Client, base: &str) -> String {
-        let mut text = format!("### {} {}\n\n```\n", client.name, self.version);
+        let mut text = format!("### {}: {}\n\n```\n", client.name, client.login);
         writeln!(text, "export {}", client.trusts()).unwrap();
         for line in client.changed() {
             writeln!(text, "{line}").unwrap();
