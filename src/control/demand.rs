@@ -163,9 +163,9 @@ mod tests {
         }
     }
 
-    fn taken(units: u64, records: &[&str]) -> Taken {
+    fn taken(from: &Charge, units: u64, records: &[&str]) -> Taken {
         Taken {
-            limit: "l".into(),
+            limit: counted(&from.limit),
             key: "a".into(),
             counter: 1,
             at: 0,
@@ -184,7 +184,7 @@ mod tests {
             charge(Count::Mutations, 2, &[]),
             charge(Count::Mutations, 3, &[]),
         ];
-        let demands = demands(&charges, &id, &[taken(1, &[])]);
+        let demands = demands(&charges, &id, &[taken(&charges[0], 1, &[])]);
         assert_eq!(demands.len(), 1);
         assert_eq!((demands[0].charge.amount, demands[0].wanted), (5, 4));
     }
@@ -197,6 +197,7 @@ mod tests {
         assert_eq!(first[0].wanted, 4);
         let names: Vec<&str> = first[0].records.iter().map(|name| &**name).collect();
         assert_eq!(names, ["x", "y", "\0E 0", "\0E 1"]);
-        assert_eq!(demands(&charges, &id, &[taken(4, &names)])[0].wanted, 0);
+        let held = [taken(&charges[0], 4, &names)];
+        assert_eq!(demands(&charges, &id, &held)[0].wanted, 0);
     }
 }
