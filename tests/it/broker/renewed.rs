@@ -137,17 +137,23 @@ async fn but_not_for_a_service_account_that_was_stopped_meanwhile() {
     let login = |head: &writegate::sandbox::Head<'_>| head.path.ends_with("/token");
     house.sandbox.script(login, 1, waits);
     let operators = house.operators().await;
-    let kill = async {
-        gate.arrived(1).await;
-        let dana = Client::new(operators, OPERATOR);
-        let wish = json!({ "scope": "writes", "reason": "test" });
-        let reply = dana
-            .send(Method::PUT, "/api/v1/switches/scoring-agent", Some(&wish))
-            .await;
-        assert_eq!(reply.status, 200, "{}", reply.text());
-        gate.open();
-    };
-    let (reply, ()) = tokio::join!(create(&house, crm, "New Inc."), kill);
+    let writer = agent(&house, crm);
+    let mut write = tokio::spawn(async move {
+        let target = "/services/data/v60.0/sobjects/Account";
+        writer.post(target, &json!({ "Name": "New Inc." })).await
+    });
+    tokio::select! {
+        () = gate.arrived(1) => {}
+        answer = &mut write => panic!("it did not ask for a token: {answer:?}"),
+    }
+    let dana = Client::new(operators, OPERATOR);
+    let wish = json!({ "scope": "writes", "reason": "test" });
+    let killed = dana
+        .send(Method::PUT, "/api/v1/switches/scoring-agent", Some(&wish))
+        .await;
+    assert_eq!(killed.status, 200, "{}", killed.text());
+    gate.open();
+    let reply = write.await.unwrap();
     assert_eq!(reply.code(), "WRITEGATE_STOPPED", "{}", reply.text());
     assert_eq!(statuses(&house), [401]);
     let sent = house.count(EntryState::NotSent).await;

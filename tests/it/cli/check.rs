@@ -380,8 +380,7 @@ operators:
 
 #[test]
 fn identities_and_credentials_that_cannot_work_are_warned_of() {
-    let credentials =
-        "credentials: { hubspot: { refresh: { client_id: app, refresh_token: { env: PATH } } } }";
+    let credentials = "credentials: { hubspot: { refresh: { client_id: app, refresh_token: { env: REFRESH } } } }";
     for (account, says, silent) in [
         (
             "certs: [a.agents.acme]",
@@ -405,7 +404,9 @@ fn identities_and_credentials_that_cannot_work_are_warned_of() {
         );
         let folder = folder(&config, RULES, "[]");
         std::fs::write(folder.path().join("token"), "token").unwrap();
-        let ran = check(&folder, &[]);
+        let file = folder.path().join("writegate.yaml");
+        let ran = run(&["check", "--config", file.to_str().unwrap()]);
+        let ran = ran.env("REFRESH", "token").done();
         let told = format!("{}{}", ran.out, ran.err);
         assert!(told.contains(says), "{account}: {told}");
         assert!(!told.contains(silent), "{account}: {told}");
