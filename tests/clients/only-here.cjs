@@ -10,7 +10,7 @@ const { connect } = net.Socket.prototype;
 net.Socket.prototype.connect = function (...given) {
   const all = Array.isArray(given[0]) ? given[0] : net._normalizeArgs(given);
   const [options] = all;
-  if (options.path === undefined && (options.host !== here.host || Number(options.port) !== here.port)) {
+  if (!options.path && (options.host !== here.host || Number(options.port) !== here.port)) {
     Object.assign(options, others);
   }
   return connect.call(this, all);

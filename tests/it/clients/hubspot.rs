@@ -317,8 +317,8 @@ fn not_found(step: &str, ours: &str) -> Raised {
              HTTPHeaderDict({{'x-hubspot-ratelimit-max': '190', 'x-hubspot-ratelimit-remaining': \
              '189', 'x-hubspot-ratelimit-interval-milliseconds': '10000', \
              'x-hubspot-ratelimit-daily': '1000000', 'x-hubspot-ratelimit-daily-remaining': '…', \
-             'content-type': 'application/json;charset=UTF-8', 'content-length': '164', 'date': \
-             '…'{ours}}})\nHTTP response body: {{\"status\":\"error\",\"message\":\"Object not \
+             'content-type': 'application/json;charset=UTF-8', 'date': '…', 'content-length': \
+             '164'{ours}}})\nHTTP response body: {{\"status\":\"error\",\"message\":\"Object not \
              found.  objectId are usually numeric.\",\"correlationId\":\"…\",\"category\":\
              \"OBJECT_NOT_FOUND\"}}\n"
         ),
