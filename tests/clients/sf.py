@@ -6,6 +6,7 @@ import subprocess
 from steps import serve
 
 TOKEN = os.environ["TOKEN"]
+os.environ["SF_SKIP_NEW_VERSION_CHECK"] = "true"  # or it asks the npm registry for a newer one of itself
 
 # What stands in the shell's profile.
 PROFILE = """
