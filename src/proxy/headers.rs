@@ -10,8 +10,6 @@ use http::{HeaderMap, HeaderName};
 use crate::crm::Crm;
 use crate::error::Refusal;
 
-/// Where Bulk API 1.0 looks for a session.
-
 /// Hop-by-hop fields (RFC 9110 7.6.1).
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
