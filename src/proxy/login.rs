@@ -9,10 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 
-use super::actor::{Caller, Credential};
+use super::actor::{Caller, Credential, is_key};
 use super::words::{self, login as login_words};
 use super::{Call, Refused, body, early, headers, no_upstream, target};
 use crate::app::RouteState;
@@ -96,11 +96,24 @@ async fn pass(
 ) -> Result<Response<Body>, Refusal> {
     let bytes = body::collect_most(&parts.headers, incoming, LOGIN_MOST).await?;
     let head = super::head(parts, path);
-    let asked = call.state.crm.asked(&head, &bytes).map_err(unfit)?;
+    let asked = call.state.crm.asked(&head, &bytes);
+    let asked = asked.map_err(|what| match carries_key(&parts.headers) {
+        true => words::no_login(),
+        false => unfit(what),
+    })?;
     match asked {
         Asked::Login(login) => log_in(call, &head, &login, bytes, who).await,
         Asked::Whose(whose) => whose::answer(call, &head, &whose, bytes, who).await,
     }
+}
+
+/// Whether a key of ours stands where a token would.
+fn carries_key(given: &HeaderMap) -> bool {
+    let mut values = given
+        .get_all(AUTHORIZATION)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(' ').any(is_key))
 }
 
 fn unfit(unfit: Unfit) -> Refusal {
@@ -124,7 +137,7 @@ async fn log_in(
     };
     *who = Some(account.name.clone());
     if !account.keys.is_empty() {
-        return Err(login_words::has_key(&account.name));
+        return Err(words::no_login());
     }
     app.callers.agrees(&account.name, call.names)?;
     may_log_in(call, account)?;
