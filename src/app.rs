@@ -115,6 +115,17 @@ pub struct RouteState {
 }
 
 impl RouteState {
+    /// A route of which nothing is learned yet.
+    fn of(route: &Route) -> Self {
+        Self {
+            route: route.clone(),
+            crm: Crm(route.crm),
+            origins: Origins::new(route.crm, &route.upstream, &route.public_url),
+            catalog: Catalog::builtin(route.crm),
+            quota: Arc::default(),
+        }
+    }
+
     /// Notes what every answer of the CRM says of its quota.
     fn listener(&self, clock: &Arc<dyn Clock>) -> Heard {
         let (crm, told, clock) = (self.crm, Arc::clone(&self.quota), Arc::clone(clock));
@@ -160,17 +171,7 @@ impl App {
             clock,
             entropy,
         } = parts;
-        let routes = config
-            .routes
-            .iter()
-            .map(|route| RouteState {
-                route: route.clone(),
-                crm: Crm(route.crm),
-                origins: Origins::new(route.crm, &route.upstream, &route.public_url),
-                catalog: Catalog::builtin(route.crm),
-                quota: Arc::default(),
-            })
-            .collect::<Vec<_>>();
+        let routes: Vec<RouteState> = config.routes.iter().map(RouteState::of).collect();
         let metrics = Metrics::of(&routes);
         let journal = Journal::new(Arc::new(metrics.measured(ledger)));
         let now = clock.now();

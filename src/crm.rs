@@ -29,7 +29,6 @@ use crate::mutation::{
     Acting, ChangeSet, CrmKind, Mutation, Opaque, Outcome, OutcomeState, Prior, Snapshot,
 };
 use catalog::Catalog;
-use dialect::Dialect;
 use path::CanonicalPath;
 use quota::Quota;
 
@@ -400,21 +399,6 @@ impl Crm {
             Shape::HubSpot(shape) => hubspot::acting_in(shape, body),
             Shape::TwoReadings(_) => Acting::new(),
         }
-    }
-
-    /// The error shape of a request, by its raw path and its headers.
-    #[must_use]
-    pub fn dialect(self, path: &str, headers: &HeaderMap) -> Dialect {
-        match self.0 {
-            CrmKind::Salesforce => salesforce::reply::dialect(path, headers),
-            CrmKind::HubSpot => Dialect::Usual,
-        }
-    }
-
-    /// A refusal in another error shape than the usual one; `None` where it is the usual one.
-    #[must_use]
-    pub fn refuse_in(self, dialect: Dialect, refusal: &Refusal) -> Option<RefusalAnswer> {
-        salesforce::reply::refuse_in(dialect, refusal)
     }
 
     /// A refusal in the CRM's own error shape, so that SDKs raise their usual exception.

@@ -1,8 +1,9 @@
 //! In which of its error shapes a CRM's API answers a path.
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::{Crm, RefusalAnswer, salesforce};
+use crate::error::Refusal;
 use crate::mutation::CrmKind;
 
 /// An error shape.
@@ -28,6 +29,21 @@ pub enum Dialect {
 }
 
 impl Crm {
+    /// The error shape of a request, by its raw path and its headers.
+    #[must_use]
+    pub fn dialect(self, path: &str, headers: &HeaderMap) -> Dialect {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::reply::dialect(path, headers),
+            CrmKind::HubSpot => Dialect::Usual,
+        }
+    }
+
+    /// A refusal in another error shape than the usual one; `None` where it is the usual one.
+    #[must_use]
+    pub fn refuse_in(self, dialect: Dialect, refusal: &Refusal) -> Option<RefusalAnswer> {
+        salesforce::reply::refuse_in(dialect, refusal)
+    }
+
     /// The CRM's answer to a read of ours, which is the caller's answer, in the error shape that the
     /// caller's request has; `None` where that is the answer's own.
     #[must_use]

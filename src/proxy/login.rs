@@ -96,9 +96,14 @@ async fn pass(
 ) -> Result<Response<Body>, Refusal> {
     let bytes = body::collect_most(&parts.headers, incoming, LOGIN_MOST).await?;
     let head = super::head(parts, path);
-    let asked = call.state.crm.asked(&head, &bytes).map_err(unfit)?;
+    let asked = call.state.crm.asked(&head, &bytes);
+    let has_key = actor::bears_key(&parts.headers, &bytes);
+    let asked = asked.map_err(|what| match has_key {
+        true => words::no_login(),
+        false => unfit(what),
+    })?;
     match asked {
-        Asked::Login(_) if actor::bears_key(&parts.headers, &bytes) => Err(words::no_login()),
+        Asked::Login(_) if has_key => Err(words::no_login()),
         Asked::Login(login) => log_in(call, &head, &login, bytes, who).await,
         Asked::Whose(whose) => whose::answer(call, &head, &whose, bytes, who).await,
     }
@@ -125,7 +130,7 @@ async fn log_in(
     };
     *who = Some(account.name.clone());
     if !account.keys.is_empty() {
-        return Err(login_words::has_key(&account.name));
+        return Err(words::no_login());
     }
     app.callers.agrees(&account.name, call.names)?;
     may_log_in(call, account)?;

@@ -41,18 +41,6 @@ pub fn not_theirs() -> Refusal {
     )
 }
 
-/// Who holds a Writegate key has nothing to log in with.
-#[must_use]
-pub fn has_key(service_account: &str) -> Refusal {
-    Refusal::new(
-        RefusalKind::UnknownCaller,
-        format!(
-            "Not written: {service_account} has a Writegate key, so it does not log in. Send the key \
-             where the CRM's token would stand."
-        ),
-    )
-}
-
 /// The CRM's answer would lead its reader away, or cannot be looked into.
 #[must_use]
 pub fn leads_away(what: &str) -> Refusal {

@@ -102,7 +102,7 @@ async fn who_is_not_named_never_reaches_the_crm() {
                 TOKEN_PATH.into(),
                 password.clone(),
             ),
-            malformed,
+            unknown,
         ),
     ];
     for ((client, target, body), (status, code)) in cases {

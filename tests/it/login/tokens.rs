@@ -57,10 +57,12 @@ async fn only_ones_own_token_can_be_asked_about() {
             .await,
         agent.post(INFO, &key(OTHER_TOKEN)).await,
         post(&nobody, introspect, &asking(super::OTHER_APP, &learned)).await,
-        agent.get(&path(KEY)).await,
-        Client::new(house.hubspot, KEY).get(&path(KEY)).await,
     ] {
         assert_eq!(reply.code(), "WRITEGATE_UNKNOWN_CALLER", "{}", reply.text());
+    }
+    for caller in [&agent, &Client::new(house.hubspot, KEY)] {
+        let reply = caller.get(&path(KEY)).await;
+        assert_eq!(reply.code(), "WRITEGATE_MALFORMED", "{}", reply.text());
     }
     for body in [
         json!({ "tokenKey": TOKEN, "x": 1 }),
