@@ -1,6 +1,12 @@
 //! Tests of `soap`.
 
+use http::Method;
+
 use super::*;
+use crate::crm::catalog::Catalog;
+use crate::crm::path::CanonicalPath;
+use crate::crm::salesforce::org::Org;
+use crate::mutation::CrmKind;
 
 const LOGIN: &str = r#"<?xml version="1.0" encoding="utf-8" ?>
 <env:Envelope xmlns:xsd="http://www.w3.org/2001/XMLSchema"
@@ -59,7 +65,16 @@ fn what_generated_clients_leave_empty_is_nothing() {
     let document = xml::parse(text.as_bytes()).unwrap();
     let envelope = Envelope::open(&document).unwrap();
     let row = xml::elements(envelope.operation).unwrap()[0];
-    let (known, record) = object::read(Api::Partner, row, "sObjects[0]").unwrap();
+    let (catalog, headers) = (Catalog::builtin(CrmKind::Salesforce), HeaderMap::new());
+    let path = CanonicalPath::parse("/services/Soap/u/60.0").unwrap();
+    let head = Head {
+        method: &Method::POST,
+        path: &path,
+        query: None,
+        headers: &headers,
+    };
+    let org = Org::of(&catalog, &head);
+    let (known, record) = object::read(Api::Partner, row, "sObjects[0]", &org).unwrap();
     assert_eq!((known.name, record.id), ("Account", None));
     let names: Vec<&String> = record.fields.keys().collect();
     assert_eq!(names, ["Name"]);
