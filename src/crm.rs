@@ -222,8 +222,7 @@ impl Crm {
         }
     }
 
-    /// The conditional header that closes the gap between the prior read and the write, where the CRM
-    /// has one for this shape.
+    /// The conditional header that closes the gap between prior read and write, where there is one.
     #[must_use]
     pub fn precondition(
         self,

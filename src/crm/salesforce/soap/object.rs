@@ -61,8 +61,12 @@ fn members(
             "type" => return Err(here("an enterprise object has its type in xsi:type alone")),
             "fieldsToNull" if outer => match value(api, part, place, false)? {
                 // how generated clients spell an empty list
-                Value::Null => {}
-                named => blanked.push(named.as_str().unwrap_or_default().to_owned()),
+                Value::String(name) => blanked.push(name),
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Array(_)
+                | Value::Object(_) => {}
             },
             // … and no id
             name if name.eq_ignore_ascii_case("Id")
