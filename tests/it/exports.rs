@@ -47,7 +47,7 @@ async fn crm(said: usize, sent: usize) -> SocketAddr {
         if said == sent {
             // the connection stays, as a CRM's does
             let mut rest = Vec::new();
-            stream.read_to_end(&mut rest).await.ok();
+            drop(stream.read_to_end(&mut rest).await);
         }
     });
     addr

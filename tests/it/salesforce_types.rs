@@ -68,9 +68,10 @@ fn families(id: &str, fields: &Value) -> Vec<(Method, String, Value)> {
     let typed = |id: Value| {
         let mut record = fields.clone();
         record["attributes"] = json!({ "type": "Health_Check__c" });
-        let (name, value) = match &id {
-            Value::Null => ("Ext_Id__c", json!("H-1")),
-            id => ("id", id.clone()),
+        let (name, value) = if id.is_null() {
+            ("Ext_Id__c", json!("H-1"))
+        } else {
+            ("id", id)
         };
         record[name] = value;
         json!({ "records": [record] })

@@ -83,8 +83,8 @@ impl Write {
 
     /// The refusal of a body that was not taken apart.
     pub(super) async fn unread(&self, mut unread: Unread) -> Box<Refused> {
-        let refused = |answer: &Box<Answer>| answer.status == StatusCode::UNAUTHORIZED;
-        if self.caller.credential.is_ours() && unread.instead.as_ref().is_some_and(refused) {
+        let refused = |answer: &Answer| answer.status == StatusCode::UNAUTHORIZED;
+        if self.caller.credential.is_ours() && unread.instead.as_deref().is_some_and(refused) {
             // a 401 to what the agent does not have would make it log in
             unread = Unread {
                 refusal: words::credential_refused(),
