@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
         let complaints = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
             for line in complaints.lines().map_while(Result::ok) {
-                eprintln!("{line}");
+                drop(writeln!(std::io::stderr(), "{line}"));
             }
         });
         let program = Program {
