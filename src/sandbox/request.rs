@@ -6,6 +6,7 @@ use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
+use memchr::memmem;
 use serde_json::Value;
 
 use super::Token;
@@ -94,7 +95,10 @@ impl Request {
             return self.header("x-sfdc-session").map(str::to_owned);
         }
         if let ["services", "Soap", ..] = names.as_slice() {
-            return soap::secret(&self.raw);
+            let secret = soap::secret(&self.raw);
+            if secret.is_some() || memmem::find(&self.raw, b"SessionHeader").is_some() {
+                return secret;
+            }
         }
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth");
