@@ -24,7 +24,7 @@ async fn run(house: &House, spec: &Value, csv: &str) -> String {
     entry.id.to_string()
 }
 
-async fn undone(house: &House, entries: &[&str], dry_run: bool) -> Value {
+pub(super) async fn undone(house: &House, entries: &[&str], dry_run: bool) -> Value {
     let admin = Client::new(house.operators().await, APPROVER);
     let wish = json!({ "entries": entries, "dry_run": dry_run });
     let reply = admin.post("/api/v1/reverts", &wish).await;
@@ -32,7 +32,7 @@ async fn undone(house: &House, entries: &[&str], dry_run: bool) -> Value {
     reply.json()
 }
 
-fn sums(report: &Value) -> [u64; 4] {
+pub(super) fn sums(report: &Value) -> [u64; 4] {
     let sum = |name: &str| report["summary"][name].as_u64().unwrap();
     [
         sum("restored"),
