@@ -147,6 +147,21 @@ impl Crm {
         }
     }
 
+    /// The read without which an object that a bulk job names is not known, where it was not made lately.
+    #[must_use]
+    pub fn missing_object(
+        self,
+        object: &str,
+        head: &Head<'_>,
+        catalog: &Catalog,
+        now: Timestamp,
+    ) -> Option<ReadCall> {
+        match self.0 {
+            CrmKind::Salesforce => salesforce::missing_object(object, head, catalog, now),
+            CrmKind::HubSpot => None,
+        }
+    }
+
     /// What an answer says of the CRM's own quota.
     #[must_use]
     pub fn quota(self, headers: &HeaderMap) -> Quota {

@@ -37,6 +37,8 @@ pub const STOPPED: &str = "the service account was stopped";
 
 /// The note of a release that met a CRM that could not be reached.
 pub const UNREACHED: &str = "the CRM could not be reached";
+/// How the note of a release begins whose answer could not be kept for the agent.
+pub const UNREAD: &str = "what the CRM answered could not be kept";
 /// The note of a release that the CRM did not take for its credential.
 pub const REFUSED: &str = "the CRM refused the credential of the release";
 /// The note of a release that met the record in motion: our own condition failed.

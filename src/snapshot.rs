@@ -196,16 +196,36 @@ pub async fn understand(
         let Some(call) = crm.missing(shape, taking.head, body, catalog, taking.now) else {
             break;
         };
-        match learn(taking, &call).await {
-            Ok(()) => parsed = crm.parse(shape, taking.head, body, catalog),
-            Err(Failure::Unreadable(what)) => {
-                tracing::warn!(%what, "the account's object types may not be read");
-                break;
-            }
-            Err(failure) => return Err(failure),
+        if !shown(taking, &call).await? {
+            break;
         }
+        parsed = crm.parse(shape, taking.head, body, catalog);
     }
     Ok(parsed)
+}
+
+/// Looks up the object that a bulk job names, unless the catalog has it.
+///
+/// # Errors
+/// As for [`understand`].
+pub async fn look_for(taking: &Taking<'_>, object: &str) -> Result<(), Failure> {
+    let (crm, catalog) = (taking.crm, taking.catalog);
+    if let Some(call) = crm.missing_object(object, taking.head, catalog, taking.now) {
+        shown(taking, &call).await?;
+    }
+    Ok(())
+}
+
+/// Reads what the catalog lacks into it; false where the credential may not look.
+async fn shown(taking: &Taking<'_>, call: &ReadCall) -> Result<bool, Failure> {
+    match learn(taking, call).await {
+        Ok(()) => Ok(true),
+        Err(Failure::Unreadable(what)) => {
+            tracing::warn!(%what, "the account's object types may not be read");
+            Ok(false)
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Reads what the catalog lacks into it.

@@ -153,6 +153,20 @@ pub(super) fn missing(
     org.lacks(now).map(|what| org::read(head, &what))
 }
 
+/// The same for an object that a job names.
+pub(super) fn missing_object(
+    object: &str,
+    head: &Head<'_>,
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Option<ReadCall> {
+    let org = Org::of(catalog, head);
+    if org.by_name(object).is_some() {
+        return None;
+    }
+    org.lacks(now).map(|what| org::read(head, &what))
+}
+
 /// The object that a path names and that may be one of the org's own.
 fn named(shape: &Shape) -> Option<&str> {
     let name = match shape {

@@ -15,6 +15,10 @@ use crate::mutation::{Mutation, Operation, OutcomeState, Prior, RecordKey, field
 
 /// Why what was made cannot be deleted.
 const NAMELESS: &str = "the CRM did not say which record it made";
+/// Said of a write that may have happened.
+const UNSETTLED: &str = "in doubt: settle the entry first";
+/// Said of a row of a job that ended, where nothing is left to be settled.
+const UNTOLD: &str = "the CRM does not tell what became of it: look at the record";
 
 /// What one mutation did to its record.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,7 +185,8 @@ impl Sorted {
                 continue;
             }
             if change.outcome.state == OutcomeState::Unknown {
-                let why = "in doubt: settle the entry first";
+                let settles = entry.state == EntryState::InDoubt;
+                let why = if settles { UNSETTLED } else { UNTOLD };
                 self.impossible(place, entry, mutation, why);
                 continue;
             }

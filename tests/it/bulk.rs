@@ -8,6 +8,7 @@ mod client;
 mod cut;
 mod held;
 mod large;
+mod own;
 mod rows;
 mod shown;
 mod start;

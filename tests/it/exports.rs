@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use writegate::hold::State;
 use writegate::journal::read::{Entry, EntryState};
 
+use super::holds::{Bench, SALES_OPS, builder, hold_of};
 use super::support::house::{House, TOKEN};
 
 const REPORT: &str = "/services/data/v60.0/analytics/reports/00O000000000001AAA";
@@ -137,19 +139,25 @@ async fn head_of(stream: &mut TcpStream) -> Option<String> {
     String::from_utf8(read).ok()
 }
 
-/// An agent that reads nothing holds the CRM up, not the proxy's memory; its entry stays open.
-#[tokio::test]
-async fn an_agent_that_does_not_read_holds_the_answer_up() {
-    let all = Arc::new(AtomicBool::new(false));
+/// A CRM whose reports are large.
+async fn crm_of_reports(all: &Arc<AtomicBool>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let crm = listener.local_addr().unwrap();
-    let out = Arc::clone(&all);
+    let out = Arc::clone(all);
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             tokio::spawn(answer(stream, Arc::clone(&out)));
         }
     });
+    crm
+}
+
+/// An agent that reads nothing holds the CRM up, not the proxy's memory; its entry stays open.
+#[tokio::test]
+async fn an_agent_that_does_not_read_holds_the_answer_up() {
+    let all = Arc::new(AtomicBool::new(false));
+    let crm = crm_of_reports(&all).await;
     let house = house(crm).await;
     let mut agent = TcpStream::connect(house.salesforce).await.unwrap();
     let host = house.salesforce;
@@ -168,4 +176,33 @@ async fn an_agent_that_does_not_read_holds_the_answer_up() {
     let note = closed(&house).await.message.unwrap_or_default();
     assert!(note.contains("hung up"), "{note}");
     house.close().await;
+}
+
+/// A release keeps its answer for the agent, but not one of any size; an export changes nothing, so none
+/// is in doubt.
+#[tokio::test]
+async fn a_released_export_that_is_too_large_says_so() {
+    let rules = "
+crm: salesforce
+default: deny
+objects: { analytics/reports: { export: { agents: hold } } }
+";
+    let crm = crm_of_reports(&Arc::new(AtomicBool::new(false))).await;
+    let bench = Bench::of(builder(rules).upstream(&format!("http://{crm}"))).await;
+    let agent = bench.house.agent();
+    let id = hold_of(&agent.get(REPORT).await);
+    let approved = bench.approve(SALES_OPS, &id).await;
+    assert_eq!(approved.status, 200, "{}", approved.text());
+    bench.until(&id, State::NotSent).await;
+    let told = agent.get(REPORT).await;
+    assert_eq!(told.code(), "WRITEGATE_UPSTREAM", "{}", told.text());
+    let message = told.message();
+    assert!(
+        message.starts_with(
+            "Not written: it was approved, but what the CRM answered could not be kept"
+        ) && message.contains("larger than 67108864 bytes"),
+        "{message}"
+    );
+    assert_eq!(bench.house.entries().await[0].state, EntryState::Failed);
+    bench.house.close().await;
 }

@@ -149,9 +149,14 @@ pub(super) fn is_own(name: &str) -> bool {
 
 /// One of an org's own types; their records always carry a stamp.
 pub(super) fn own(own: &OwnType) -> Type<'_> {
+    named(&own.name, &own.prefix)
+}
+
+/// The same by its name and prefix.
+pub(super) fn named<'o>(name: &'o str, prefix: &'o str) -> Type<'o> {
     Type {
-        name: &own.name,
-        prefix: &own.prefix,
+        name,
+        prefix,
         stamped: true,
         file: None,
     }

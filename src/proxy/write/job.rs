@@ -6,6 +6,7 @@ mod batch;
 mod commit;
 mod feed;
 mod judge;
+mod object;
 mod own;
 mod results;
 mod words;
@@ -167,11 +168,14 @@ impl Write {
         let spec = self
             .or_refuse(asked.map_err(|why| words::unclear(&why)))
             .await?;
+        let spec = self.placed(spec).await?;
         self.never(&spec).await?;
         let answer = self.pass(bytes).await?;
         if answer.status.is_success() {
-            match bulk::told(&self.head(), &answer.body) {
-                Ok(told) if told.spec == spec => self.known(&told.id, &spec, true).await,
+            let told = bulk::told(&self.head(), &answer.body);
+            let catalog = &self.state()?.catalog;
+            match told.and_then(|told| Ok((told.id, told.spec.placed(catalog)?))) {
+                Ok((id, told)) if told == spec => self.known(&id, &spec, true).await,
                 // it is looked up again before it is fed
                 Ok(_) => tracing::warn!("the CRM made another job than was asked for"),
                 Err(why) => tracing::warn!(%why, "the CRM's answer tells no job"),

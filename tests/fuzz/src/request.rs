@@ -87,7 +87,8 @@ fn read(crm: Crm, head: &Head<'_>) {
     }
 }
 
-fn write(crm: Crm, shape: &Shape, head: &Head<'_>, body: &[u8]) {
+/// What has to hold for the body of a write.
+pub(super) fn write(crm: Crm, shape: &Shape, head: &Head<'_>, body: &[u8]) {
     let catalog = Catalog::builtin(crm.0);
     let parsed = crm.parse(shape, head, body, &catalog);
     assert_eq!(crm.parse(shape, head, body, &catalog), parsed);

@@ -10,6 +10,7 @@ mod path;
 mod query;
 mod request;
 mod rules;
+mod soap;
 mod xml;
 
 use writegate::mutation::CrmKind;
@@ -18,7 +19,7 @@ use writegate::mutation::CrmKind;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them, by the names of their corpora.
-pub(crate) const TARGETS: [(&str, Target); 13] = [
+pub(crate) const TARGETS: [(&str, Target); 14] = [
     ("json", json::target),
     ("xml", xml::target),
     ("path", path::target),
@@ -30,6 +31,7 @@ pub(crate) const TARGETS: [(&str, Target); 13] = [
     ("salesforce", |data| {
         request::target(CrmKind::Salesforce, data)
     }),
+    ("soap", soap::target),
     ("hubspot", |data| request::target(CrmKind::HubSpot, data)),
     ("decode", decode::target),
     ("rules", rules::target),

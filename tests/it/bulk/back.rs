@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use writegate::journal::read::EntryState;
 use writegate::mutation::CrmKind;
-use writegate::sandbox::seed;
+use writegate::sandbox::{Fault, Head, seed};
 
 use super::{JOBS, field, newest, ran, updates, world};
 use crate::support::client::Client;
@@ -24,7 +24,7 @@ async fn run(house: &House, spec: &Value, csv: &str) -> String {
     entry.id.to_string()
 }
 
-async fn undone(house: &House, entries: &[&str], dry_run: bool) -> Value {
+pub(super) async fn undone(house: &House, entries: &[&str], dry_run: bool) -> Value {
     let admin = Client::new(house.operators().await, APPROVER);
     let wish = json!({ "entries": entries, "dry_run": dry_run });
     let reply = admin.post("/api/v1/reverts", &wish).await;
@@ -32,7 +32,7 @@ async fn undone(house: &House, entries: &[&str], dry_run: bool) -> Value {
     reply.json()
 }
 
-fn sums(report: &Value) -> [u64; 4] {
+pub(super) fn sums(report: &Value) -> [u64; 4] {
     let sum = |name: &str| report["summary"][name].as_u64().unwrap();
     [
         sum("restored"),
@@ -199,5 +199,30 @@ async fn jobs_and_plain_writes_are_taken_back_in_their_order() {
     let report = undone(&house, &[&first, &third, &second], false).await;
     assert_eq!(sums(&report), [3, 0, 0, 0], "{report}");
     assert_eq!(kept(&house), before);
+    house.finish().await;
+}
+
+/// Some rows were refused and which ones cannot be read any more: nothing is there to be settled.
+#[tokio::test]
+async fn rows_that_the_crm_tells_nothing_of_are_named_so() {
+    let house = House::builder().build().await;
+    let gone = Fault::Answer {
+        status: 404,
+        headers: Vec::new(),
+        body: "[]".into(),
+    };
+    let of_results = |head: &Head<'_>| head.path.ends_with("/successfulResults");
+    house.sandbox.script(of_results, 1, gone);
+    let (acme, globex) = (seed::ACME, seed::GLOBEX);
+    let csv = format!("Id,NumberOfEmployees\n{acme},7\n{globex},many\n");
+    let entry = run(&house, &updates("Account"), &csv).await;
+    assert_eq!(newest(&house).await.state, EntryState::Partly);
+    let report = undone(&house, &[&entry], false).await;
+    assert_eq!(sums(&report), [0, 0, 0, 2], "{report}");
+    for item in report["items"].as_array().unwrap() {
+        let why = "the CRM does not tell what became of it: look at the record";
+        assert_eq!(item["why"], why, "{report}");
+    }
+    assert_eq!(field(&house, "Account", acme, "NumberOfEmployees"), 7);
     house.finish().await;
 }

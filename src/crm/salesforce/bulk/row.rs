@@ -37,7 +37,8 @@ enum Column {
 #[derive(Clone, Debug)]
 pub struct Columns {
     spec: Spec,
-    known: &'static Type<'static>,
+    /// The object, where it is built in.
+    builtin: Option<Type<'static>>,
     columns: Vec<Column>,
 }
 
@@ -90,9 +91,13 @@ impl Columns {
         }
         Ok(Self {
             spec: spec.clone(),
-            known,
+            builtin: types::by_name(known.name).copied(),
             columns,
         })
+    }
+
+    fn known(&self) -> Option<Type<'_>> {
+        self.builtin.or_else(|| self.spec.known())
     }
 
     /// Reads rows below a header that was read before; `first` is the place of the first one.
@@ -163,6 +168,9 @@ impl Columns {
                 false => format!("{row}: {what}"),
             })
         };
+        let known = self
+            .known()
+            .ok_or_else(|| fault("the object is not known".into()))?;
         let mut key = None;
         let mut fields = Map::new();
         for (column, cell) in self.columns.iter().zip(cells.cells()) {
@@ -170,7 +178,7 @@ impl Columns {
                 Column::Id if cell.is_empty() && self.spec.work == Work::Upsert => {}
                 Column::Id => {
                     let id = id::canonical(cell).map_err(|Malformed(what)| fault(what))?;
-                    body::belongs(&id, self.known, &row).map_err(|why| fault(said(why)))?;
+                    body::belongs(&id, &known, &row).map_err(|why| fault(said(why)))?;
                     key = Some(RecordKey::Id { id });
                 }
                 Column::Key => {
@@ -199,14 +207,14 @@ impl Columns {
         }
         let mut written = record::Record::of(fields);
         written
-            .assign(&self.spec.acting(), self.known)
+            .assign(&self.spec.acting(), &known)
             .map_err(|why| fault(said(why)))?;
         let operation = match (self.spec.work, &key) {
             (Work::Upsert, None) => Operation::Create,
             (Work::Upsert, Some(RecordKey::Id { .. })) => Operation::Update,
             (work, _) => work.operation(),
         };
-        let mut mutation = written.mutation(self.known, operation, key, Some(row));
+        let mut mutation = written.mutation(&known, operation, key, Some(row));
         if operation == Operation::Purge {
             mutation.undo = Undo::None;
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::csv::Dialect;
+use crate::crm::catalog::Catalog;
 use crate::crm::salesforce::body::{Refused, malformed, shown};
 use crate::crm::salesforce::types::{self, Type};
 use crate::crm::salesforce::{headers, id};
@@ -69,8 +70,11 @@ impl Work {
 /// What a job is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
-    /// The object's canonical name.
+    /// The object's name: canonical, and of one of the org's own as it was asked for until it is placed.
     pub object: String,
+    /// The first three characters of its records' ids, where it is one of the org's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prefix: Option<String>,
     /// What it does with each row.
     pub work: Work,
     /// The field that names records, of an upsert.
@@ -169,7 +173,8 @@ impl Spec {
             }
         };
         Ok(Self {
-            object: object(members)?.to_owned(),
+            object: object(members)?,
+            prefix: None,
             work,
             external: external(work, text(members, "externalIdFieldName")?)?,
             delimiter: b',',
@@ -204,7 +209,8 @@ impl Spec {
             Some(_) => return Err(malformed("the job's lineEnding is neither LF nor CRLF")),
         };
         Ok(Self {
-            object: object(members)?.to_owned(),
+            object: object(members)?,
+            prefix: None,
             work,
             external,
             delimiter: delimiter(text(members, "columnDelimiter")?)?,
@@ -233,8 +239,28 @@ impl Spec {
         }
     }
 
-    pub(super) fn known(&self) -> Option<&'static Type<'static>> {
-        types::by_name(&self.object)
+    /// The object, where it is built in or placed.
+    pub(super) fn known(&self) -> Option<Type<'_>> {
+        match &self.prefix {
+            Some(prefix) => Some(types::named(&self.object, prefix)),
+            None => types::by_name(&self.object).copied(),
+        }
+    }
+
+    /// The same, with an object of the org's own as the org told it.
+    ///
+    /// # Errors
+    /// Why the object is not known; for people.
+    pub fn placed(mut self, catalog: &Catalog) -> Result<Self, String> {
+        if self.known().is_some() {
+            return Ok(self);
+        }
+        let types = catalog.own_types();
+        let own = types.by_name(&self.object);
+        let own = own.ok_or_else(|| types::unknown(&self.object))?;
+        self.object.clone_from(&own.name);
+        self.prefix = Some(own.prefix.clone());
+        Ok(self)
     }
 
     /// Whether a row of an upsert names its record by its id.
@@ -245,10 +271,13 @@ impl Spec {
     }
 }
 
-fn object(members: &Map<String, Value>) -> Result<&'static str, Refused> {
+fn object(members: &Map<String, Value>) -> Result<String, Refused> {
     let object = text(members, "object")?.ok_or_else(|| malformed("the job names no object"))?;
-    let known = types::by_name(object).ok_or_else(|| Refused::Opaque(types::unknown(object)))?;
-    Ok(known.name)
+    match types::by_name(object) {
+        Some(known) => Ok(known.name.to_owned()),
+        None if types::is_own(object) => Ok(object.to_owned()),
+        None => Err(Refused::Opaque(types::unknown(object))),
+    }
 }
 
 fn rule(members: &Map<String, Value>) -> Result<Option<String>, Refused> {

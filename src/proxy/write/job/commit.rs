@@ -39,6 +39,7 @@ impl Write {
         let (spec, csv) = self
             .or_refuse(asked.map_err(|why| words::unclear(&why)))
             .await?;
+        let spec = self.placed(spec).await?;
         let account = &self.actor.service_account;
         let id = super::commits(&shape, account, &bytes).unwrap_or_default();
         let job = self.take_down(&id, &spec, csv, ONCE_MOST).await;

@@ -218,8 +218,9 @@ impl Write {
         if info.id != id || info.state != "Open" {
             return Err(self.refuse(words::over(id), None, None).await);
         }
+        let spec = self.placed(info.spec).await?;
         let step = Told::Known {
-            spec: serde_json::json!(info.spec),
+            spec: serde_json::json!(spec),
             made: false,
         };
         let noted = self.step(id, &step, Some(0)).await;

@@ -11,9 +11,10 @@ use super::{Release, Stop};
 use crate::error::Conflict;
 use crate::gate::Permit;
 use crate::hold::contents::{Answer, Answered};
-use crate::hold::{Hold, MOVED, REFUSED, STOPPED, UNREACHED, people};
+use crate::hold::{Hold, MOVED, REFUSED, STOPPED, UNREACHED, UNREAD, people};
 use crate::journal::{Closing, Journaled, Subject};
 use crate::mutation::{Outcome, OutcomeState, Snapshot, Verdict};
+use crate::proxy::write::export::exports;
 use crate::proxy::write::through::{self, Sending};
 use crate::upstream::SendError;
 
@@ -151,13 +152,16 @@ impl Release<'_> {
     }
 
     fn unanswered(&self, error: &SendError) -> Closing {
+        let exports = exports(&self.again.changes);
         let (sent, note) = match error {
-            SendError::NotSent(_) | SendError::NoCredential(_) => (false, UNREACHED),
-            SendError::Stopped => (false, STOPPED),
-            SendError::Lost(_) | SendError::Timeout => (true, "the CRM did not answer"),
+            SendError::NotSent(_) | SendError::NoCredential(_) => (false, UNREACHED.to_owned()),
+            SendError::Stopped => (false, STOPPED.to_owned()),
+            SendError::Lost(why) if exports => (true, format!("{UNREAD}: {why}")),
+            SendError::Lost(_) | SendError::Timeout => (true, "the CRM did not answer".to_owned()),
         };
         tracing::warn!(hold = %self.hold.id, %error, "a release has no answer");
-        let state = if sent {
+        // an export changes nothing, whatever became of its answer
+        let state = if sent && !exports {
             OutcomeState::Unknown
         } else {
             OutcomeState::Failed
@@ -167,7 +171,7 @@ impl Release<'_> {
             status: None,
             sent,
             outcomes: vec![Outcome::of(state); count],
-            note: Some(note.to_owned()),
+            note: Some(note),
         }
     }
 
