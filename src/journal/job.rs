@@ -60,7 +60,7 @@ pub enum Step {
         /// Whether it was made through here.
         made: bool,
     },
-    /// Its only upload began.
+    /// Its only upload began; of a job of batches that was made elsewhere: the CRM took one from here.
     Feeding,
     /// The upload ended, and the CRM took all of it.
     Fed(Fed),
@@ -116,6 +116,15 @@ pub struct Fates {
     pub rows: Vec<Outcome>,
 }
 
+/// What the records of a chunk held before a commit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Priors {
+    /// The place of the chunk's first row, from 0.
+    pub first: u64,
+    /// What was there, in the order of the rows.
+    pub snapshot: Snapshot,
+}
+
 /// Some rows of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
@@ -167,9 +176,27 @@ impl Journal {
         chunk: &Chunk,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let meta = json!({ "first": chunk.first, "rows": chunk.rows });
-        let row = row(name, name.rows(), meta, Some(json!(chunk)), now);
-        self.ledger().append(vec![row]).await
+        self.ledger().append(vec![of_chunk(name, chunk, now)]).await
+    }
+
+    /// Writes down all of a job that is fed at once: its first steps and its rows, all or nothing.
+    ///
+    /// # Errors
+    /// The store's; [`Conflict::Moved`](crate::error::Conflict) where it has a record.
+    pub async fn job_whole(
+        &self,
+        name: &Name<'_>,
+        steps: &[Step],
+        chunks: &[Chunk],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let steps = steps.iter().zip(0_u32..).map(|(step, nth)| {
+            let mut row = row(name, name.entry(), json!({ "job": step }), None, now);
+            row.nth = Some(nth);
+            row
+        });
+        let chunks = chunks.iter().map(|chunk| of_chunk(name, chunk, now));
+        self.ledger().append(steps.chain(chunks).collect()).await
     }
 
     /// The first chunk of rows behind a place in the ledger, and its own place; `None`: there is none.
@@ -191,11 +218,11 @@ impl Journal {
     pub async fn job_priors(
         &self,
         (name, commit): (&Name<'_>, &EntryId),
-        snapshot: &Snapshot,
+        held: &Priors,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let meta = json!({ "rows": snapshot.priors.len() });
-        let row = row(name, priors(commit), meta, Some(json!(snapshot)), now);
+        let meta = json!({ "first": held.first, "rows": held.snapshot.priors.len() });
+        let row = row(name, priors(commit), meta, Some(json!(held)), now);
         self.ledger().append(vec![row]).await
     }
 
@@ -207,7 +234,7 @@ impl Journal {
         &self,
         commit: &EntryId,
         after: Option<u64>,
-    ) -> Result<Option<(Snapshot, u64)>, StoreError> {
+    ) -> Result<Option<(Priors, u64)>, StoreError> {
         self.next(priors(commit), after).await
     }
 
@@ -294,9 +321,8 @@ impl Journal {
         });
         let mut row = row(name, commit.clone(), settled, None, now);
         row.kind = RowKind::Reconciled;
-        self.ledger()
-            .append(vec![row, pending::over(name, commit, now)])
-            .await?;
+        let [asked, known] = pending::over(name, commit, now);
+        self.ledger().append(vec![row, asked, known]).await?;
         self.job_step(name, &Step::Told(told.clone()), None, now)
             .await
     }
@@ -308,6 +334,11 @@ fn of(entry: EntryId) -> RowFilter {
         kinds: vec![RowKind::Job],
         ..RowFilter::default()
     }
+}
+
+fn of_chunk(name: &Name<'_>, chunk: &Chunk, now: Timestamp) -> NewRow {
+    let meta = json!({ "first": chunk.first, "rows": chunk.rows });
+    row(name, name.rows(), meta, Some(json!(chunk)), now)
 }
 
 fn values<T: serde::de::DeserializeOwned>(row: Row) -> Option<T> {

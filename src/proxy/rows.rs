@@ -47,20 +47,8 @@ impl<'a> Rows<'a> {
         let Some(job) = journal.job_rows_of(commit).await? else {
             return Ok(None);
         };
-        let (mut spec, mut fed): (Option<Spec>, Option<Fed>) = (None, None);
-        for (step, _) in journal.job_steps(&name(route, &job)).await? {
-            match step {
-                Step::Known { spec: known, .. } => spec = serde_json::from_value(known).ok(),
-                Step::Fed(told) => fed = Some(told),
-                Step::Feeding
-                | Step::Committing { .. }
-                | Step::Aborted
-                | Step::Closed
-                | Step::Dropped
-                | Step::Told(_) => {}
-            }
-        }
-        Ok(spec.zip(fed).map(|(spec, fed)| Self {
+        let uploaded = uploaded(journal, &name(route, &job)).await?;
+        Ok(uploaded.map(|(spec, fed)| Self {
             journal,
             route: route.to_owned(),
             commit: commit.clone(),
@@ -89,7 +77,7 @@ impl<'a> Rows<'a> {
         };
         let mutations = self.mutations(&chunk);
         let some = mutations.as_deref().unwrap_or_default();
-        let priors = self.priors(some, &mut before).await?;
+        let priors = self.priors(chunk.first, some, &mut before).await?;
         let fates = self.fates(&chunk, &mut became).await?;
         self.after = [Some(place), before, became];
         Ok(Some(Part {
@@ -119,19 +107,27 @@ impl<'a> Rows<'a> {
     /// What the records held before; chunks of new records alone have nothing on record.
     async fn priors(
         &self,
+        first: u64,
         mutations: &[Mutation],
         after: &mut Option<u64>,
     ) -> Result<Vec<Prior>, StoreError> {
         if mutations.iter().all(|mutation| mutation.record.is_none()) {
             return Ok(vec![Prior::Absent; mutations.len()]);
         }
-        let next = self.journal.next_priors(&self.commit, *after).await?;
-        let Some((snapshot, place)) = next else {
-            return Ok(vec![Prior::Unknown; mutations.len()]);
-        };
-        *after = Some(place);
-        let rows = 0..mutations.len();
-        Ok(rows.map(|place| snapshot.prior(place).clone()).collect())
+        // those of a chunk that cannot be read are passed over
+        while let Some((held, place)) = self.journal.next_priors(&self.commit, *after).await? {
+            if held.first > first {
+                break;
+            }
+            *after = Some(place);
+            if held.first == first {
+                let rows = 0..mutations.len();
+                return Ok(rows
+                    .map(|place| held.snapshot.prior(place).clone())
+                    .collect());
+            }
+        }
+        Ok(vec![Prior::Unknown; mutations.len()])
     }
 
     /// What became of each row. What was asked for twice is on record twice.
@@ -152,6 +148,27 @@ impl<'a> Rows<'a> {
         }
         Ok(None)
     }
+}
+
+/// What a job was to do, and what was uploaded for it; `None`: its upload did not come to its end.
+pub(super) async fn uploaded(
+    journal: &Journal,
+    name: &Name<'_>,
+) -> Result<Option<(Spec, Fed)>, StoreError> {
+    let (mut spec, mut fed) = (None, None);
+    for (step, _) in journal.job_steps(name).await? {
+        match step {
+            Step::Known { spec: known, .. } => spec = serde_json::from_value(known).ok(),
+            Step::Fed(told) => fed = Some(told),
+            Step::Feeding
+            | Step::Committing { .. }
+            | Step::Aborted
+            | Step::Closed
+            | Step::Dropped
+            | Step::Told(_) => {}
+        }
+    }
+    Ok(spec.zip(fed))
 }
 
 /// The name of a job's record, for reading.

@@ -1,15 +1,16 @@
 //! Answers to exports, which may be of any size: what is small is read whole, the rest is handed on part by
-//! part.
+//! part. So are our own downloads.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::{Answer, Lease};
+use super::{Answer, Body, Lease, ReadError, Upstream, Way};
+use crate::credential;
 
 /// The largest answer that is read before any of it is handed on.
 const WHOLE_MOST: usize = 1024 * 1024;
@@ -42,7 +43,7 @@ impl Exported {
         let (parts, mut rest) = answer.into_parts();
         let mut first = BytesMut::new();
         while first.len() <= WHOLE_MOST {
-            if let Some(bytes) = next(&mut rest).await? {
+            if let Some(bytes) = next(&mut rest, PAUSE_MOST).await? {
                 first.extend_from_slice(&bytes);
                 continue;
             }
@@ -72,6 +73,30 @@ impl Exported {
     }
 }
 
+impl Upstream {
+    /// Makes a read of our own whose answer may be of any size; the CRM may pause neither before it nor
+    /// in it.
+    ///
+    /// # Errors
+    /// [`ReadError`] when no answer began.
+    pub async fn download(&self, mut request: Request<Body>) -> Result<Begun, ReadError> {
+        let path = request.uri().path().to_owned();
+        credential::suit(request.headers_mut(), &path);
+        let answer = self.ask(request, PAUSE_MOST).await;
+        let status = answer.as_ref().ok().map(|(answer, _)| answer.status());
+        self.traffic.count(Way::OwnRead, status);
+        let (answer, lease) = answer?;
+        let (parts, rest) = answer.into_parts();
+        Ok(Begun {
+            status: parts.status,
+            headers: parts.headers,
+            first: Bytes::new(),
+            rest,
+            lease: Some(lease),
+        })
+    }
+}
+
 impl Begun {
     /// How long its body is, where its head says.
     #[must_use]
@@ -92,7 +117,7 @@ impl Begun {
         if !self.first.is_empty() {
             return Ok(Some(std::mem::take(&mut self.first)));
         }
-        let part = next(&mut self.rest).await?;
+        let part = next(&mut self.rest, PAUSE_MOST).await?;
         if part.is_none()
             && let Some(lease) = self.lease.take()
         {
@@ -103,9 +128,9 @@ impl Begun {
 }
 
 /// The next data of a body; trailers are its end.
-async fn next(body: &mut Incoming) -> Result<Option<Bytes>, String> {
+async fn next(body: &mut Incoming, pause: Duration) -> Result<Option<Bytes>, String> {
     loop {
-        let frame = tokio::time::timeout(PAUSE_MOST, body.frame())
+        let frame = tokio::time::timeout(pause, body.frame())
             .await
             .map_err(|_elapsed| "the CRM paused too long".to_owned())?;
         match frame {

@@ -11,7 +11,7 @@ use super::{Name, Step, of, row};
 use crate::clock::EntryId;
 use crate::error::StoreError;
 use crate::journal::{Journal, rows};
-use crate::ledger::{NewRow, RowFilter};
+use crate::ledger::{NewRow, Row, RowFilter};
 
 /// A commit that the CRM has taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,9 +60,9 @@ fn one(commit: &EntryId) -> EntryId {
     EntryId::from_text(&format!("{commit}-job"))
 }
 
-/// The row that says that nobody need ask for a commit any more.
-pub(super) fn over(name: &Name<'_>, commit: &EntryId, now: Timestamp) -> NewRow {
-    row(name, all(), json!({ "over": commit }), None, now)
+/// The rows that say that nobody need ask for a commit any more: for a start, and for who asks for its job.
+pub(super) fn over(name: &Name<'_>, commit: &EntryId, now: Timestamp) -> [NewRow; 2] {
+    [all(), one(commit)].map(|entry| row(name, entry, json!({ "over": commit }), None, now))
 }
 
 impl Journal {
@@ -92,8 +92,8 @@ impl Journal {
     /// # Errors
     /// The store's.
     pub async fn job_over(&self, pending: &Pending, now: Timestamp) -> Result<(), StoreError> {
-        let row = over(&pending.name(), &pending.commit, now);
-        self.ledger().append(vec![row]).await
+        let rows = over(&pending.name(), &pending.commit, now);
+        self.ledger().append(rows.into()).await
     }
 
     /// The commits taken since a moment of which nothing was told yet.
@@ -146,12 +146,16 @@ impl Journal {
         Ok(rows.iter().find_map(|row| rows::part(&row.meta, "rows")))
     }
 
-    /// The job that a commit was of, where the CRM has taken it.
+    /// The job that a commit was of, where the CRM has taken it and somebody has yet to ask for it.
     ///
     /// # Errors
     /// The store's.
     pub async fn job_of(&self, commit: &EntryId) -> Result<Option<Pending>, StoreError> {
         let rows = self.ledger().rows(of(one(commit))).await?;
+        let over = |row: &Row| rows::part::<EntryId>(&row.meta, "over").is_some();
+        if rows.iter().any(over) {
+            return Ok(None);
+        }
         Ok(rows.iter().find_map(|row| rows::part(&row.meta, "pending")))
     }
 }

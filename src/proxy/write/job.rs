@@ -38,14 +38,16 @@ pub(super) struct Job {
     pub(super) spec: Spec,
     /// How many steps it has taken.
     steps: u32,
-    /// Whether an upload began.
+    /// Whether it was made through here.
+    made: bool,
+    /// Whether an upload began; of a job of batches whether one was taken.
     feeding: bool,
     /// The upload that ended.
     pub(super) fed: Option<Fed>,
     /// Whether it was aborted or dropped.
     over: bool,
-    /// Who made or fed it.
-    owner: String,
+    /// Who made or fed it here; nobody a job that was looked up alone.
+    owner: Option<String>,
 }
 
 impl Job {
@@ -64,18 +66,22 @@ impl Job {
         let mut job: Option<Self> = None;
         for (step, owner) in steps {
             match (step, &mut job) {
-                (Told::Known { spec, .. }, None) => {
+                (Told::Known { spec, made }, None) => {
                     job = Some(Self {
                         id: id.to_owned(),
                         spec: serde_json::from_value(spec).ok()?,
                         steps: 0,
+                        made,
                         feeding: false,
                         fed: None,
                         over: false,
-                        owner,
+                        owner: made.then_some(owner),
                     });
                 }
-                (Told::Feeding, Some(job)) => job.feeding = true,
+                (Told::Feeding, Some(job)) => {
+                    job.feeding = true;
+                    job.owner.get_or_insert(owner);
+                }
                 (Told::Fed(fed), Some(job)) => job.fed = Some(fed),
                 (Told::Aborted | Told::Closed | Told::Dropped, Some(job)) => job.over = true,
                 (Told::Known { .. } | Told::Committing { .. } | Told::Told(_), _)
@@ -139,23 +145,23 @@ impl Write {
             Step::Batch { job } => self.batch(&shape, job, incoming).await,
             Step::Drop { job } => {
                 self.no_body(incoming).await?;
-                let job = self.own(job).await?;
+                let job = self.to_end(job).await?;
                 self.control(&job, Told::Dropped, Bytes::new()).await
             }
             Step::Turn { job } => {
                 let bytes = self.body(incoming).await?;
                 let turn = bulk::turn(&self.head(), &bytes);
                 let turn = self.or_refuse(turn.map_err(Refusal::malformed)).await?;
-                let job = if bulk::of_batches(&self.head()) {
-                    self.to_end(job).await?
-                } else {
-                    self.own(job).await?
+                let end = match turn {
+                    Turn::Abort => Told::Aborted,
+                    Turn::Close => Told::Closed,
+                    Turn::Commit => {
+                        let job = self.own(job).await?;
+                        return self.commit(shape, job, bytes).await;
+                    }
                 };
-                match turn {
-                    Turn::Abort => self.control(&job, Told::Aborted, bytes).await,
-                    Turn::Close => self.control(&job, Told::Closed, bytes).await,
-                    Turn::Commit => self.commit(shape, job, bytes).await,
-                }
+                let job = self.to_end(job).await?;
+                self.control(&job, end, bytes).await
             }
         }
     }
@@ -241,19 +247,6 @@ impl Write {
             tracing::error!(%error, job = job.id, "the end of a job is not noted");
         }
         Ok(answer_of(answer))
-    }
-
-    /// A job that this service account made or fed through here.
-    async fn own(&self, id: &str) -> Result<Job, Box<Refused>> {
-        let steps = self.worker.app.journal.job_steps(&self.name(id)).await;
-        let steps = self
-            .or_refuse(steps.map_err(|error| unavailable(&error)))
-            .await?;
-        match Job::of(id, steps) {
-            Some(job) if job.owner == self.actor.service_account => Ok(job),
-            Some(_) => Err(self.refuse(words::not_theirs(id), None, None).await),
-            None => Err(self.refuse(words::unknown(id), None, None).await),
-        }
     }
 
     /// The job as its record has it; `None`: it is not known.

@@ -205,7 +205,7 @@ async fn answered(
         outcomes,
         note: refusal.as_ref().and_then(|refusal| refusal.detail.clone()),
     };
-    write.taken(&answer).await;
+    write.taken(sending.shape.as_ref(), &answer).await;
     close(write, sending, journaled, &closing).await;
     if let Some(refusal) = refusal {
         return Err(Box::new(Refused {

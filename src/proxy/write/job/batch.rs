@@ -40,22 +40,16 @@ impl Write {
         self.commit(shape.clone(), taken, bytes).await
     }
 
-    /// A job of batches that takes some more, or that is ended: one that was made elsewhere is looked up.
+    /// A job of batches that takes some more: one that was made elsewhere is looked up, and is nobody's
+    /// until the CRM has taken a batch.
     async fn to_feed_again(&self, id: &str) -> Result<Job, Box<Refused>> {
-        let job = self.to_end(id).await?;
-        if job.over {
-            return Err(self.refuse(words::over(id), None, None).await);
-        }
-        Ok(job)
-    }
-
-    /// A job of batches of this service account's own.
-    pub(super) async fn to_end(&self, id: &str) -> Result<Job, Box<Refused>> {
         let job = self.known_or_found(id).await?;
-        let refusal = if job.owner != self.actor.service_account {
+        let refusal = if job.is_of_others(&self.actor.service_account) {
             words::not_theirs(id)
         } else if !job.spec.batches {
             words::other_api(id)
+        } else if job.over {
+            words::over(id)
         } else {
             return Ok(job);
         };

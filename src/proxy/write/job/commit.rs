@@ -50,8 +50,12 @@ impl Write {
 
     /// The CRM has taken the rows of a job: from now on it is asked what became of them. One that starts
     /// at once has an id of the CRM's only now; its record is found under that, too.
-    pub(in crate::proxy::write) async fn taken(&self, answer: &Answer) {
-        let Some((job, fed)) = self.committing().filter(|_| answer.status.is_success()) else {
+    pub(in crate::proxy::write) async fn taken(&self, shape: Option<&Shape>, answer: &Answer) {
+        if !answer.status.is_success() {
+            return;
+        }
+        self.claim(shape).await;
+        let Some((job, fed)) = self.committing() else {
             return;
         };
         let at_crm = if job.at_crm() {

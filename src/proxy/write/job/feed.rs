@@ -170,11 +170,7 @@ impl Write {
 
     /// The job; one that was made elsewhere is looked up.
     pub(super) async fn known_or_found(&self, id: &str) -> Result<Job, Box<Refused>> {
-        let steps = self.worker.app.journal.job_steps(&self.name(id)).await;
-        let steps = self
-            .or_refuse(steps.map_err(|error| unavailable(&error)))
-            .await?;
-        match Job::of(id, steps) {
+        match self.noted(id).await? {
             Some(job) => Ok(job),
             None => self.look_up(id).await,
         }
@@ -183,7 +179,7 @@ impl Write {
     /// The job, if it may be fed.
     async fn to_feed(&self, id: &str) -> Result<Job, Box<Refused>> {
         let job = self.known_or_found(id).await?;
-        let refusal = if job.owner != self.actor.service_account {
+        let refusal = if job.is_of_others(&self.actor.service_account) {
             words::not_theirs(id)
         } else if job.spec.batches {
             words::other_api(id)
@@ -197,7 +193,8 @@ impl Write {
         Err(self.refuse(refusal, None, None).await)
     }
 
-    /// A job that was not made through here: what it is to do, and that it is still open.
+    /// A job that was not made through here: what it is to do, and that it is still open. It is nobody's
+    /// here until it takes rows.
     async fn look_up(&self, id: &str) -> Result<Job, Box<Refused>> {
         let call = bulk::look(&self.head(), id);
         let answer = self.ask(&call).await;
@@ -223,15 +220,22 @@ impl Write {
             spec: serde_json::json!(spec),
             made: false,
         };
-        let noted = self.step(id, &step, Some(0)).await;
-        self.or_refuse(noted.map_err(|error| unavailable(&error)))
-            .await?;
+        match self.step(id, &step, Some(0)).await {
+            Ok(()) => {}
+            Err(error) if error.conflict == Some(Conflict::Moved) => {
+                // it was noted just now
+                let job = self.noted(id).await?;
+                return self.or_refuse(job.ok_or_else(|| words::unknown(id))).await;
+            }
+            Err(error) => return Err(self.refuse(unavailable(&error), None, None).await),
+        }
         let known = vec![(step, self.actor.service_account.clone())];
         let job = Job::of(id, known).ok_or_else(|| words::unknown(id));
         self.or_refuse(job).await
     }
 
-    /// Takes down rows that are written at once: all of them, before anything of it goes.
+    /// Takes down rows that are written at once: all of them, before anything of it goes. All of their
+    /// record is durable or nothing is, so whoever sends the same again finds none that stopped halfway.
     pub(super) async fn take_down(
         &self,
         id: &str,
@@ -239,35 +243,37 @@ impl Write {
         csv: &[u8],
         most: u64,
     ) -> Result<Job, Refusal> {
-        let steps = self.worker.app.journal.job_steps(&self.name(id)).await;
-        if let Some(job) = Job::of(id, steps.map_err(|error| unavailable(&error))?) {
-            // the same request before: its rows are the same
-            return match job.fed {
-                Some(_) => Ok(job),
-                None => Err(words::unfed(id)),
-            };
+        if let Some(job) = self.taken_down(id).await? {
+            return Ok(job);
         }
         let mut taking = Taking::new(spec, most);
         taking.push(csv).map_err(Refusal::malformed)?;
-        let (full, fed) = taking.finish().map_err(Refusal::malformed)?;
+        let (chunks, fed) = taking.finish().map_err(Refusal::malformed)?;
         let known = Told::Known {
             spec: serde_json::json!(spec),
             made: true,
         };
-        self.step(id, &known, Some(0))
-            .await
-            .map_err(|error| unavailable(&error))?;
-        let known = vec![(known, self.actor.service_account.clone())];
-        let mut job = Job::of(id, known).ok_or_else(|| words::unknown(id))?;
-        let mut writing = None;
-        self.keep(id, full, &mut writing).await?;
-        written(writing).await?;
-        let whole = Told::Fed(fed.clone());
-        self.step(id, &whole, None)
-            .await
-            .map_err(|error| unavailable(&error))?;
-        job.fed = Some(fed);
-        Ok(job)
+        let app = &self.worker.app;
+        let (name, now) = (self.name(id), app.clock.now());
+        let steps = [known, Told::Fed(fed)];
+        match app.journal.job_whole(&name, &steps, &chunks, now).await {
+            Ok(()) => {
+                let steps = steps.map(|step| (step, self.actor.service_account.clone()));
+                Job::of(id, steps.into()).ok_or_else(|| words::unknown(id))
+            }
+            Err(error) if error.conflict == Some(Conflict::Moved) => {
+                let job = self.taken_down(id).await?;
+                job.ok_or_else(|| words::unfed(id))
+            }
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// The record of the same request from before: its rows are the same.
+    async fn taken_down(&self, id: &str) -> Result<Option<Job>, Refusal> {
+        let steps = self.worker.app.journal.job_steps(&self.name(id)).await;
+        let steps = steps.map_err(|error| unavailable(&error))?;
+        Ok(Job::of(id, steps))
     }
 
     /// Hands the body on, part by part: each is read before it goes, and a part that has no reading

@@ -10,7 +10,7 @@ use crate::crm::salesforce::bulk::Once;
 use crate::crm::salesforce::bulk::csv::Fault;
 use crate::error::{Refusal, StoreError};
 use crate::hold::drift::drift;
-use crate::journal::job::{Chunk, Fed};
+use crate::journal::job::{Chunk, Fed, Priors};
 use crate::mutation::{
     ChangeSet, Effect, Mutation, Operation, Prior, Reason, ReasonKind, Requirement, Snapshot,
     Verdict,
@@ -128,14 +128,20 @@ impl Write {
                 _ if !named => {}
                 Look::First => {
                     let commit = (&self.name(&job.id), &self.entry);
+                    let held = Priors {
+                        first: chunk.first,
+                        snapshot: snapshot.clone(),
+                    };
                     let now = app.clock.now();
-                    app.journal.job_priors(commit, &snapshot, now).await?;
+                    app.journal.job_priors(commit, &held, now).await?;
                 }
                 Look::Again => {
                     let next = app.journal.next_priors(&self.entry, shown).await?;
-                    let (before, place) = next.ok_or_else(|| words::unfed(&job.id))?;
+                    let of_chunk = next.filter(|(before, _)| before.first == chunk.first);
+                    let (before, place) = of_chunk.ok_or_else(|| words::unfed(&job.id))?;
                     shown = Some(place);
-                    let moved = drift(changes.mutations(), &wanted, &before, &snapshot);
+                    let before = &before.snapshot;
+                    let moved = drift(changes.mutations(), &wanted, before, &snapshot);
                     if !moved.is_empty() {
                         return Err(Stop::Moved(moved));
                     }

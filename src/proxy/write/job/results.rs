@@ -1,12 +1,10 @@
 //! What became of a job's rows. The CRM accepts a commit and works later: it is asked on a schedule
 //! (`proxy::jobs`), and when the agent asks for the job; then the commit's entry is told, row by row.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Uri, header::ACCEPT};
-use http_body_util::BodyExt;
 
 use super::feed::again;
 use crate::app::{App, Worker};
@@ -21,6 +19,7 @@ use crate::journal::read::{self, EntryState};
 use crate::mutation::{Outcome, OutcomeState};
 use crate::proxy::Call;
 use crate::proxy::actor::{Caller, Credential};
+use crate::proxy::rows::uploaded;
 use crate::upstream::{Answer, Body, Upstream};
 
 /// Results of more rows are not waited for by a read that asks for their job.
@@ -195,7 +194,7 @@ impl Asking<'_> {
         let Some(ended) = results::ended(&pending.place, &answer.body)? else {
             return Ok(false);
         };
-        let record = self.record().await.map_err(said)?;
+        let record = uploaded(journal, &pending.rows()).await.map_err(said)?;
         let rows = record.as_ref().map_or(0, |(_, fed)| fed.rows);
         if let Some((spec, fed)) = &record {
             match self.rows(spec, fed, &ended).await {
@@ -217,25 +216,6 @@ impl Asking<'_> {
         let told = journal.job_told((&name, &pending.commit), &told, now);
         told.await.map_err(said)?;
         Ok(true)
-    }
-
-    /// What the job was to do, and what was uploaded for it.
-    async fn record(&self) -> Result<Option<(Spec, Fed)>, StoreError> {
-        let (mut spec, mut fed) = (None, None);
-        let rows = self.pending.rows();
-        for (step, _) in self.app.journal.job_steps(&rows).await? {
-            match step {
-                Told::Known { spec: known, .. } => spec = serde_json::from_value(known).ok(),
-                Told::Fed(told) => fed = Some(told),
-                Told::Feeding
-                | Told::Committing { .. }
-                | Told::Aborted
-                | Told::Closed
-                | Told::Dropped
-                | Told::Told(_) => {}
-            }
-        }
-        Ok(spec.zip(fed))
     }
 
     /// Learns the outcome of each row and writes it down, chunk by chunk as the rows are.
@@ -308,13 +288,11 @@ impl Asking<'_> {
 
     /// One list, as its bytes come.
     async fn list(&self, matched: &mut Matched, list: List, call: &ReadCall) -> Result<(), Lack> {
-        let lost = |error: &dyn std::fmt::Display| Lack::Later(error.to_string());
         let request = self.request(call).map_err(Lack::Never)?;
-        let answer = self.upstream.stream(request).await;
-        let answer = answer.map_err(|error| lost(&error))?;
-        let status = answer.status();
-        if !status.is_success() {
-            return Err(unlike(status.as_u16()));
+        let answer = self.upstream.download(request).await;
+        let mut answer = answer.map_err(|error| Lack::Later(error.to_string()))?;
+        if !answer.status.is_success() {
+            return Err(unlike(answer.status.as_u16()));
         }
         let (mut lines, mut columns) = (Lines::default(), None);
         let mut each = |record: Record<'_>| match &columns {
@@ -324,12 +302,8 @@ impl Asking<'_> {
             }
             Some(columns) => matched.told(columns, record),
         };
-        let mut body = pin!(answer.into_body());
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| lost(&error))?;
-            if let Ok(data) = frame.into_data() {
-                lines.push(&data, &mut each)?;
-            }
+        while let Some(data) = answer.next().await.map_err(Lack::Later)? {
+            lines.push(&data, &mut each)?;
         }
         lines.finish(&mut each)?;
         Ok(())

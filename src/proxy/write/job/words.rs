@@ -16,6 +16,13 @@ pub(super) fn unknown(job: &str) -> Refusal {
     ))
 }
 
+/// It was not made here, and took no rows here.
+pub(super) fn elsewhere(job: &str) -> Refusal {
+    opaque(&format!(
+        "job {job} was not made through here and took no rows here: end it where it was made"
+    ))
+}
+
 /// Its upload did not come to its end.
 pub(super) fn unfed(job: &str) -> Refusal {
     opaque(&format!(

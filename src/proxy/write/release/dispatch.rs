@@ -54,7 +54,7 @@ impl Release<'_> {
             Err(error) => (self.unanswered(error), None),
         };
         if let Ok(answer) = &sent {
-            write.taken(answer).await;
+            write.taken(sending.shape.as_ref(), answer).await;
         }
         self.close(&sending, journaled, &closing, kept).await;
         match sent {
