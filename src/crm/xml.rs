@@ -1,11 +1,15 @@
 //! Strict XML: what has two readings is refused. No DTD, no entities beyond the five of XML itself, bounded.
 
+mod bounds;
+
+use std::collections::HashSet;
+
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::Malformed;
 
-/// Elements inside each other; SOAP's deepest documented body has nine.
-const MAX_DEPTH: usize = 32;
+/// The namespace of `xsi:nil` and `xsi:type`.
+pub const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// Nodes of a body: a batch of 10,000 rows with 60 fields, element, text and white space each.
 const MAX_NODES: u32 = 2_000_000;
 /// What the XML declaration may name; the bytes are read as UTF-8 whatever it says.
@@ -15,15 +19,25 @@ const ENCODINGS: [&str; 2] = ["utf-8", "us-ascii"];
 ///
 /// Refused: an empty body, a byte order mark, anything but UTF-8 or a declaration that names something
 /// else, a DTD, unknown entities, processing instructions, comments inside an element that holds text
-/// (some readers stop there), more than 32 levels, more than 2,000,000 nodes.
+/// (some readers stop there), more than 32 levels, more than 32 attributes on an element and those
+/// around it, more than 2,000,000 nodes.
 ///
 /// # Errors
 /// [`Malformed`] says what and where; never a value.
 pub fn parse(body: &[u8]) -> Result<Document<'_>, Malformed> {
+    parse_bounded(body, MAX_NODES)
+}
+
+/// The same of a body that has at most so many nodes.
+///
+/// # Errors
+/// [`Malformed`], as [`parse`].
+pub fn parse_bounded(body: &[u8], nodes: u32) -> Result<Document<'_>, Malformed> {
     let text = text(body)?;
+    bounds::check(text)?;
     let options = ParsingOptions {
         allow_dtd: false,
-        nodes_limit: MAX_NODES,
+        nodes_limit: nodes,
         ..ParsingOptions::default()
     };
     let document = Document::parse_with_options(text, options).map_err(|error| fault(&error))?;
@@ -91,44 +105,19 @@ fn declared_encoding(text: &str) -> Option<&str> {
 }
 
 fn check(document: &Document<'_>) -> Result<(), Malformed> {
-    let mut depth = 0usize;
-    let mut at = document.root();
-    loop {
-        if at.is_pi() {
-            return Err(here(document, at, "a processing instruction stands there"));
-        }
-        if at.is_comment() && at.parent().is_some_and(holds_text) {
-            return Err(here(document, at, "a comment stands inside a value"));
-        }
-        if let Some(child) = at.first_child() {
-            depth += 1;
-            if depth > MAX_DEPTH {
-                let what = format!("it is nested deeper than {MAX_DEPTH} levels");
-                return Err(here(document, at, &what));
-            }
-            at = child;
-            continue;
-        }
-        at = loop {
-            if let Some(next) = at.next_sibling() {
-                break next;
-            }
-            depth = depth.saturating_sub(1);
-            match at.parent() {
-                Some(parent) => at = parent,
-                None => return Ok(()),
-            }
-        };
+    let comments = document.descendants().filter(Node::is_comment);
+    let commented: HashSet<_> = comments.filter_map(|comment| comment.parent()).collect();
+    let split = document.descendants().find(|node| {
+        let is_commented =
+            |parent: Node<'_, '_>| parent.is_element() && commented.contains(&parent);
+        node.is_text()
+            && node.text().is_some_and(|text| !is_blank(text))
+            && node.parent().is_some_and(is_commented)
+    });
+    match split {
+        Some(text) => Err(here(document, text, "a comment stands inside a value")),
+        None => Ok(()),
     }
-}
-
-fn holds_text(node: Node<'_, '_>) -> bool {
-    node.is_element()
-        && node.children().any(|child| {
-            child
-                .text()
-                .is_some_and(|text| child.is_text() && !is_blank(text))
-        })
 }
 
 fn is_blank(text: &str) -> bool {
@@ -164,6 +153,20 @@ pub fn value<'a>(node: Node<'a, '_>) -> Result<&'a str, Malformed> {
             node,
             "an element stands where a value is meant",
         )),
+    }
+}
+
+/// Whether `xsi:nil` says that an element is nothing.
+///
+/// # Errors
+/// [`Malformed`] when it says neither `true` nor `false`, or when what is nothing holds something.
+pub fn is_nil(node: Node<'_, '_>) -> Result<bool, Malformed> {
+    let refuse = |what| Err(here(node.document(), node, what));
+    match node.attribute((INSTANCE, "nil")) {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1") if value(node)?.is_empty() => Ok(true),
+        Some("true" | "1") => refuse("what is nil has a value"),
+        Some(_) => refuse("xsi:nil is neither true nor false"),
     }
 }
 
@@ -238,7 +241,33 @@ mod tests {
     }
 
     #[test]
+    fn nodes_are_bounded() {
+        let body = format!("<a>{}</a>", "<b/>".repeat(10));
+        assert!(parse_bounded(body.as_bytes(), 12).is_ok());
+        assert!(parse_bounded(body.as_bytes(), 11).is_err());
+    }
+
+    #[test]
+    fn what_is_nil_holds_nothing() {
+        for (said, inside, expected) in [
+            ("true", "", Some(true)),
+            ("1", "", Some(true)),
+            ("false", "x", Some(false)),
+            ("0", "", Some(false)),
+            ("true", "x", None),
+            ("true", "<b/>", None),
+            ("yes", "", None),
+        ] {
+            let body = format!("<a xmlns:i=\"{INSTANCE}\" i:nil=\"{said}\">{inside}</a>");
+            let document = parse(body.as_bytes()).unwrap();
+            assert_eq!(is_nil(document.root_element()).ok(), expected, "{body}");
+        }
+    }
+
+    #[test]
     fn depth_is_bounded() {
+        use bounds::MAX_DEPTH;
+
         let deep = |levels: usize| format!("{}{}", "<a>".repeat(levels), "</a>".repeat(levels));
         assert!(parse(deep(MAX_DEPTH).as_bytes()).is_ok());
         assert!(refused(deep(MAX_DEPTH + 2).as_bytes()).contains("nested deeper"));

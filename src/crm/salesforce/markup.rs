@@ -1,17 +1,16 @@
 //! Records written as XML, where the guide shows the form: one row below its object's name, and trees
 //! (REST API Developer Guide, sObject Rows, sObject Tree Request Body). Read into what JSON would say.
 
+use std::collections::HashSet;
+
 use http::{HeaderMap, header};
 use roxmltree::Node;
 use serde_json::{Map, Value, json};
 
 use super::body::{Content, Refused, malformed, shown};
 use super::types::Type;
-use crate::crm::xml;
+use crate::crm::xml::{self, INSTANCE};
 use crate::mutation::same_name;
-
-/// The namespace of `xsi:nil`.
-const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// Whether the type says that it is XML in UTF-8.
 pub(super) fn is_xml(headers: &HeaderMap) -> bool {
@@ -42,9 +41,9 @@ pub(super) fn row(body: &[u8], known: &Type<'_>) -> Result<Map<String, Value>, R
             known.name
         )));
     }
-    let mut members = Map::new();
+    let (mut members, mut names) = (Map::new(), HashSet::new());
     for element in xml::elements(root)? {
-        add(&mut members, name(element)?, value(element)?)?;
+        add(&mut members, &mut names, name(element)?, value(element)?)?;
     }
     Ok(members)
 }
@@ -87,6 +86,7 @@ fn record(element: Node<'_, '_>) -> Result<Map<String, Value>, Refused> {
         "attributes".into(),
         json!({ "type": kind, "referenceId": reference }),
     );
+    let mut names = HashSet::from(["attributes".to_owned()]);
     for field in xml::elements(element)? {
         let is_list = field.children().any(|child| child.is_element());
         let value = if is_list && field.attributes().next().is_none() {
@@ -94,14 +94,19 @@ fn record(element: Node<'_, '_>) -> Result<Map<String, Value>, Refused> {
         } else {
             value(field)?
         };
-        add(&mut members, name(field)?, value)?;
+        add(&mut members, &mut names, name(field)?, value)?;
     }
     Ok(members)
 }
 
 /// Two elements whose names differ at most in case have two readings.
-fn add(members: &mut Map<String, Value>, name: &str, value: Value) -> Result<(), Refused> {
-    if members.keys().any(|known| same_name(known, name)) {
+fn add(
+    members: &mut Map<String, Value>,
+    names: &mut HashSet<String>,
+    name: &str,
+    value: Value,
+) -> Result<(), Refused> {
+    if !names.insert(name.to_ascii_lowercase()) {
         return Err(malformed(format!(
             "the XML body holds {} twice in one record",
             shown(name)

@@ -1,5 +1,7 @@
 //! One record of a body: its members taken apart, and held against what names it.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::body::{self, Refused, malformed};
@@ -135,8 +137,14 @@ impl Record {
 
     /// Lays the lookups over the fields: their ids are the CRM's to find.
     fn lay_lookups(&mut self, place: &str) -> Result<(), Refused> {
-        for (lookup, to) in std::mem::take(&mut self.lookups) {
-            if field(&self.fields, &lookup).is_some() {
+        let lookups = std::mem::take(&mut self.lookups);
+        if lookups.is_empty() {
+            return Ok(());
+        }
+        let lower = |name: &String| name.to_ascii_lowercase();
+        let mut names: HashSet<String> = self.fields.keys().map(lower).collect();
+        for (lookup, to) in lookups {
+            if !names.insert(lower(&lookup)) {
                 return Err(malformed(format!(
                     "{place}: {lookup} is given twice: as a field, and by a nested record"
                 )));

@@ -31,6 +31,10 @@ use operation::Does;
 pub(super) use replay::replay;
 pub(super) use undelete::undelete;
 
+/// Nodes of a message, which are read before anybody knows who sends it: 200 rows of 300 fields, element,
+/// text and white space each.
+const MAX_NODES: u32 = 200_000;
+
 /// What a message says of itself before anything is judged: what it wants, and by whose right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introduction {
@@ -83,7 +87,7 @@ pub fn is_message(headers: &HeaderMap) -> bool {
 /// [`Malformed`] when it is no SOAP message, or has more than one reading.
 pub fn introduce(body: &[u8]) -> Result<Introduction, Malformed> {
     plain_text(body)?;
-    let document = xml::parse(body)?;
+    let document = xml::parse_bounded(body, MAX_NODES)?;
     let envelope = Envelope::open(&document)?;
     let session = match envelope.session()? {
         None => None,
@@ -155,11 +159,17 @@ fn plain_text(body: &[u8]) -> Result<(), Malformed> {
 /// Whether a message asks for a session. Its password is read by nobody.
 ///
 /// # Errors
-/// [`Malformed`] when it has more than one reading.
+/// [`Malformed`] when it has more than one reading, or when a header entry has it mean another login.
 pub fn is_login(api: Api, body: &[u8]) -> Result<bool, Malformed> {
-    let told = introduce(body)?;
-    let login = operation::does(told.api, &told.operation) == Some(Does::Login);
-    Ok(login && told.api == api)
+    plain_text(body)?;
+    let document = xml::parse_bounded(body, MAX_NODES)?;
+    let envelope = Envelope::open(&document)?;
+    let login = operation::does(envelope.api, envelope.name()) == Some(Does::Login);
+    if !login || envelope.api != api {
+        return Ok(false);
+    }
+    headers::of_login(&envelope)?;
+    Ok(true)
 }
 
 /// What a message beside its records acts on, by header and part.
@@ -248,7 +258,7 @@ fn changed(
 ) -> Result<Vec<Mutation>, Refused> {
     match does {
         Does::Rows(rows) => rows::written(rows, envelope, said, org),
-        Does::Merge => merge::merged(envelope, org),
+        Does::Merge => merge::merged(envelope, said, org),
         Does::Convert => merge::converted(envelope),
         Does::Ids(operation) => rows::named(operation, envelope, org),
         Does::Read
@@ -313,7 +323,10 @@ fn rendered(envelope: &Envelope<'_, '_>) -> Result<Vec<Mutation>, Refused> {
 }
 
 /// `text/xml` in UTF-8, as SOAP 1.1 wants it.
-fn is_xml(headers: &HeaderMap) -> Result<(), Refused> {
+///
+/// # Errors
+/// [`Malformed`] when the headers say something else, or twice.
+pub(crate) fn is_xml(headers: &HeaderMap) -> Result<(), Malformed> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (first, second) = (values.next(), values.next());
     let text = first.and_then(|value| value.to_str().ok());
@@ -334,8 +347,8 @@ fn is_xml(headers: &HeaderMap) -> Result<(), Refused> {
     if xml && plain && second.is_none() {
         return Ok(());
     }
-    Err(malformed(
-        "the header Content-Type is not text/xml (UTF-8), given once",
+    Err(Malformed(
+        "the header Content-Type is not text/xml (UTF-8), given once".into(),
     ))
 }
 

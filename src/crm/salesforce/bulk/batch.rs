@@ -18,8 +18,6 @@ use crate::mutation::{ChangeSet, Mutation, Operation, Undo};
 
 /// The namespace of jobs, batches and rows.
 const NAMESPACE: &str = "http://www.force.com/2009/06/asyncapi/dataload";
-/// Of `xsi:nil`.
-const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// How rules name queries of Bulk API 1.0, and results that are not of one's own batches.
 pub const EXPORT: &str = "async/job";
 /// Salesforce's bound on the bytes of a batch …

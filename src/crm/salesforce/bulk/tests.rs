@@ -106,7 +106,6 @@ fn a_job_says_what_it_does() {
         json!({ "object": "Account", "operation": "insert", "externalIdFieldName": "X__c" }),
         json!({ "object": "Account", "operation": "insert", "lineEnding": "CR" }),
         json!({ "object": "Account", "operation": "insert", "columnDelimiter": 5 }),
-        json!({ "object": "Unknown__c", "operation": "insert" }),
         json!({ "object": "Account", "operation": "insert", "id": "750" }),
     ] {
         assert!(spec(&wrong).is_err(), "{wrong}");

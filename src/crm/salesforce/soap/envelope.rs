@@ -1,12 +1,14 @@
 //! The envelope of a SOAP 1.1 message (W3C Note, 8 May 2000, section 4): headers, one operation, and
 //! nothing that a second reader could take for something else.
 
+use std::collections::HashSet;
+
 use roxmltree::{Document, Node};
 
-use crate::crm::{Malformed, xml};
+use crate::crm::Malformed;
+use crate::crm::xml::{self, INSTANCE};
 
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-pub(super) const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// The longest session id or access token.
 const SESSION_MOST: usize = 4096;
 
@@ -31,69 +33,54 @@ pub enum Api {
 const CLASSES: &str = "http://soap.sforce.com/schemas/class/";
 
 impl Api {
-    /// The letter of `/services/Soap/LETTER/…`, the namespace of its operations, that of its objects'
-    /// fields.
-    const NAMES: [(&'static str, Self, &'static str, &'static str); 5] = [
+    /// The namespace of its operations, and that of its objects' fields.
+    const NAMES: [(Self, &'static str, &'static str); 5] = [
         (
-            "u",
             Self::Partner,
             "urn:partner.soap.sforce.com",
             "urn:sobject.partner.soap.sforce.com",
         ),
         (
-            "c",
             Self::Enterprise,
             "urn:enterprise.soap.sforce.com",
             "urn:sobject.enterprise.soap.sforce.com",
         ),
         (
-            "m",
             Self::Metadata,
             "http://soap.sforce.com/2006/04/metadata",
             "http://soap.sforce.com/2006/04/metadata",
         ),
         (
-            "s",
             Self::Apex,
             "http://soap.sforce.com/2006/08/apex",
             "http://soap.sforce.com/2006/08/apex",
         ),
         (
-            "T",
             Self::Tooling,
             "urn:tooling.soap.sforce.com",
             "urn:sobject.tooling.soap.sforce.com",
         ),
     ];
 
-    /// The API of a path.
-    #[must_use]
-    pub fn of_letter(letter: &str) -> Option<Self> {
-        let known = Self::NAMES.iter().find(|(known, ..)| *known == letter);
-        known.map(|(_, api, ..)| *api)
-    }
-
     fn of_namespace(namespace: &str) -> Option<Self> {
         if namespace.starts_with(CLASSES) {
             return Some(Self::Class);
         }
-        let known = Self::NAMES
-            .iter()
-            .find(|(_, _, known, _)| *known == namespace);
-        known.map(|(_, api, ..)| *api)
+        let known = Self::NAMES.iter().find(|(_, known, _)| *known == namespace);
+        known.map(|(api, ..)| *api)
     }
 
     /// The namespace of its operations.
     pub(super) fn namespace(self) -> &'static str {
-        let known = Self::NAMES.iter().find(|(_, api, ..)| *api == self);
-        known.map_or(CLASSES, |(_, _, namespace, _)| namespace)
+        let known = Self::NAMES.iter().find(|(api, ..)| *api == self);
+        known.map_or(CLASSES, |(_, namespace, _)| namespace)
     }
 
     /// Whether a name of this API may stand in this namespace.
     pub(super) fn speaks(self, namespace: Option<&str>) -> bool {
         let of_class = namespace.is_some_and(|namespace| namespace.starts_with(CLASSES));
         (self == Self::Class && of_class)
-            || Self::NAMES.iter().any(|(_, api, operations, fields)| {
+            || Self::NAMES.iter().any(|(api, operations, fields)| {
                 *api == self && (namespace == Some(*operations) || namespace == Some(*fields))
             })
     }
@@ -205,13 +192,9 @@ pub(super) fn children<'a, 'input>(
     node: Node<'a, 'input>,
 ) -> Result<Vec<Node<'a, 'input>>, Malformed> {
     let elements = xml::elements(node)?;
-    for (place, element) in elements.iter().enumerate() {
-        let name = element.tag_name().name();
-        let earlier = elements.get(..place).unwrap_or_default();
-        if earlier
-            .iter()
-            .any(|other| other.tag_name().name().eq_ignore_ascii_case(name))
-        {
+    let mut names = HashSet::new();
+    for element in &elements {
+        if !names.insert(element.tag_name().name().to_ascii_lowercase()) {
             return Err(xml::here(
                 node.document(),
                 *element,

@@ -8,7 +8,7 @@ use super::envelope::{Api, Envelope, children, plain};
 use crate::crm::salesforce::body::{Refused, malformed};
 use crate::crm::salesforce::headers::Acting as Owner;
 use crate::crm::salesforce::id;
-use crate::crm::xml;
+use crate::crm::{Malformed, xml};
 use crate::mutation::Acting;
 
 /// Entries that say how the answer comes, or who speaks.
@@ -32,6 +32,8 @@ const MAILS: [&str; 3] = [
     "triggerOtherEmail",
     "triggerUserEmail",
 ];
+/// What a client says of itself.
+const CALL_OPTIONS: [&str; 2] = ["client", "defaultNamespace"];
 /// The rule that the org has for an object.
 const DEFAULT_RULE: &str = "of the object";
 
@@ -71,6 +73,27 @@ pub(super) fn read(envelope: &Envelope<'_, '_>) -> Result<Said, Refused> {
         }
     }
     Ok(said)
+}
+
+/// Refuses header entries of a login but the one in which libraries name themselves: some have another
+/// user log in.
+///
+/// # Errors
+/// [`Malformed`] names what may stand there.
+pub(super) fn of_login(envelope: &Envelope<'_, '_>) -> Result<(), Malformed> {
+    for entry in &envelope.headers {
+        let mut inside = children(envelope.api, *entry)?.into_iter();
+        let known = entry.tag_name().name() == "CallOptions"
+            && inside.all(|part| CALL_OPTIONS.contains(&part.tag_name().name()));
+        if !known {
+            return Err(xml::here(
+                entry.document(),
+                *entry,
+                "a login has no header but CallOptions: leave it out",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn unclear(name: &str) -> Refused {
@@ -127,8 +150,7 @@ fn told(api: Api, entry: Node<'_, '_>, known: &[&str], said: &mut Said) -> Resul
 
 /// The client's name alone; a default namespace would give names another meaning.
 fn call_options(api: Api, entry: Node<'_, '_>) -> Result<(), Refused> {
-    let known = ["client", "defaultNamespace"];
-    for (name, value) in parts(api, entry, &known)? {
+    for (name, value) in parts(api, entry, &CALL_OPTIONS)? {
         if name == "defaultNamespace" && !value.is_empty() {
             return Err(Refused::Opaque(
                 "the header CallOptions holds a defaultNamespace: write names with their namespace \

@@ -4,7 +4,7 @@ use roxmltree::Node;
 use serde_json::{Map, Value};
 
 use super::envelope::{Envelope, known, plain};
-use super::headers::truth;
+use super::headers::{Said, truth};
 use super::rows::{an_id, listed, unknown};
 use super::{Api, object};
 use crate::crm::salesforce::body::{self, Refused, malformed};
@@ -33,13 +33,17 @@ fn for_good(
 }
 
 /// `merge`: each request has a master with new values and one or two losers, which are deleted.
-pub(super) fn merged(envelope: &Envelope<'_, '_>, org: &Org<'_>) -> Result<Vec<Mutation>, Refused> {
+pub(super) fn merged(
+    envelope: &Envelope<'_, '_>,
+    said: &Said,
+    org: &Org<'_>,
+) -> Result<Vec<Mutation>, Refused> {
     let mut once = Once::default();
     let mut all = Vec::new();
     for (place, request) in listed(envelope, "request", &[])?.into_iter().enumerate() {
         let row = format!("request[{place}]");
         plain(request, &["type"])?;
-        for mutation in one(envelope.api, request, &row, org)? {
+        for mutation in one(envelope.api, request, &row, said, org)? {
             once.record(&mutation)?;
             all.push(mutation);
         }
@@ -51,6 +55,7 @@ fn one(
     api: Api,
     request: Node<'_, '_>,
     row: &str,
+    said: &Said,
     org: &Org<'_>,
 ) -> Result<Vec<Mutation>, Refused> {
     let (mut master, mut losers) = (None, Vec::new());
@@ -72,7 +77,7 @@ fn one(
             }
         }
     }
-    let Some((known, record)) = master else {
+    let Some((known, mut record)) = master else {
         return Err(malformed(format!("{row} has no masterRecord")));
     };
     let Some(id) = record.id.clone() else {
@@ -93,6 +98,7 @@ fn one(
     for loser in &losers {
         body::belongs(loser, known, row)?;
     }
+    record.assign(&said.owner, known)?;
     let mut merge = for_good(known, Operation::Merge, id, row, record.fields);
     merge.others = losers.iter().map(RecordKey::id).collect();
     let deletes = losers
@@ -142,7 +148,7 @@ impl Conversion {
             plain(part, &["type", "nil"])?;
             let name = part.tag_name().name();
             let text = xml::value(part)?;
-            if text.is_empty() {
+            if xml::is_nil(part)? || text.is_empty() {
                 continue;
             }
             let id = || an_id(part, row).map(Some);

@@ -4,10 +4,11 @@
 use roxmltree::Node;
 use serde_json::{Map, Value};
 
-use super::envelope::{Envelope, INSTANCE, known};
+use super::Api;
+use super::envelope::{Envelope, known, plain};
 use crate::crm::salesforce::body::{Refused, malformed};
 use crate::crm::salesforce::whole;
-use crate::crm::xml;
+use crate::crm::xml::{self, INSTANCE};
 use crate::mutation::{Mutation, Operation, Undo};
 
 /// More than Salesforce takes.
@@ -80,9 +81,8 @@ fn each(
     }
     let mut all = Vec::new();
     for (place, part) in parts.into_iter().enumerate() {
-        known(envelope.api, part)?;
         let element = part.tag_name().name();
-        let fields = match shown(part)? {
+        let fields = match shown(envelope.api, part)? {
             Value::Object(fields) => fields,
             value @ (Value::Null
             | Value::Bool(_)
@@ -117,9 +117,11 @@ fn mutation(
 }
 
 /// An element as people read it: text, or its parts by name; a name that stands there again makes a
-/// list.
-fn shown(node: Node<'_, '_>) -> Result<Value, Refused> {
-    if node.attribute((INSTANCE, "nil")).is_some() {
+/// list. Nothing in it may stand for something else, and nothing is left out.
+fn shown(api: Api, node: Node<'_, '_>) -> Result<Value, Refused> {
+    known(api, node)?;
+    plain(node, &["type", "nil"])?;
+    if xml::is_nil(node)? {
         return Ok(Value::Null);
     }
     let parts = xml::elements(node);
@@ -132,7 +134,7 @@ fn shown(node: Node<'_, '_>) -> Result<Value, Refused> {
         fields.insert("type".into(), kind.into());
     }
     for part in parts {
-        let value = shown(part)?;
+        let value = shown(api, part)?;
         match fields.get_mut(part.tag_name().name()) {
             None => {
                 fields.insert(part.tag_name().name().to_owned(), value);

@@ -1,15 +1,18 @@
 //! One sObject of a message: its object by `<type>` (partner) or `xsi:type` (enterprise), its fields,
 //! and what it blanks.
 
+use std::collections::HashSet;
+
 use roxmltree::Node;
 use serde_json::{Map, Value, json};
 
-use super::envelope::{Api, INSTANCE, known, plain};
+use super::envelope::{Api, known, plain};
+use crate::crm::Malformed;
 use crate::crm::salesforce::body::{Refused, malformed};
 use crate::crm::salesforce::org::Org;
 use crate::crm::salesforce::record::{self, Record};
 use crate::crm::salesforce::types::{self, Type};
-use crate::crm::{Malformed, xml};
+use crate::crm::xml::{self, INSTANCE};
 
 /// The types of plain values.
 const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
@@ -48,7 +51,7 @@ fn members(
     plain(node, &["type"])?;
     let here = |what: &str| malformed(format!("{place}: {what}"));
     let (mut partner, mut blanked) = (None, Vec::new());
-    let mut fields = Map::new();
+    let mut fields = Fields::default();
     for part in xml::elements(node)? {
         known(api, part)?;
         match part.tag_name().name() {
@@ -73,7 +76,7 @@ fn members(
                 && value(api, part, place, false)? == Value::Null => {}
             name => {
                 let value = value(api, part, place, outer)?;
-                add(&mut fields, name, value, place)?;
+                fields.add(name, value, place)?;
             }
         }
     }
@@ -81,30 +84,34 @@ fn members(
         if name.eq_ignore_ascii_case("Id") {
             return Err(here("an id cannot be blanked"));
         }
-        add(&mut fields, &name, Value::Null, place)?;
+        fields.add(&name, Value::Null, place)?;
     }
     let object = object(api, node, partner, place)?;
-    Ok((object, fields))
+    Ok((object, fields.all))
 }
 
-/// Adds a field once, whatever its spelling.
-fn add(
-    fields: &mut Map<String, Value>,
-    name: &str,
-    value: Value,
-    place: &str,
-) -> Result<(), Refused> {
-    if fields.keys().any(|known| known.eq_ignore_ascii_case(name)) {
-        return Err(malformed(format!("{place}: a field stands there twice")));
+/// Fields, and their names in lower case.
+#[derive(Debug, Default)]
+struct Fields {
+    all: Map<String, Value>,
+    names: HashSet<String>,
+}
+
+impl Fields {
+    /// Adds a field once, whatever its spelling.
+    fn add(&mut self, name: &str, value: Value, place: &str) -> Result<(), Refused> {
+        if !self.names.insert(name.to_ascii_lowercase()) {
+            return Err(malformed(format!("{place}: a field stands there twice")));
+        }
+        // to REST bodies these mean something else
+        if name.eq_ignore_ascii_case("attributes") {
+            return Err(malformed(format!(
+                "{place}: attributes is not the name of a field"
+            )));
+        }
+        self.all.insert(name.to_owned(), value);
+        Ok(())
     }
-    // to REST bodies these mean something else
-    if name.eq_ignore_ascii_case("attributes") {
-        return Err(malformed(format!(
-            "{place}: attributes is not the name of a field"
-        )));
-    }
-    fields.insert(name.to_owned(), value);
-    Ok(())
 }
 
 /// The object: what `<type>` and `xsi:type` say must be the same.
@@ -157,20 +164,8 @@ fn resolved<'a>(node: Node<'a, '_>, name: &'a str) -> (Option<&'a str>, &'a str)
 fn value(api: Api, part: Node<'_, '_>, place: &str, outer: bool) -> Result<Value, Refused> {
     plain(part, &["type", "nil"])?;
     let nested = part.children().any(|child| child.is_element());
-    let nil = match part.attribute((INSTANCE, "nil")) {
-        None | Some("false" | "0") => false,
-        Some("true" | "1") => true,
-        Some(_) => {
-            return Err(malformed(format!(
-                "{place}: xsi:nil is neither true nor false"
-            )));
-        }
-    };
-    if nil {
-        return match xml::value(part)? {
-            "" => Ok(Value::Null),
-            _ => Err(malformed(format!("{place}: what is nil has a value"))),
-        };
+    if xml::is_nil(part)? {
+        return Ok(Value::Null);
     }
     if nested && outer {
         let (object, mut fields) = members(api, part, place, false)?;

@@ -134,3 +134,52 @@ fn an_envelope_has_one_reading() {
         assert!(introduce(text.as_bytes()).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_login_says_nothing_but_who_speaks() {
+    assert_eq!(is_login(Api::Partner, LOGIN.as_bytes()), Ok(true));
+    assert_eq!(is_login(Api::Enterprise, LOGIN.as_bytes()), Ok(false));
+    let login = "<login><username>ann@acme.example</username><password>pw</password></login>";
+    for (header, expected) in [
+        ("", Some(true)),
+        ("<CallOptions><client>c</client></CallOptions>", Some(true)),
+        (
+            "<LoginScopeHeader><organizationId>00D000000000001</organizationId></LoginScopeHeader>",
+            None,
+        ),
+        ("<CallOptions><other>c</other></CallOptions>", None),
+        (
+            "<SessionHeader><sessionId>a</sessionId></SessionHeader>",
+            None,
+        ),
+    ] {
+        let said = is_login(Api::Partner, message(header, login).as_bytes());
+        assert_eq!(said.ok(), expected, "{header}");
+        let other = is_login(Api::Partner, message(header, "<query/>").as_bytes());
+        assert_eq!(other, Ok(false), "{header}");
+    }
+}
+
+#[test]
+fn of_strangers_little_is_read() {
+    let parts = |count: usize| message("", &format!("<query>{}</query>", "<b/>".repeat(count)));
+    assert!(introduce(parts(MAX_NODES as usize - 100).as_bytes()).is_ok());
+    let most = parts(MAX_NODES as usize);
+    assert!(introduce(most.as_bytes()).is_err());
+    assert!(is_login(Api::Partner, most.as_bytes()).is_err());
+}
+
+#[test]
+fn many_names_are_told_apart_in_one_pass() {
+    let parts = |more: &str| {
+        let names: String = (0..80_000).map(|place| format!("<n{place}/>")).collect();
+        message("", &format!("<query>{names}{more}</query>"))
+    };
+    for (more, ok) in [("", true), ("<N79999/>", false)] {
+        let text = parts(more);
+        let document = xml::parse(text.as_bytes()).unwrap();
+        let envelope = Envelope::open(&document).unwrap();
+        let told = envelope::children(Api::Partner, envelope.operation);
+        assert_eq!(told.is_ok(), ok, "{more}");
+    }
+}

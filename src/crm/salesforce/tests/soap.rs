@@ -10,12 +10,14 @@ use super::generated::{Intended, Spelling, agree, intended, spelled_id, spelled_
 use super::*;
 use crate::mutation::RecordKey;
 
+/// The header entry of a session that was cut out.
+pub(super) const SESSION: &str = "<SessionHeader><sessionId></sessionId></SessionHeader>";
+
 /// A message of an API with this operation.
 pub(super) fn message(namespace: &str, operation: &str) -> String {
     format!(
         "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns=\"{namespace}\" \
-         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><e:Header><SessionHeader>\
-         <sessionId></sessionId></SessionHeader></e:Header><e:Body>{operation}</e:Body></e:Envelope>"
+         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><e:Header>{SESSION}</e:Header><e:Body>{operation}</e:Body></e:Envelope>"
     )
 }
 
@@ -115,6 +117,122 @@ fn spelled(all: &[Intended], enterprise: bool, spelling: &Spelling) -> (String, 
         format!("{slash}/services/Soap/{letter}/61.0/00D000000000001"),
         body,
     )
+}
+
+const PARTNER: &str = "/services/Soap/u/61.0";
+
+/// What becomes of a partner message with this header entry and operation.
+fn judge_partner(header: &str, operation: &str) -> Judged {
+    let message = message("urn:partner.soap.sforce.com", operation);
+    let entry = format!("{header}</e:Header>");
+    judge_message(PARTNER, &message.replace("</e:Header>", &entry))
+}
+
+#[test]
+fn a_rule_that_picks_the_owner_of_a_merged_record_is_judged() {
+    let header =
+        "<AssignmentRuleHeader><useDefaultRule>true</useDefaultRule></AssignmentRuleHeader>";
+    let merge = |object: &str, prefix: &str, fields: &str| {
+        format!(
+            "<merge><request><masterRecord><type>{object}</type><Id>{prefix}000000000001</Id>{fields}\
+             </masterRecord><recordToMergeIds>{prefix}000000000002</recordToMergeIds></request></merge>"
+        )
+    };
+    let Judged::Mutations(merged) = judge_partner(header, &merge("Lead", "00Q", "")) else {
+        panic!("a merge is taken apart");
+    };
+    assert_eq!(merged[0].fields["OwnerId"], "assignment rule of the object");
+    let Judged::Mutations(merged) = judge_partner("", &merge("Lead", "00Q", "")) else {
+        panic!("a merge is taken apart");
+    };
+    assert!(merged[0].fields.is_empty());
+    let owned = merge("Lead", "00Q", "<OwnerId>005000000000001AAA</OwnerId>");
+    assert!(matches!(
+        judge_partner(header, &owned),
+        Judged::Malformed(_)
+    ));
+    let contact = judge_partner(header, &merge("Contact", "003", ""));
+    assert!(matches!(contact, Judged::Opaque(_)), "{contact:?}");
+}
+
+#[test]
+fn what_approvers_see_is_all_that_is_sent() {
+    let mail = |subject: &str| format!("<sendEmail><messages>{subject}</messages></sendEmail>");
+    for (subject, seen) in [
+        ("<subject xsi:nil=\"false\">s</subject>", Value::from("s")),
+        ("<subject xsi:nil=\"true\"/>", Value::Null),
+    ] {
+        let Judged::Mutations(sent) = judge_partner("", &mail(subject)) else {
+            panic!("{subject}");
+        };
+        assert_eq!(sent[0].fields["subject"], seen, "{subject}");
+    }
+    for operation in [
+        mail("<subject xsi:nil=\"true\">s</subject>"),
+        mail("<subject xsi:nil=\"maybe\">s</subject>"),
+        mail("<subject href=\"#1\"/>"),
+        mail("<subject id=\"1\">s</subject>"),
+        mail("<o:subject xmlns:o=\"urn:other\">s</o:subject>"),
+        mail("<records><o:Name xmlns:o=\"urn:other\">s</o:Name></records>"),
+        "<sendEmail><messages href=\"#1\"/></sendEmail>".to_owned(),
+    ] {
+        let judged = judge_partner("", &operation);
+        assert!(
+            matches!(judged, Judged::Malformed(_)),
+            "{operation}: {judged:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_nil_in_a_conversion_is_nothing() {
+    let convert = |more: &str| {
+        format!(
+            "<convertLead><leadConverts><leadId>00Q000000000001</leadId><convertedStatus>Done\
+             </convertedStatus>{more}</leadConverts></convertLead>"
+        )
+    };
+    let Judged::Mutations(plain) = judge_partner("", &convert("")) else {
+        panic!("a conversion is taken apart");
+    };
+    for more in [
+        "<accountId xsi:nil=\"true\"/>",
+        "<doNotCreateOpportunity xsi:nil=\"1\"/>",
+    ] {
+        let Judged::Mutations(same) = judge_partner("", &convert(more)) else {
+            panic!("{more}");
+        };
+        assert_eq!(same, plain, "{more}");
+    }
+    for more in [
+        "<doNotCreateOpportunity xsi:nil=\"true\">true</doNotCreateOpportunity>",
+        "<opportunityName xsi:nil=\"1\">x</opportunityName>",
+        "<opportunityName xsi:nil=\"x\">x</opportunityName>",
+    ] {
+        let judged = judge_partner("", &convert(more));
+        assert!(matches!(judged, Judged::Malformed(_)), "{more}: {judged:?}");
+    }
+}
+
+#[test]
+fn many_fields_are_told_apart_in_one_pass() {
+    let fields: String = (0..60_000)
+        .map(|place| format!("<F{place}__c>1</F{place}__c>"))
+        .collect();
+    let lookups: String = (0..6_000)
+        .map(|place| format!("<L{place}__r><type>Account</type><E__c>1</E__c></L{place}__r>"))
+        .collect();
+    for (more, ok) in [
+        ("", true),
+        ("<f0__C>1</f0__C>", false),
+        ("<L0__c>1</L0__c>", false),
+    ] {
+        let create = format!(
+            "<create><sObjects><type>Account</type>{fields}{lookups}{more}</sObjects></create>"
+        );
+        let judged = judge_partner("", &create);
+        assert_eq!(matches!(judged, Judged::Mutations(_)), ok, "{more}");
+    }
 }
 
 proptest! {

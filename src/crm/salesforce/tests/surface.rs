@@ -245,7 +245,11 @@ fn message(template: &str) -> String {
     } else {
         part
     };
-    soap::message(namespace, &format!("<{operation}>{part}</{operation}>"))
+    let message = soap::message(namespace, &format!("<{operation}>{part}</{operation}>"));
+    match operation {
+        "login" => message.replace(soap::SESSION, ""),
+        _ => message,
+    }
 }
 
 /// A concrete target for a row of the list: what stands in braces is filled in.

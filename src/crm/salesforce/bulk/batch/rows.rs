@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use roxmltree::Node;
 use serde_json::{Map, Value};
 
-use super::{INSTANCE, ROWS_MOST, form, named, odd};
+use super::{ROWS_MOST, form, named, odd};
 use crate::crm::salesforce::body::{malformed, shown};
 use crate::crm::salesforce::bulk::csv::{Fault, Reader};
 use crate::crm::salesforce::bulk::row::{Columns, NULL};
@@ -310,27 +310,19 @@ fn plain(node: Node<'_, '_>) -> Result<(), Malformed> {
     }
 }
 
-/// Whether `xsi:nil` says so; no other attribute may stand there.
-fn is_nil(field: Node<'_, '_>) -> Result<bool, Malformed> {
-    let mut nil = false;
-    for attribute in field.attributes() {
-        nil = match (attribute.namespace(), attribute.name(), attribute.value()) {
-            (Some(INSTANCE), "nil", "true" | "1") => true,
-            (Some(INSTANCE), "nil", "false" | "0") => false,
-            _ => return Err(odd(field, "has an attribute other than xsi:nil")),
-        };
-    }
-    Ok(nil)
-}
-
-/// The value of a field; `None`: null.
+/// The value of a field, which has no attribute but `xsi:nil`; `None`: null.
 fn value<'a>(field: Node<'a, '_>) -> Result<Option<&'a str>, Malformed> {
-    let text = xml::value(field)?;
-    match (is_nil(field)?, text) {
-        (true, "") => Ok(None),
-        (true, _) => Err(odd(field, "is nil and has a value")),
-        (false, text) => Ok(Some(text)),
+    let mut attributes = field.attributes();
+    let nil = |name: roxmltree::Attribute<'_, '_>| {
+        (name.namespace(), name.name()) == (Some(xml::INSTANCE), "nil")
+    };
+    if !attributes.all(nil) {
+        return Err(odd(field, "has an attribute other than xsi:nil"));
     }
+    Ok(match xml::is_nil(field)? {
+        true => None,
+        false => Some(xml::value(field)?),
+    })
 }
 
 /// `<Owner><sObject><type>User</type><Employee__c>…`: a lookup field by a unique field of the record that

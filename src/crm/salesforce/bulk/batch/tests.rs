@@ -195,7 +195,10 @@ fn written(form: &str, rows: &[Vec<(String, Option<String>)>], names: &[&str]) -
                 format!(" <sObject>{fields}</sObject>\n")
             });
             let rows: String = rows.collect();
-            format!("<sObjects xmlns=\"{NAMESPACE}\" xmlns:xsi=\"{INSTANCE}\">{rows}</sObjects>")
+            format!(
+                "<sObjects xmlns=\"{NAMESPACE}\" xmlns:xsi=\"{}\">{rows}</sObjects>",
+                xml::INSTANCE
+            )
         }
         _ => {
             let field = |(name, value): &(String, Option<String>)| match name.split_once('.') {
