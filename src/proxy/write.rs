@@ -167,7 +167,8 @@ impl Write {
         incoming: Incoming,
     ) -> Result<Response<Body>, Box<Refused>> {
         if let Some(step) = job::step(&shape).cloned() {
-            return self.job(shape, step, incoming).await;
+            // jobs are rare and their steps hold much: other writes need not
+            return Box::pin(self.job(shape, step, incoming)).await;
         }
         // 2 kill switch, before the body is read
         self.may_write().await?;

@@ -170,7 +170,7 @@ fn client(house: &House) -> Client {
 
 fn member(reply: &Reply, name: &str) -> String {
     let text = reply.text();
-    let (_, rest) = text.split_once(&format!("<{name}>")).expect(&text);
+    let (_, rest) = text.split_once(&format!("<{name}>")).unwrap();
     rest.split_once('<').unwrap().0.to_owned()
 }
 
