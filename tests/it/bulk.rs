@@ -8,11 +8,13 @@ mod client;
 mod cut;
 mod held;
 mod large;
+mod record;
 mod rows;
 mod shown;
 mod start;
 mod told;
 mod unseen;
+mod whose;
 
 use std::collections::BTreeMap;
 
