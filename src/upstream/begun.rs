@@ -149,7 +149,7 @@ async fn next(body: &mut Incoming, pause: Duration) -> Result<Option<Bytes>, Str
 mod tests {
     use http_body_util::Empty;
     use hyper_util::rt::TokioIo;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -163,9 +163,16 @@ mod tests {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
         let driving = tokio::spawn(connection);
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfirst";
-        crm.write_all(head).await.unwrap();
         let answer = sender.send_request(Request::new(Empty::<Bytes>::new()));
-        let mut body = answer.await.unwrap().into_body();
+        let answering = async {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(crm.read_u8().await.unwrap());
+            }
+            crm.write_all(head).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(answer, answering);
+        let mut body = answer.unwrap().into_body();
         let part = next(&mut body, PATIENCE).await;
         assert_eq!(part, Ok(Some(Bytes::from_static(b"first"))));
         let rest = next(&mut body, Duration::from_millis(1));
