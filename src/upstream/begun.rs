@@ -144,3 +144,42 @@ async fn next(body: &mut Incoming, pause: Duration) -> Result<Option<Bytes>, Str
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Empty;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A CRM that stops in the middle of an answer does not keep whoever reads it.
+    #[tokio::test]
+    async fn a_stalled_answer_ends() {
+        let (ours, mut crm) = tokio::io::duplex(4_096);
+        let io = TokioIo::new(ours);
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        let driving = tokio::spawn(connection);
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfirst";
+        let answer = sender.send_request(Request::new(Empty::<Bytes>::new()));
+        let answering = async {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(crm.read_u8().await.unwrap());
+            }
+            crm.write_all(head).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(answer, answering);
+        let mut body = answer.unwrap().into_body();
+        let part = next(&mut body, PATIENCE).await;
+        assert_eq!(part, Ok(Some(Bytes::from_static(b"first"))));
+        let rest = next(&mut body, Duration::from_millis(1));
+        let rest = tokio::time::timeout(PATIENCE, rest).await;
+        assert_eq!(rest, Ok(Err("the CRM paused too long".to_owned())));
+        crm.shutdown().await.unwrap();
+        drop((body, sender));
+        drop(driving.await);
+    }
+}

@@ -9,11 +9,13 @@ mod cut;
 mod held;
 mod large;
 mod own;
+mod record;
 mod rows;
 mod shown;
 mod start;
 mod told;
 mod unseen;
+mod whose;
 
 use std::collections::BTreeMap;
 

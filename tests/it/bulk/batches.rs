@@ -17,11 +17,11 @@ use crate::holds::{Bench, SALES_OPS, builder, hold_of};
 use crate::support::client::{Client, Reply};
 use crate::support::house::{House, OTHER_TOKEN, TOKEN};
 
-const JOB: &str = "/services/async/60.0/job";
+pub(super) const JOB: &str = "/services/async/60.0/job";
 const SPACE: &str = "http://www.force.com/2009/06/asyncapi/dataload";
 
 /// A client of this API: its session stands in a header of its own.
-fn client(house: &House, token: &str) -> Client {
+pub(super) fn client(house: &House, token: &str) -> Client {
     Client::new(house.salesforce, "").with("x-sfdc-session", token)
 }
 
@@ -73,13 +73,18 @@ async fn asked(
     agent.raw(Method::POST, JOB, Some(body.into())).await
 }
 
-async fn made(agent: &Client, operation: &str, form: &str, more: &[(&str, &str)]) -> String {
+pub(super) async fn made(
+    agent: &Client,
+    operation: &str,
+    form: &str,
+    more: &[(&str, &str)],
+) -> String {
     let reply = asked(agent, operation, "Account", form, more).await;
     assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text());
     told(&reply, "id")
 }
 
-async fn posted(agent: &Client, job: &str, form: &str, body: impl Into<Bytes>) -> Reply {
+pub(super) async fn posted(agent: &Client, job: &str, form: &str, body: impl Into<Bytes>) -> Reply {
     let agent = agent.with("content-type", kind(form));
     let target = format!("{JOB}/{job}/batch");
     agent.raw(Method::POST, &target, Some(body.into())).await

@@ -21,6 +21,7 @@ pub(crate) struct FaultyLedger {
     waits: Mutex<Option<(RowKind, Arc<Wait>)>>,
     dam: Mutex<Option<(RowKind, Dam)>>,
     panics: Mutex<Option<RowKind>>,
+    fails: Mutex<Option<(RowKind, usize)>>,
 }
 
 /// A place where all rows of one kind wait before they are written. Clones are the same dam.
@@ -72,6 +73,7 @@ impl FaultyLedger {
             waits: Mutex::new(None),
             dam: Mutex::new(None),
             panics: Mutex::new(None),
+            fails: Mutex::new(None),
         }
     }
 
@@ -112,6 +114,23 @@ impl FaultyLedger {
         *self.panics.lock() = Some(kind);
     }
 
+    /// Rows of this kind are refused once, after so many that are not.
+    pub(crate) fn fail_after(&self, kind: RowKind, passing: usize) {
+        *self.fails.lock() = Some((kind, passing));
+    }
+
+    fn failing(&self, rows: &[NewRow]) -> bool {
+        let mut fails = self.fails.lock();
+        match &mut *fails {
+            Some((kind, passing)) if rows.iter().any(|row| row.kind == *kind) => {
+                let now = *passing == 0;
+                *passing = passing.saturating_sub(1);
+                now && fails.take().is_some()
+            }
+            Some(_) | None => false,
+        }
+    }
+
     fn waiting(&self, rows: &[NewRow]) -> Option<Arc<Wait>> {
         let mut waits = self.waits.lock();
         let kind = waits.as_ref().map(|(kind, _)| *kind)?;
@@ -140,6 +159,9 @@ impl Ledger for FaultyLedger {
             dam.pass().await;
         }
         self.available()?;
+        if self.failing(&rows) {
+            return Err(StoreError::new("ledger", "made to fail by a test", true));
+        }
         self.inner.append(rows).await
     }
 
