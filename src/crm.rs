@@ -12,6 +12,7 @@ mod inverse;
 pub mod json;
 pub mod links;
 pub mod login;
+mod multipart;
 mod overrides;
 pub mod path;
 pub mod quota;

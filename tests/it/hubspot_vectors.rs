@@ -258,6 +258,13 @@ fn readings() -> Vec<Vector> {
     vectors.push((format!("PATCH {record}"), STAGE, "content-type: text/plain"));
     vectors.push((format!("PATCH {record}"), STAGE, "content-encoding: br"));
     vectors.push((
+        "POST /files/v3/files".to_owned(),
+        "--x\r\nContent-Disposition: form-data; name=\"options\"\r\n\r\n{\"access\":\"PRIVATE\"}\r\n\
+         --x\r\nContent-Disposition: form-data; name=\"options\"; filename=\"o\"\r\n\r\n\
+         {\"access\":\"PUBLIC_INDEXABLE\"}\r\n--x--\r\n",
+        "content-type: multipart/form-data; boundary=x",
+    ));
+    vectors.push((
         "POST /crm/v3/imports".to_owned(),
         "--x--",
         "content-type: multipart/form-data; boundary=x",

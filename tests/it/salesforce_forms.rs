@@ -242,6 +242,68 @@ async fn files_of_a_collection_go_to_the_records_that_name_them() {
 }
 
 #[tokio::test]
+async fn no_file_can_stand_in_for_the_records() {
+    let house = House::builder().rules(RULES).build().await;
+    let agent = with_form(&house);
+    let attachment = json!({ "type": "Attachment" });
+    for name in ["collection", "Collection", "entity_x"] {
+        let named = json!({ "type": "Attachment", "binaryPartName": name,
+            "binaryPartNameAlias": "Body" });
+        let judged = json!({ "records": [{ "attributes": named, "Name": "judged" }] });
+        let written = json!({ "records": [{ "attributes": attachment, "Name": "written",
+            "Description": "no agent may" }] });
+        let body = form("collection", &judged, &[(name, &written.to_string())]);
+        let reply = send(&agent, Method::POST, "composite/sobjects", &body).await;
+        assert_eq!(reply.code(), "WRITEGATE_MALFORMED", "{}", reply.text());
+    }
+    assert!(house.sandbox.writes().is_empty());
+    // which a server would fall for
+    let two = form("collection", &json!({ "records": [] }), &[]).replace("--b--\r\n", "");
+    let written = json!({ "records": [{ "attributes": attachment, "Name": "written" }] });
+    let body = two + &form("collection", &written, &[]);
+    let mut sandbox = agent;
+    sandbox.to = house.sandbox.addr;
+    let reply = send(&sandbox, Method::POST, "composite/sobjects", &body).await;
+    let id = reply.json()[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(record(&house, "Attachment", &id)["Name"], "written");
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn children_are_what_their_relationship_leads_to() {
+    let house = House::builder().rules(RULES).build().await;
+    let child = |object: &str| {
+        json!({ "records": [{ "attributes": { "type": "Account", "referenceId": "a" }, "Name": "x",
+            "Contacts": { "records": [{ "attributes": { "type": object, "referenceId": "b" },
+                "LastName": "y" }] } }] })
+        .to_string()
+    };
+    let agent = house.agent();
+    let reply = send(
+        &agent,
+        Method::POST,
+        "composite/tree/Account",
+        &child("Lead"),
+    )
+    .await;
+    assert_eq!(reply.code(), "WRITEGATE_MALFORMED", "{}", reply.text());
+    assert!(
+        reply.message().contains("is not Contact"),
+        "{}",
+        reply.text()
+    );
+    let reply = send(
+        &agent,
+        Method::POST,
+        "composite/tree/Account",
+        &child("contact"),
+    )
+    .await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn secrets_in_metadata_are_credentials_and_kept_nowhere() {
     const SECRET: &str = "canary-of-a-named-credential";
     let rules = "
@@ -266,6 +328,18 @@ objects: { '*': { schema: { agents: allow }, create: { agents: allow } } }
             &json!({ "Content": SECRET }),
         ),
         ("tooling/sobjects/SomethingNew", &metadata),
+        (
+            "tooling/sobjects/SomethingElse",
+            &json!({ "Metadata": { "passwords": [SECRET] } }),
+        ),
+        (
+            "tooling/sobjects/SomethingElse",
+            &json!({ "headers": [{ "headerName": "Authorization", "headerValue": SECRET }] }),
+        ),
+        (
+            "named-credentials/external-credentials",
+            &json!({ "description": SECRET }),
+        ),
         ("tooling/composite/sobjects", &records),
         (
             "tooling/composite",

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::reads::fits;
 use super::{DECOMPOSED, form, graphql, unparsed};
 use crate::crm::family::{Family, Treatment};
-use crate::crm::{Head, Malformed, json};
+use crate::crm::{Head, Malformed, json, multipart};
 use crate::mutation::{ChangeSet, Mutation, Operation, Undo};
 
 /// Which methods a row speaks for.
@@ -108,8 +108,8 @@ pub(super) fn parse(row: &Row, head: &Head<'_>, body: &[u8]) -> Result<ChangeSet
     let fields = match () {
         () if row.operation == Operation::Credential || body.is_empty() => Map::new(),
         () if is_json(head) => shown(json::parse(body)?),
-        () if FORMS.contains(&row.name) && form::announced(head) => {
-            form::fields(head, body).map_err(Malformed)?
+        () if FORMS.contains(&row.name) && multipart::announced(head.headers) => {
+            form::fields(head.headers, body).map_err(Malformed)?
         }
         () => {
             let what = "the Content-Type is not application/json; send the body as JSON";

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::body::Content;
 use super::headers::{self, Acting};
 use super::{Shape, body, id, route};
-use crate::crm::{Class, Head, Malformed, ReadCall, Shape as AnyShape, json, overrides};
+use crate::crm::{Class, Head, Malformed, ReadCall, Shape as AnyShape, json, multipart, overrides};
 use crate::mutation::Opaque;
 
 /// One step in the life of a job; `job` is its id in 18 characters.
@@ -97,7 +97,7 @@ pub(super) fn classify(head: &Head<'_>) -> Option<Class> {
         (["services", "data", version, "jobs", "ingest", rest @ ..], method) => {
             route::version(version)?;
             match (method, rest) {
-                (Method::POST, []) if parts::announced(head.headers) => Step::Start,
+                (Method::POST, []) if multipart::announced(head.headers) => Step::Start,
                 (Method::POST, []) => Step::Make,
                 (Method::PUT, [text, "batches"]) => Step::Feed { job: job(text)? },
                 (Method::PATCH, [text]) => Step::Turn { job: job(text)? },

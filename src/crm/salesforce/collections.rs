@@ -9,8 +9,8 @@ use super::headers::Acting;
 use super::org::Org;
 use super::record::{self, Record};
 use super::types::{self, Type};
-use super::{Collection, id, multipart};
-use crate::crm::{Head, Malformed, json};
+use super::{Collection, id, multipart as beside};
+use crate::crm::{Head, Malformed, json, multipart};
 use crate::mutation::{ChangeSet, Mutation, Operation, RecordKey, same_name};
 
 /// The member, or the parameter of a delete, that says whether the rows stand and fall together.
@@ -81,7 +81,7 @@ fn rows(
 ) -> Result<Vec<Mutation>, Refused> {
     body::parameters(head, &[])?;
     let acting = body::acting(head)?;
-    let (members, mut files) = multipart::document(head, content)?;
+    let (members, mut files) = beside::document(head, content, beside::Records::Collection)?;
     let records = records(members)?;
     counted(records.len())?;
     let mut once = Once::default();

@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::body::{self, Refused, malformed};
 use super::headers::Acting;
-use super::multipart::File;
 use super::types::{self, Type};
-use super::{id, relation, whole};
+use super::{id, multipart, relation, whole};
 use crate::crm::Malformed;
+use crate::crm::multipart::Part;
 use crate::mutation::{
     Mutation, Operation, RecordKey, field, is_unknown, same_name, unknown_value,
 };
@@ -178,7 +178,7 @@ impl Record {
     /// Takes the file that a record of a collection names out of those of the body.
     pub(super) fn take_file(
         &mut self,
-        files: &mut Vec<File<'_>>,
+        files: &mut Vec<Part<'_>>,
         known: &Type<'_>,
         place: &str,
     ) -> Result<(), Refused> {
@@ -197,7 +197,7 @@ impl Record {
     /// Lays a file over the field that is for it: nobody judges what it holds.
     pub(super) fn hold(
         &mut self,
-        file: &File<'_>,
+        file: &Part<'_>,
         name: &str,
         known: &Type<'_>,
         place: &str,
@@ -209,7 +209,7 @@ impl Record {
                 known.name
             )));
         };
-        let described = unknown_value(&file.described());
+        let described = unknown_value(&multipart::described(file));
         self.fields.insert(name.to_owned(), described);
         Ok(())
     }

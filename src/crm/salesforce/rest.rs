@@ -40,7 +40,7 @@ fn read(
     }
     let (members, files) = match markup::bytes(head.headers, content) {
         Some(bytes) => (markup::row(bytes, known)?, Vec::new()),
-        None => multipart::document(head, content)?,
+        None => multipart::document(head, content, multipart::Records::Row)?,
     };
     let mut record = record::read(members, PLACE)?;
     for file in &files {

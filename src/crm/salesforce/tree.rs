@@ -17,37 +17,62 @@ use crate::mutation::{ChangeSet, Mutation, Operation, field, same_name, unknown_
 const MOST: usize = 200;
 const MOST_LEVELS: usize = 5;
 
-/// By which field the children of a relationship name their parent (Object Reference). Others are not
-/// guessed.
-const CHILDREN: &[(&str, &str, &str)] = &[
-    ("Account", "Contacts", "AccountId"),
-    ("Account", "Opportunities", "AccountId"),
-    ("Account", "Cases", "AccountId"),
-    ("Account", "Contracts", "AccountId"),
-    ("Account", "Orders", "AccountId"),
-    ("Account", "Assets", "AccountId"),
-    ("Account", "ChildAccounts", "ParentId"),
-    ("Account", "AccountTeamMembers", "AccountId"),
-    ("Account", "Tasks", "WhatId"),
-    ("Account", "Events", "WhatId"),
-    ("Contact", "Cases", "ContactId"),
-    ("Contact", "Tasks", "WhoId"),
-    ("Contact", "Events", "WhoId"),
-    ("Lead", "Tasks", "WhoId"),
-    ("Lead", "Events", "WhoId"),
-    ("Opportunity", "OpportunityLineItems", "OpportunityId"),
-    ("Opportunity", "OpportunityContactRoles", "OpportunityId"),
-    ("Opportunity", "OpportunityTeamMembers", "OpportunityId"),
-    ("Opportunity", "Quotes", "OpportunityId"),
-    ("Opportunity", "Tasks", "WhatId"),
-    ("Opportunity", "Events", "WhatId"),
-    ("Case", "CaseComments", "ParentId"),
-    ("Case", "Tasks", "WhatId"),
-    ("Case", "Events", "WhatId"),
-    ("Order", "OrderItems", "OrderId"),
-    ("Quote", "QuoteLineItems", "QuoteId"),
-    ("Campaign", "CampaignMembers", "CampaignId"),
-    ("Campaign", "ChildCampaigns", "ParentId"),
+/// What the children of a relationship are, and by which field they name their parent (Object
+/// Reference). Others are not guessed.
+const CHILDREN: &[(&str, &str, &str, &str)] = &[
+    ("Account", "Contacts", "Contact", "AccountId"),
+    ("Account", "Opportunities", "Opportunity", "AccountId"),
+    ("Account", "Cases", "Case", "AccountId"),
+    ("Account", "Contracts", "Contract", "AccountId"),
+    ("Account", "Orders", "Order", "AccountId"),
+    ("Account", "Assets", "Asset", "AccountId"),
+    ("Account", "ChildAccounts", "Account", "ParentId"),
+    (
+        "Account",
+        "AccountTeamMembers",
+        "AccountTeamMember",
+        "AccountId",
+    ),
+    ("Account", "Tasks", "Task", "WhatId"),
+    ("Account", "Events", "Event", "WhatId"),
+    ("Contact", "Cases", "Case", "ContactId"),
+    ("Contact", "Tasks", "Task", "WhoId"),
+    ("Contact", "Events", "Event", "WhoId"),
+    ("Lead", "Tasks", "Task", "WhoId"),
+    ("Lead", "Events", "Event", "WhoId"),
+    (
+        "Opportunity",
+        "OpportunityLineItems",
+        "OpportunityLineItem",
+        "OpportunityId",
+    ),
+    (
+        "Opportunity",
+        "OpportunityContactRoles",
+        "OpportunityContactRole",
+        "OpportunityId",
+    ),
+    (
+        "Opportunity",
+        "OpportunityTeamMembers",
+        "OpportunityTeamMember",
+        "OpportunityId",
+    ),
+    ("Opportunity", "Quotes", "Quote", "OpportunityId"),
+    ("Opportunity", "Tasks", "Task", "WhatId"),
+    ("Opportunity", "Events", "Event", "WhatId"),
+    ("Case", "CaseComments", "CaseComment", "ParentId"),
+    ("Case", "Tasks", "Task", "WhatId"),
+    ("Case", "Events", "Event", "WhatId"),
+    ("Order", "OrderItems", "OrderItem", "OrderId"),
+    ("Quote", "QuoteLineItems", "QuoteLineItem", "QuoteId"),
+    (
+        "Campaign",
+        "CampaignMembers",
+        "CampaignMember",
+        "CampaignId",
+    ),
+    ("Campaign", "ChildCampaigns", "Campaign", "ParentId"),
 ];
 
 /// Takes a tree apart; `object` is the roots' type.
@@ -223,23 +248,26 @@ impl<'h> Tree<'h> {
             })?;
         let built_in = CHILDREN
             .iter()
-            .find(|(of, name, _)| *of == parent.name && same_name(name, relationship));
-        if let Some((_, _, lookup)) = built_in {
-            return Ok((self.org.named(named)?, (*lookup).to_owned()));
-        }
-        let Some(child) = self.org.child(parent.name, relationship) else {
-            return Err(Refused::Opaque(format!(
-                "{row}: which field {} sets is not known: make the children in a request of their own",
-                body::shown(relationship)
-            )));
+            .find(|(of, name, ..)| *of == parent.name && same_name(name, relationship));
+        let (object, lookup) = if let Some((_, _, object, lookup)) = built_in {
+            ((*object).to_owned(), (*lookup).to_owned())
+        } else {
+            let child = self.org.child(parent.name, relationship).ok_or_else(|| {
+                Refused::Opaque(format!(
+                    "{row}: which field {} sets is not known: make the children in a request of \
+                     their own",
+                    body::shown(relationship)
+                ))
+            })?;
+            (child.object, child.field)
         };
-        if !same_name(&child.object, named) {
+        if !same_name(&object, named) {
             return Err(malformed(format!(
-                "{row}.{relationship}: attributes.type is not {}, which the relationship leads to",
-                child.object
+                "{row}.{relationship}: attributes.type is not {object}, which the relationship \
+                 leads to"
             )));
         }
-        Ok((self.org.named(named)?, child.field))
+        Ok((self.org.named(named)?, lookup))
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) struct Type<'o> {
     pub(super) prefix: &'o str,
     /// Whether its records carry `LastModifiedDate`.
     pub(super) stamped: bool,
-    /// The field that holds a file, where it has one: files are not judged yet.
+    /// The field that holds a file, where it has one; a file is judged by its name and
+    /// digest, not by what it holds.
     pub(super) file: Option<&'static str>,
 }
 

@@ -1,15 +1,14 @@
 //! Requests that are judged as one operation with a name: sends, exports, imports, code, settings,
 //! secrets. Their parts are shown, and rules may look at them; a list of inputs is one operation each.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use http::header;
 use serde_json::{Map, Value};
 
 use super::body::{self, Content, Refused, malformed};
 use super::families::{self, Naming};
 use super::query::Query;
-use crate::crm::Head;
-use crate::crm::Malformed;
+use crate::crm::multipart::sha256;
+use crate::crm::{Head, Malformed};
 use crate::mutation::{ChangeSet, Mutation, Operation, Undo, field};
 
 /// The lists of which each element is run by itself (Actions Developer Guide; REST API Developer Guide,
@@ -204,12 +203,7 @@ fn file(head: &Head<'_>, bytes: &[u8]) -> Map<String, Value> {
 
 /// `image/png, 120 bytes, sha256 3f1c…`.
 pub(super) fn described(kind: &str, bytes: &[u8]) -> String {
-    let hex: String = digest(&SHA256, bytes)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{kind}, {} bytes, sha256 {hex}", bytes.len())
+    format!("{kind}, {} bytes, sha256 {}", bytes.len(), sha256(bytes))
 }
 
 #[cfg(test)]

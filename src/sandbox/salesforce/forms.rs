@@ -11,12 +11,13 @@ type Members = Map<String, Value>;
 
 /// The body where it is no JSON.
 pub(super) fn read(request: &Request) -> Option<Result<Members, String>> {
-    let kind = request.header("content-type")?.to_ascii_lowercase();
-    if kind.contains("xml") {
+    let kind = request.header("content-type")?;
+    let folded = kind.to_ascii_lowercase();
+    if folded.contains("xml") {
         return Some(xml(request));
     }
-    let boundary = kind.strip_prefix("multipart/form-data")?;
-    let (_, boundary) = boundary.split_once("boundary=")?;
+    let at = folded.strip_prefix("multipart/form-data")?.len();
+    let (_, boundary) = kind.get(kind.len() - at..)?.split_once("boundary=")?;
     Some(multipart(request, boundary.trim_matches('"')))
 }
 
@@ -52,7 +53,8 @@ fn members(element: Node<'_, '_>) -> Members {
     members
 }
 
-/// The first part is the record, or the collection; the others are values of fields.
+/// The part named `collection` or `entity_…` is the collection, or the record, the last one of them where
+/// there are several; the others are values of fields.
 #[expect(
     clippy::disallowed_methods,
     reason = "the sandbox plays a lenient server and must not share the proxy's strict parser"
@@ -60,24 +62,33 @@ fn members(element: Node<'_, '_>) -> Members {
 fn multipart(request: &Request, boundary: &str) -> Result<Members, String> {
     let body = request.body()?;
     let text = String::from_utf8_lossy(&body);
-    let parts: Vec<(&str, &str)> = text
+    let mut parts: Vec<(&str, &str)> = text
         .split(&format!("--{boundary}"))
         .filter_map(|part| part.split_once("\r\n\r\n"))
-        .map(|(head, value)| (head, value.strip_suffix("\r\n").unwrap_or(value)))
+        .map(|(head, value)| (name(head), value.strip_suffix("\r\n").unwrap_or(value)))
         .collect();
-    let (_, record) = parts.first().ok_or("the body has no parts")?;
+    let of_records = |(name, _): &(&str, &str)| {
+        let name = name.to_ascii_lowercase();
+        name == "collection" || name.starts_with("entity_")
+    };
+    let at = parts.iter().rposition(of_records);
+    let (_, record) = parts.remove(at.ok_or("the body has no part with records")?);
     let mut record: Members = serde_json::from_str(record).map_err(|error| error.to_string())?;
-    for (head, value) in parts.iter().skip(1) {
-        let name = head.split("name=\"").nth(1);
-        let name = name.and_then(|rest| rest.split('"').next()).unwrap_or("");
+    for (name, value) in parts {
         match record.get_mut("records").and_then(Value::as_array_mut) {
             Some(records) => place(records, name, value),
             None => {
-                record.insert(name.to_owned(), Value::from(*value));
+                record.insert(name.to_owned(), Value::from(value));
             }
         }
     }
     Ok(record)
+}
+
+/// What a part's head calls it.
+fn name(head: &str) -> &str {
+    let name = head.split(" name=\"").nth(1);
+    name.and_then(|rest| rest.split('"').next()).unwrap_or("")
 }
 
 /// The value goes to the record that names the part.

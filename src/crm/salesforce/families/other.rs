@@ -21,7 +21,7 @@ pub(super) static ENTRIES: &[Entry] = &[
             ),
             whole(
                 "PUAD",
-                "named-credentials/credential/**",
+                "named-credentials/**",
                 Operation::Credential,
                 "named-credentials",
             ),
@@ -61,12 +61,6 @@ pub(super) static ENTRIES: &[Entry] = &[
             whole("PUAD", "tooling/**", Operation::Schema, "tooling"),
             whole("PUAD", "metadata/**", Operation::Schema, "metadata"),
             whole("RPUAD", "folders/**", Operation::Schema, "folders"),
-            whole(
-                "PUAD",
-                "named-credentials/**",
-                Operation::Schema,
-                "named-credentials",
-            ),
             whole(
                 "P",
                 "connect/communities",
