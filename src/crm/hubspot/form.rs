@@ -169,6 +169,7 @@ mod tests {
             path: &path,
             query: None,
             headers: &headers,
+            sender: crate::crm::catalog::Sender::default(),
         };
         assert!(announced(&head));
         fields(&head, body.as_bytes()).map(Value::Object)

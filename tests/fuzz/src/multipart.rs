@@ -16,6 +16,7 @@ pub(crate) fn target(data: &[u8]) {
         path: &path,
         query: None,
         headers: &headers,
+        sender: writegate::crm::catalog::Sender::default(),
     };
     let Ok(Ok((spec, content))) = bulk::start(&head, data) else {
         return;
