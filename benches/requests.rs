@@ -41,6 +41,7 @@ impl Write {
             path: &self.path,
             query: None,
             headers: &self.headers,
+            sender: writegate::crm::catalog::Sender::default(),
         }
     }
 

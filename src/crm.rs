@@ -29,7 +29,7 @@ use crate::error::Refusal;
 use crate::mutation::{
     Acting, ChangeSet, CrmKind, Mutation, Opaque, Outcome, OutcomeState, Prior, Snapshot,
 };
-use catalog::Catalog;
+use catalog::{Catalog, Sender};
 use path::CanonicalPath;
 use quota::Quota;
 
@@ -47,6 +47,8 @@ pub struct Head<'a> {
     pub query: Option<&'a str>,
     /// The request's headers.
     pub headers: &'a HeaderMap,
+    /// Who sends it.
+    pub sender: Sender<'a>,
 }
 
 /// What a request is, told from its head alone.

@@ -169,6 +169,16 @@ impl RecordKey {
     pub fn id(id: impl Into<String>) -> Self {
         Self::Id { id: id.into() }
     }
+
+    /// The object and id at which a relationship path starts (`Contact.Account=003…`); `None`: it is no
+    /// such path.
+    #[must_use]
+    pub fn start(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Id { .. } => None,
+            Self::External { key, value } => Some((key.split_once('.')?.0, value)),
+        }
+    }
 }
 
 impl fmt::Display for RecordKey {

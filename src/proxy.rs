@@ -12,6 +12,7 @@ mod login;
 pub mod releases;
 mod reserve;
 pub mod rows;
+mod sender;
 mod signed;
 mod told;
 pub mod words;
@@ -32,6 +33,7 @@ use jiff::Timestamp;
 use crate::app::{RouteState, Worker};
 use crate::clock::{EntryId, correlation_id};
 use crate::config::UnknownCallers;
+use crate::crm::catalog::Sender;
 use crate::crm::dialect::Dialect;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Class, Head};
@@ -203,12 +205,14 @@ fn counted(class: &Class) -> metrics::Class {
     }
 }
 
+/// A head as far as it is there before anybody is known.
 fn head<'a>(parts: &'a Parts, path: &'a CanonicalPath) -> Head<'a> {
     Head {
         method: &parts.method,
         path,
         query: parts.uri.query(),
         headers: &parts.headers,
+        sender: Sender::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod own;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +23,21 @@ type Learned = (Timestamp, Arc<[String]>);
 /// The names of the org's own object types, each in lower case with the one that rules say, and when
 /// they were read.
 type Types = (Timestamp, Arc<HashMap<String, String>>);
+
+/// Who asks the CRM, as far as it decides what is shown to it: wherever in the request its credential stands.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Sender<'a> {
+    /// The service account; empty: nobody known.
+    pub service_account: &'a str,
+    /// Its own credential; empty where it has none: then the proxy's own for it goes upstream.
+    pub credential: &'a [u8],
+}
+
+impl fmt::Debug for Sender<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.service_account)
+    }
+}
 
 /// What was learned of one org. Standard types are built into `salesforce::types` and
 /// `hubspot::types` and cannot be overridden.
@@ -57,10 +73,10 @@ impl Catalog {
         self.own.types()
     }
 
-    /// A credential as a key for what it was shown.
+    /// A sender as a key for what it was shown.
     #[must_use]
-    pub fn who(&self, credential: &[&[u8]]) -> u64 {
-        self.own.who(credential)
+    pub fn who(&self, sender: Sender<'_>) -> u64 {
+        self.own.who(sender)
     }
 
     /// The relationships of an object that a credential was shown.

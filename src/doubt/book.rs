@@ -440,7 +440,8 @@ fn rows(mutations: &[Mutation], places: &[usize]) -> Vec<String> {
     rows.filter_map(|mutation| mutation.row.clone()).collect()
 }
 
-/// The records of a mutation, as `route/object/key`: as it names them, and by the id that was read.
+/// The records of a mutation, as `route/object/key`: as it names them, by the id that was read, and where
+/// it reaches one through another, that one, too: it says which record is reached.
 #[must_use]
 pub fn records(route: &str, mutation: &Mutation, prior: Option<&Prior>) -> Vec<String> {
     let object = mutation.object.to_ascii_lowercase();
@@ -448,6 +449,11 @@ pub fn records(route: &str, mutation: &Mutation, prior: Option<&Prior>) -> Vec<S
     let mut records: Vec<String> = named
         .map(|key| format!("{route}/{object}/{}", folded(key)))
         .collect();
+    let starts = mutation.record.iter().filter_map(RecordKey::start);
+    records.extend(starts.map(|(object, id)| {
+        let object = object.to_ascii_lowercase();
+        format!("{route}/{object}/{id}")
+    }));
     if let Some(Prior::Found { id, .. }) = prior {
         records.push(format!("{route}/{object}/{id}"));
     }

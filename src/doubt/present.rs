@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::decide::{Present, holds, made_since};
 use super::gone;
 use crate::app::RouteState;
+use crate::crm::catalog::Sender;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Head, Made, ReadCall, Wanted};
 use crate::journal::sent::Sent;
@@ -45,6 +46,7 @@ pub(super) async fn present(reader: &Reader<'_>, sent: &Sent) -> Result<Vec<Pres
         path: &path,
         query: sent.query.as_deref(),
         headers: &none,
+        sender: Sender::default(),
     };
     let mut present = vec![Present::Unread; sent.mutations.len()];
     let mut reads: Vec<(usize, Mutation)> = Vec::new();

@@ -6,6 +6,9 @@ use super::answer::Answer;
 use super::decimal::Decimal;
 use crate::mutation::is_blank;
 
+/// What is taken for a truth value beside `true` and `false`, in any case.
+const TRUTHS: [&str; 8] = ["0", "1", "yes", "no", "y", "n", "on", "off"];
+
 /// Whether writing `new` over `prior` changes nothing: both blank, the same number (also inside
 /// text), the same truth value (HubSpot returns `"true"` for `true`), else equal as JSON.
 #[must_use]
@@ -41,10 +44,25 @@ pub(super) fn equals(value: &Value, wanted: &Value) -> Answer {
     if same(Some(value), Some(wanted)) {
         return Answer::Yes;
     }
+    if may_be_truth(value, wanted) {
+        return Answer::CannotTell;
+    }
     match (text_of(value), text_of(wanted)) {
         (Some(a), Some(b)) if folded(&a) == folded(&b) => Answer::CannotTell,
         _ => Answer::No,
     }
+}
+
+/// Whether one is a truth value and the other one a word or number that a CRM takes for one: `0` in XML,
+/// SOAP and CSV, and further words in CSV (Bulk API 2.0).
+fn may_be_truth(a: &Value, b: &Value) -> bool {
+    let other = match (a, b) {
+        (Value::Bool(_), Value::Bool(_)) => return false,
+        (Value::Bool(_), other) | (other, Value::Bool(_)) => other,
+        _ => return false,
+    };
+    let text = text_of(other).map(|text| folded(&text));
+    text.is_some_and(|text| TRUTHS.contains(&text.as_str()))
 }
 
 /// Whether text contains a part, or a list an item.
@@ -116,6 +134,27 @@ mod tests {
             assert!(!same(Some(&prior), Some(&new)), "{prior} {new}");
             assert!(!same(Some(&new), Some(&prior)), "{prior} {new}");
         }
+    }
+
+    #[test]
+    fn what_a_crm_may_take_for_a_truth_value_cannot_be_told() {
+        for truth in [json!(false), json!(true)] {
+            for other in [
+                json!("0"),
+                json!(1),
+                json!(" No"),
+                json!("YES"),
+                json!("y"),
+                json!("Off"),
+            ] {
+                assert_eq!(equals(&other, &truth), Answer::CannotTell, "{other}");
+                assert_eq!(equals(&truth, &other), Answer::CannotTell, "{other}");
+            }
+        }
+        assert_eq!(equals(&json!("true"), &json!(true)), Answer::Yes);
+        assert_eq!(equals(&json!("true"), &json!(false)), Answer::No);
+        assert_eq!(equals(&json!("2"), &json!(true)), Answer::No);
+        assert_eq!(equals(&json!("0"), &json!("no")), Answer::No);
     }
 
     #[test]

@@ -371,6 +371,7 @@ impl Write {
             path: &self.path,
             query: self.parts.uri.query(),
             headers: &self.parts.headers,
+            sender: self.caller.sender(),
         }
     }
 

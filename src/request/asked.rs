@@ -1,7 +1,7 @@
 //! What a request would change: classify, then parse, as the data path does.
 
 use super::Request;
-use crate::crm::catalog::Catalog;
+use crate::crm::catalog::{Catalog, Sender};
 use crate::crm::{Class, Crm, Head};
 use crate::mutation::{ChangeSet, CrmKind};
 
@@ -26,6 +26,7 @@ pub fn asked(crm: CrmKind, request: &Request, catalog: &Catalog) -> Result<Asked
         path: &request.path,
         query: request.query.as_deref(),
         headers: &request.headers,
+        sender: Sender::default(),
     };
     let crm = Crm(crm);
     Ok(match crm.classify(&head) {

@@ -257,6 +257,7 @@ async fn parsed(way: &Way<'_>, batch: &Batch, turns: &[Turn]) -> Result<Parsed, 
         path: &call.path,
         query: call.query.as_deref(),
         headers: &call.headers,
+        sender: way.credential.sender(&batch.service_account),
     };
     let shape = match crm.classify(&head) {
         Class::Write(shape) => shape,

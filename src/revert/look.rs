@@ -5,6 +5,7 @@ use http::{HeaderMap, Method, StatusCode};
 use super::batch::{Batch, Kind};
 use super::plan::Present;
 use crate::app::{RouteState, Worker};
+use crate::crm::catalog::Sender;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Head, Shape, Wanted};
 use crate::mutation::{ChangeSet, Mutation, Operation, Prior, RecordKey, Snapshot, Undo};
@@ -88,6 +89,7 @@ pub(super) async fn take(
         path: way.like,
         query: None,
         headers: &none,
+        sender: Sender::default(),
     };
     let taking = Taking {
         crm: way.state.crm,

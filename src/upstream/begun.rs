@@ -1,5 +1,5 @@
 //! Answers to exports, which may be of any size: what is small is read whole, the rest is handed on part by
-//! part. So are our own downloads.
+//! part where the CRM says that it is what was asked for. So are our own downloads.
 
 use std::time::Duration;
 
@@ -40,6 +40,10 @@ pub struct Begun {
 
 impl Exported {
     pub(super) async fn begin(answer: Response<Incoming>, lease: Lease) -> Result<Self, String> {
+        // a failure is looked at before it is anybody's answer
+        if !answer.status().is_success() {
+            return super::collect(answer, lease).await.map(Self::Whole);
+        }
         let (parts, mut rest) = answer.into_parts();
         let mut first = BytesMut::new();
         while first.len() <= WHOLE_MOST {

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Method;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use writegate::hold::State;
 use writegate::journal::read::{Entry, EntryState};
 
 use super::holds::{Bench, SALES_OPS, builder, hold_of};
-use super::support::house::{House, TOKEN};
+use super::support::client::Client;
+use super::support::house::{House, OPERATOR, TOKEN};
 
 const REPORT: &str = "/services/data/v60.0/analytics/reports/00O000000000001AAA";
 
@@ -28,13 +30,17 @@ const PART: &[u8] = &[b'x'; 64 * 1024];
 
 /// A CRM that says its answer has `said` bytes and sends `sent` of them.
 async fn crm(said: usize, sent: usize) -> SocketAddr {
+    answering("200 OK", said, sent).await
+}
+
+async fn answering(status: &'static str, said: usize, sent: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         head(&mut stream).await;
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {said}\r\n\r\n"
+            "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {said}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut left = sent;
@@ -94,6 +100,42 @@ async fn an_export_of_any_size_is_handed_on_whole() {
         (told.id.as_str(), told.state),
         (entry.as_str(), EntryState::Done)
     );
+    house.close().await;
+}
+
+/// A failure is looked at before it is handed on, however long it is.
+#[tokio::test]
+async fn a_long_failure_of_an_export_is_treated_as_a_short_one() {
+    let long = 2 * 1024 * 1024;
+    let house = house(answering("503 Service Unavailable", long, long).await).await;
+    let reply = house.agent().raw(Method::GET, REPORT, None).await;
+    assert_eq!(reply.status, 503);
+    assert_eq!(reply.body.len(), long);
+    assert_eq!(reply.header("x-should-retry"), Some("false"));
+    house.close().await;
+}
+
+/// What is stopped altogether reads no more, an answer on its way included.
+#[tokio::test]
+async fn a_full_stop_cuts_an_export_on_its_way() {
+    let house = house(crm(LARGE, LARGE).await).await;
+    let mut agent = TcpStream::connect(house.salesforce).await.unwrap();
+    let host = house.salesforce;
+    let request =
+        format!("GET {REPORT} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    agent.write_all(request.as_bytes()).await.unwrap();
+    head(&mut agent).await;
+    let wish = json!({ "scope": "all", "reason": "takes too much" });
+    let switch = "/api/v1/switches/enrichment-agent";
+    let dana = Client::new(house.operators().await, OPERATOR);
+    let stopped = dana.send(Method::PUT, switch, Some(&wish)).await;
+    assert_eq!(stopped.status, 200, "{}", stopped.text());
+    let mut rest = Vec::new();
+    // cut: with or without an error of the connection
+    drop(agent.read_to_end(&mut rest).await);
+    assert!(rest.len() < LARGE, "all of it was handed on");
+    let note = closed(&house).await.message.unwrap_or_default();
+    assert!(note.contains("kill switch"), "{note}");
     house.close().await;
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use parking_lot::RwLock;
 
-use super::FRESH;
+use super::{FRESH, Sender};
 
 /// One of the org's own object types.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,9 +84,9 @@ impl Own {
         Arc::clone(&self.types.read())
     }
 
-    /// A credential as a key: not to be read back.
-    pub(super) fn who(&self, credential: &[&[u8]]) -> u64 {
-        self.keyed.hash_one(credential)
+    /// A sender as a key: not to be read back.
+    pub(super) fn who(&self, sender: Sender<'_>) -> u64 {
+        self.keyed.hash_one(sender)
     }
 
     pub(super) fn relations(&self, object: &str, who: u64) -> Option<Arc<Relations>> {
@@ -133,9 +133,11 @@ impl Own {
         now: Timestamp,
     ) {
         let what = object.to_ascii_lowercase();
+        // held over both, in the order of `expire`: what is there and not noted is forgotten by it
+        let mut reads = self.reads.write();
         let known = (what.clone(), who);
         self.relations.write().insert(known, Arc::new(relations));
-        self.note(what, who, now);
+        reads.insert((what, who), now);
     }
 
     fn note(&self, what: String, who: u64, now: Timestamp) {
@@ -162,6 +164,14 @@ mod tests {
 
     use super::*;
 
+    fn by(credential: &[u8]) -> Sender<'_> {
+        let service_account = "agent";
+        Sender {
+            service_account,
+            credential,
+        }
+    }
+
     fn own(name: &str, prefix: &str) -> OwnType {
         let (name, prefix) = (name.to_owned(), prefix.to_owned());
         OwnType { name, prefix }
@@ -170,7 +180,7 @@ mod tests {
     #[test]
     fn types_are_known_to_all_and_what_is_not_there_to_one() {
         let (known, now) = (Own::default(), Timestamp::UNIX_EPOCH);
-        let (one, other) = (known.who(&[b"one"]), known.who(&[b"other"]));
+        let (one, other) = (known.who(by(b"one")), known.who(by(b"other")));
         known.learn_types(vec![own("A__c", "a00"), own("B__c", "a0b")], one, now);
         assert!(known.was_read("", one, now) && !known.was_read("", other, now));
         known.learn_types(vec![own("C__c", "a0B")], other, now);
@@ -190,7 +200,7 @@ mod tests {
     fn relationships_are_known_for_ten_minutes_to_who_read_them() {
         let (known, read) = (Own::default(), Timestamp::UNIX_EPOCH);
         let after = |seconds| read + SignedDuration::from_secs(seconds);
-        let (one, other) = (known.who(&[b"one"]), known.who(&[b"other"]));
+        let (one, other) = (known.who(by(b"one")), known.who(by(b"other")));
         known.learn_relations("Account", Relations::default(), one, read);
         known.expire(after(599));
         assert!(known.relations("ACCOUNT", one).is_some());
@@ -199,5 +209,23 @@ mod tests {
         assert!(!known.was_read("account", one, after(600)));
         known.expire(after(600));
         assert!(known.relations("Account", one).is_none());
+    }
+
+    #[test]
+    fn what_was_just_learned_is_not_forgotten_with_what_is_old() {
+        let (known, old) = (Own::default(), Timestamp::UNIX_EPOCH);
+        let now = old + FRESH;
+        std::thread::scope(|scope| {
+            let learning = scope.spawn(|| {
+                for who in 0..20_000 {
+                    known.learn_relations("Account", Relations::default(), who, now);
+                    assert!(known.relations("Account", who).is_some(), "{who}");
+                }
+            });
+            while !learning.is_finished() {
+                known.learn_types(Vec::new(), u64::MAX, old);
+                known.expire(now);
+            }
+        });
     }
 }

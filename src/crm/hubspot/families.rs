@@ -1,6 +1,7 @@
 //! HubSpot's families beyond records: what is judged as one operation with a name. A row speaks for
 //! every path of its shape, whatever stands in for the version.
 
+mod deletes;
 mod rest;
 mod table;
 
@@ -27,6 +28,10 @@ enum By {
     Delete,
     /// POST and PUT whose last word says that something takes effect.
     Act,
+    /// DELETE, and what changes something and ends on a word for it.
+    Deletes,
+    /// What changes something and ends on a word for a delete past any recycle bin.
+    Purges,
 }
 
 /// Families whose bodies may be forms with files.
@@ -59,6 +64,12 @@ const ACTS: [&str; 15] = [
     "resume",
 ];
 
+/// Words that delete.
+const DELETES: [&str; 2] = ["archive", "delete"];
+
+/// Words that delete past any recycle bin.
+const PURGES: [&str; 3] = ["gdpr-delete", "full-delete", "purge"];
+
 /// One family that is judged as a whole.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Row {
@@ -78,13 +89,16 @@ impl By {
         let put = post || method == Method::PUT;
         let delete = method == Method::DELETE;
         let write = put || delete || method == Method::PATCH;
+        let ends_on = |known: &[&str]| words.last().is_some_and(|word| known.contains(word));
         match self {
             Self::Any => read || write,
             Self::Write => write,
             Self::Put => put,
             Self::Post => post,
             Self::Delete => delete,
-            Self::Act => put && words.last().is_some_and(|word| ACTS.contains(word)),
+            Self::Act => put && ends_on(&ACTS),
+            Self::Deletes => delete || (write && ends_on(&DELETES)),
+            Self::Purges => write && ends_on(&PURGES),
         }
     }
 }
@@ -99,7 +113,7 @@ pub(super) fn of(method: &Method, words: &[&str]) -> Option<&'static Row> {
 }
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    table::ROWS.iter().chain(rest::ROWS)
+    table::ROWS.iter().chain(deletes::ROWS).chain(rest::ROWS)
 }
 
 /// The one mutation that a request to a family is. What its body says, JSON or a form, stands in its

@@ -67,6 +67,7 @@ impl Request {
             path: &self.path,
             query: self.query.as_deref(),
             headers: &self.headers,
+            sender: crate::crm::catalog::Sender::default(),
         }
     }
 

@@ -114,6 +114,7 @@ fn read(crm: Crm, call: &WriteCall) -> ChangeSet {
         path: &call.path,
         query: call.query.as_deref(),
         headers: &call.headers,
+        sender: crate::crm::catalog::Sender::default(),
     };
     let Class::Write(shape) = crm.classify(&head) else {
         panic!("{head:?} is no write: {:?}", crm.classify(&head));

@@ -4,15 +4,14 @@
 use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::body::Refused;
 use super::inverse;
 use super::types::{self, Type};
-use crate::crm::catalog::{Catalog, Child, OwnType, OwnTypes, Parent, Relations};
+use crate::crm::catalog::{Catalog, Child, OwnType, OwnTypes, Parent, Relations, Sender};
 use crate::crm::{Head, PriorFailure, ReadCall, json};
 use crate::mutation::same_name;
 
@@ -22,7 +21,7 @@ const DESCRIBE: &str = "/describe";
 /// The types of an org, for one request.
 pub(super) struct Org<'c> {
     catalog: &'c Catalog,
-    headers: &'c HeaderMap,
+    sender: Sender<'c>,
     own: OnceCell<Arc<OwnTypes>>,
     who: OnceCell<u64>,
     /// What the reading rests on: objects whose relationships count, and the list of all types where one
@@ -31,11 +30,11 @@ pub(super) struct Org<'c> {
 }
 
 impl<'c> Org<'c> {
-    /// The org as the sender of these headers sees it.
+    /// The org as the sender of this request sees it.
     pub(super) fn of(catalog: &'c Catalog, head: &Head<'c>) -> Self {
         Self {
             catalog,
-            headers: head.headers,
+            sender: head.sender,
             own: OnceCell::new(),
             who: OnceCell::new(),
             rests_on: RefCell::default(),
@@ -109,7 +108,7 @@ impl<'c> Org<'c> {
     }
 
     fn who(&self) -> u64 {
-        *self.who.get_or_init(|| who(self.catalog, self.headers))
+        *self.who.get_or_init(|| self.catalog.who(self.sender))
     }
 
     fn rests_on(&self, what: &str) {
@@ -125,16 +124,6 @@ impl<'c> Org<'c> {
         let old = |what: &&String| !self.catalog.was_read(what, self.who(), now);
         all.iter().find(old).cloned()
     }
-}
-
-/// Whoever sends these headers, as the catalog tells credentials apart.
-fn who(catalog: &Catalog, headers: &HeaderMap) -> u64 {
-    let named = [AUTHORIZATION.as_str(), "x-sfdc-session"];
-    let credential: Vec<&[u8]> = named
-        .iter()
-        .filter_map(|name| Some(headers.get(*name)?.as_bytes()))
-        .collect();
-    catalog.who(&credential)
 }
 
 /// The read of what is lacking: in the write's own version.
@@ -171,7 +160,7 @@ pub(in crate::crm) fn learn(
         other => return Err(failed(&format!("it was answered with {other}"))),
     }
     let answer = answer.map_err(|malformed| failed(&malformed.0))?;
-    let who = who(catalog, head.headers);
+    let who = catalog.who(head.sender);
     match call.target.strip_suffix(DESCRIBE) {
         None => {
             let types = own_types(&answer).ok_or_else(|| failed("it tells no objects"))?;

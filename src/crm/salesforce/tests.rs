@@ -61,6 +61,7 @@ pub(super) fn judge_with(method: &str, target: &str, headers: &HeaderMap, body: 
         path: &path,
         query,
         headers,
+        sender: crate::crm::catalog::Sender::default(),
     };
     let shape = match Crm(CrmKind::Salesforce).classify(&head) {
         Class::Read => return Judged::Read,

@@ -163,3 +163,19 @@ fn an_external_key_is_one_lock_in_any_case() {
         folded(&RecordKey::id("001A"))
     );
 }
+
+#[test]
+fn a_record_that_is_reached_through_another_is_locked_with_it() {
+    let through = RecordKey::External {
+        key: "Contact.Account".into(),
+        value: "003000000000001AAA".into(),
+    };
+    let reached = update("Account", through);
+    let moves = update("Contact", RecordKey::id("003000000000001AAA"));
+    let prior = found("001000000000001AAA");
+    for prior in [None, Some(&prior)] {
+        let locks = records("r", &reached, prior);
+        let shared = records("r", &moves, None);
+        assert!(shared.iter().all(|lock| locks.contains(lock)), "{locks:?}");
+    }
+}

@@ -44,35 +44,15 @@ pub(super) fn streamed(
         reservation: write.reservation.clone(),
         count: sending.changes.mutations().len(),
         status: begun.status,
+        service_account: write.actor.service_account.clone(),
         _underway: underway,
     };
     drop(tokio::spawn(async move {
-        let note = hand_on(*begun, &pieces).await;
+        let note = stream.hand_on(*begun, &pieces).await;
+        drop(pieces);
         stream.close(journaled, note).await;
     }));
     response
-}
-
-/// Hands the parts on; why not all of them.
-async fn hand_on(mut begun: Begun, pieces: &Sender<Piece>) -> Option<String> {
-    let mut passed = 0;
-    loop {
-        let (piece, length) = match begun.next().await {
-            Ok(Some(bytes)) => {
-                let length = bytes.len();
-                (Piece::Data(bytes), Some(length))
-            }
-            Ok(None) => (Piece::End, None),
-            Err(why) => return Some(format!("the answer broke off after {passed} bytes: {why}")),
-        };
-        if pieces.send(piece).await.is_err() {
-            return Some(format!("the agent hung up after {passed} bytes"));
-        }
-        match length {
-            Some(length) => passed += length,
-            None => return None,
-        }
-    }
 }
 
 /// An answer on its way.
@@ -81,11 +61,45 @@ struct Stream {
     reservation: EntryId,
     count: usize,
     status: StatusCode,
+    service_account: String,
     /// Counted as being sent until it is closed.
     _underway: Underway,
 }
 
 impl Stream {
+    /// Hands the parts on; why not all of them.
+    async fn hand_on(&self, mut begun: Begun, pieces: &Sender<Piece>) -> Option<String> {
+        let mut passed = 0;
+        loop {
+            let (piece, length) = match begun.next().await {
+                Ok(Some(bytes)) => {
+                    let length = bytes.len();
+                    (Piece::Data(bytes), Some(length))
+                }
+                Ok(None) => (Piece::End, None),
+                Err(why) => {
+                    return Some(format!("the answer broke off after {passed} bytes: {why}"));
+                }
+            };
+            if self.is_stopped() {
+                return Some(format!("cut off by the kill switch after {passed} bytes"));
+            }
+            if pieces.send(piece).await.is_err() {
+                return Some(format!("the agent hung up after {passed} bytes"));
+            }
+            match length {
+                Some(length) => passed += length,
+                None => return None,
+            }
+        }
+    }
+
+    /// Whether its service account may not even read any more.
+    fn is_stopped(&self) -> bool {
+        let switches = self.app.control.switches();
+        switches.stops(&self.service_account, false).is_some()
+    }
+
     async fn close(self, journaled: Journaled, note: Option<String>) {
         let state = match self.status.as_u16() {
             200..=299 => OutcomeState::Done,

@@ -41,6 +41,7 @@ fn with_head(path: &str, then: impl FnOnce(&Head<'_>)) {
         path: &path,
         query: None,
         headers: &HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]),
+        sender: writegate::crm::catalog::Sender::default(),
     });
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn soql(data: &[u8]) {
             path: &path,
             query: Some(&query),
             headers: &HeaderMap::new(),
+            sender: writegate::crm::catalog::Sender::default(),
         };
         CRM.classify(&head)
     });
@@ -72,6 +73,7 @@ pub(crate) fn graphql(data: &[u8]) {
         path: &path,
         query: None,
         headers: &headers,
+        sender: writegate::crm::catalog::Sender::default(),
     };
     let Class::Write(shape) = CRM.classify(&head) else {
         panic!("a GraphQL document is looked at");

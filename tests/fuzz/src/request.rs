@@ -46,6 +46,7 @@ pub(crate) fn target(kind: CrmKind, data: &[u8]) {
         path: &request.path,
         query: request.query.as_deref(),
         headers: &request.headers,
+        sender: writegate::crm::catalog::Sender::default(),
     };
     let class = crm.classify(&head);
     assert_eq!(crm.classify(&head), class);

@@ -10,7 +10,7 @@ use crate::mutation::Operation;
 
 /// Where we and the table differ, by the first words of the path without its version (`*` is one
 /// segment): what we find, and why. Each is on the strict side: no read of ours changes anything.
-const DISAGREE: [(&str, &str, &str); 14] = [
+const DISAGREE: [(&str, &str, &str); 17] = [
     (
         "automation/actions/*/*/functions",
         "invoke",
@@ -54,6 +54,11 @@ const DISAGREE: [(&str, &str, &str); 14] = [
         "a legacy POST that no page calls a read",
     ),
     (
+        "conversations/conversations/threads/*/assignee",
+        "delete",
+        "a DELETE that takes the assignee away is no less than a delete",
+    ),
+    (
         "crm/exports/export/*",
         "export",
         "brings the link to the file: an export",
@@ -67,6 +72,16 @@ const DISAGREE: [(&str, &str, &str); 14] = [
         "integrators/timeline/types/projects",
         "create",
         "a POST that no page calls a read",
+    ),
+    (
+        "marketing/campaigns/*/assets",
+        "delete",
+        "a DELETE that takes an asset out of a campaign is no less than a delete",
+    ),
+    (
+        "marketing/marketing-events/associations",
+        "delete",
+        "as assets of campaigns",
     ),
     (
         "public/api/versioning/test/widgets",
@@ -127,6 +142,9 @@ fn agrees(effect: &str, method: &str, words: &str, found: &str) -> bool {
         "auth" => found == "credential",
         "send" => ["send", "taken apart"].contains(&found),
         "export" | "import" | "invoke" | "schema" | "settings" => found == effect,
+        // a rule against deletes must hold here, too
+        "delete" => ["opaque", "taken apart", "delete", "purge"].contains(&found),
+        "gdpr-delete" => ["opaque", "taken apart", "purge"].contains(&found),
         _ => ["opaque", "taken apart", effect].contains(&found) || WHOLE.contains(&found),
     }
 }

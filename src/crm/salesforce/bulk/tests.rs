@@ -40,6 +40,7 @@ fn kind(method: &Method, path: &str, query: Option<&str>, kind: &str) -> Option<
         path: &path,
         query,
         headers: &headers,
+        sender: crate::crm::catalog::Sender::default(),
     })
 }
 

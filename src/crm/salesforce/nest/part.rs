@@ -8,6 +8,7 @@ use super::super::body::{self, Refused, malformed};
 use super::super::families::Nest;
 use super::super::{headers, types};
 use super::outer::only;
+use crate::crm::catalog::Sender;
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Head, Malformed};
 
@@ -30,6 +31,7 @@ pub(super) struct Part<'v> {
     path: CanonicalPath,
     query: Option<&'v str>,
     headers: HeaderMap,
+    sender: Sender<'v>,
     pub(super) body: Option<&'v Value>,
 }
 
@@ -40,6 +42,7 @@ impl Part<'_> {
             path: &self.path,
             query: self.query,
             headers: &self.headers,
+            sender: self.sender,
         }
     }
 }
@@ -50,7 +53,7 @@ pub(super) fn read<'v>(
     list: &str,
     at: usize,
     value: &'v Value,
-    outer: &Head<'_>,
+    outer: &Head<'v>,
 ) -> Result<Part<'v>, Refused> {
     let mut place = format!("{list}[{at}]");
     let Value::Object(members) = value else {
@@ -91,6 +94,7 @@ pub(super) fn read<'v>(
     let url = text(members, "url", &place)?;
     let (path, query) = target(nest, url, &place)?;
     Ok(Part {
+        sender: outer.sender,
         headers: sub_headers(members.get("httpHeaders"), outer, &place)?,
         place,
         reference,

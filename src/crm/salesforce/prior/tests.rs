@@ -53,6 +53,7 @@ fn calls_at(version: &str, mutations: &[Mutation], wanted: &Wanted) -> Vec<ReadC
         path: &path,
         query: None,
         headers: &HeaderMap::new(),
+        sender: crate::crm::catalog::Sender::default(),
     };
     match plan(
         &head,

@@ -72,6 +72,7 @@ fn what_generated_clients_leave_empty_is_nothing() {
             path: &path,
             query: None,
             headers: &headers,
+            sender: crate::crm::catalog::Sender::default(),
         },
     );
     let (known, record) = object::read(Api::Partner, row, "sObjects[0]", &org).unwrap();

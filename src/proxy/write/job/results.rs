@@ -38,6 +38,7 @@ pub(in crate::proxy) async fn settle(
         path,
         query: parts.uri.query(),
         headers: &parts.headers,
+        sender: caller.sender(),
     };
     let (Some(job), Some(account)) = (bulk::asked_for(&head), &caller.service_account) else {
         return;

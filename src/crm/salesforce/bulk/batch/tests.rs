@@ -26,6 +26,7 @@ fn with<T>(method: &Method, path: &str, kind: &str, look: impl FnOnce(&Head<'_>)
         path: &path,
         query: None,
         headers: &headers,
+        sender: crate::crm::catalog::Sender::default(),
     })
 }
 
