@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -98,9 +98,17 @@ pub struct Known {
 
 type Key = (String, Use, Fingerprint);
 
+/// For how long a token that nobody knows is not looked for again: none is used before it is issued.
+const MISSED: SignedDuration = SignedDuration::from_secs(1);
+/// How many of those are kept in mind.
+const MISSED_MOST: usize = 10_000;
+
 /// The tokens that are known here.
 #[derive(Debug, Default)]
-pub struct Book(RwLock<HashMap<Key, Known>>);
+pub struct Book {
+    known: RwLock<HashMap<Key, Known>>,
+    missed: Mutex<HashMap<Fingerprint, Timestamp>>,
+}
 
 /// What a row says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -164,8 +172,7 @@ impl Book {
         if !still {
             return;
         }
-        let mut known = self.0.write();
-        known.retain(|_, token| token.until > now);
+        let mut known = self.known.write();
         for token in tokens.iter().filter(|token| token.until > now) {
             let key = (owner.route.to_owned(), token.used, token.fingerprint);
             let token = Known {
@@ -177,6 +184,11 @@ impl Book {
             };
             known.insert(key, token);
         }
+        // looking at all of them is left until there may be too many
+        if known.len() <= MOST {
+            return;
+        }
+        known.retain(|_, token| token.until > now);
         let theirs = |token: &Known| token.service_account == owner.service_account;
         while known.values().filter(|token| theirs(token)).count() > MOST {
             let first = known.iter().filter(|(_, token)| theirs(token));
@@ -188,6 +200,23 @@ impl Book {
         }
     }
 
+    /// Whether a token was looked for just now, and not known.
+    #[must_use]
+    pub fn missed(&self, fingerprint: Fingerprint, now: Timestamp) -> bool {
+        let missed = self.missed.lock();
+        let at = missed.get(&fingerprint);
+        at.is_some_and(|at| now.duration_since(*at).abs() < MISSED)
+    }
+
+    /// Keeps in mind that a token is not known.
+    pub fn miss(&self, fingerprint: Fingerprint, now: Timestamp) {
+        let mut missed = self.missed.lock();
+        if missed.len() >= MISSED_MOST {
+            missed.clear();
+        }
+        missed.insert(fingerprint, now);
+    }
+
     /// A token that is known on this route.
     #[must_use]
     pub fn find(
@@ -197,7 +226,7 @@ impl Book {
         fingerprint: Fingerprint,
         now: Timestamp,
     ) -> Option<Known> {
-        let known = self.0.read();
+        let known = self.known.read();
         if known.is_empty() {
             return None;
         }

@@ -161,7 +161,7 @@ async fn run(
         Class::Opaque(opaque) => Some(Err(opaque)),
         Class::Write(shape) => Some(Ok(shape)),
     };
-    let caller = match meet(call, &parts).await {
+    let caller = match meet(call, &parts, &path).await {
         Ok(caller) => caller,
         Err(refusal) => return Err(early::refused(call, &parts, None, refusal).await),
     };
@@ -221,12 +221,13 @@ fn opened(call: Call<'_>, parts: &mut Parts) -> Result<CanonicalPath, Refusal> {
 }
 
 /// Who is calling.
-async fn meet(call: Call<'_>, parts: &Parts) -> Result<Caller, Refusal> {
+async fn meet(call: Call<'_>, parts: &Parts, path: &CanonicalPath) -> Result<Caller, Refusal> {
     let mut caller = call.worker.app.callers.identify(Presented {
         route: &call.state.route.name,
         headers: &parts.headers,
         query: parts.uri.query(),
         names: call.names,
+        elsewhere: in_body(call, parts, path),
     })?;
     login::recognise(call, &mut caller).await?;
     Ok(caller)

@@ -25,13 +25,25 @@ pub(super) fn today(first: &Secret, file: Option<&Path>, newer: Option<&Secret>)
 pub(super) fn keep(file: &Path, token: &str) -> io::Result<()> {
     let beside = beside(file);
     let mode = fs::metadata(file).map_or(0o600, |found| found.permissions().mode() & 0o777);
+    // one that a crash left behind, or somebody put there
+    if let Err(error) = fs::remove_file(&beside) {
+        tracing::debug!(%error, "nothing stands in the way");
+    }
     let written = write(&beside, token, mode).and_then(|()| fs::rename(&beside, file));
     if written.is_err()
         && let Err(error) = fs::remove_file(&beside)
     {
         tracing::debug!(%error, "nothing to take away");
     }
-    written
+    written.and_then(|()| fs::File::open(folder(file))?.sync_all())
+}
+
+/// The folder of a file.
+fn folder(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        Some(_) | None => Path::new("."),
+    }
 }
 
 fn beside(file: &Path) -> PathBuf {
@@ -42,12 +54,7 @@ fn beside(file: &Path) -> PathBuf {
 
 fn write(file: &Path, token: &str, mode: u32) -> io::Result<()> {
     let mut open = OpenOptions::new();
-    let mut file = open
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(file)?;
+    let mut file = open.write(true).create_new(true).mode(mode).open(file)?;
     writeln!(file, "{token}")?;
     file.sync_all()
 }

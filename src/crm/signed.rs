@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use http::HeaderMap;
+
 use super::path::CanonicalPath;
 use super::salesforce::soap;
 use super::{Crm, Malformed, Shape, salesforce};
@@ -21,6 +23,19 @@ impl Crm {
             CrmKind::Salesforce => is(0, "services") && is(1, "Soap"),
             CrmKind::HubSpot => false,
         }
+    }
+
+    /// The session that a message seems to carry, by a look at its beginning: before anybody is known
+    /// no more of it is worth reading. What it does carry, [`Crm::introduce`] tells.
+    #[must_use]
+    pub fn glimpse(self, opening: &[u8]) -> Option<&str> {
+        soap::glimpse(opening)
+    }
+
+    /// Whether its headers say that it is read as it is written: XML in UTF-8.
+    #[must_use]
+    pub fn is_message(self, headers: &HeaderMap) -> bool {
+        soap::is_message(headers)
     }
 
     /// What the body of such a request says of itself: what it wants, and by whose right.

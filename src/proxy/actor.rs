@@ -4,9 +4,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use memchr::memmem;
 
 use super::words;
 use crate::config::{Config, Fingerprint};
@@ -15,7 +18,7 @@ use crate::error::Refusal;
 use crate::mutation::Claims;
 
 /// Salesforce's other header for a session (Bulk API 1.0; simple-salesforce uses it).
-const SESSION: HeaderName = HeaderName::from_static("x-sfdc-session");
+pub(super) const SESSION: HeaderName = HeaderName::from_static("x-sfdc-session");
 /// HubSpot declares these as credentials beside `Authorization`.
 const OTHER_CREDENTIALS: [&str; 2] = ["private-app", "private-app-legacy"];
 /// Query parameters that carry a credential.
@@ -47,6 +50,8 @@ pub struct Presented<'a> {
     pub query: Option<&'a str>,
     /// The names in the connection's client certificate, which was verified.
     pub names: &'a [String],
+    /// Whether the credential may stand elsewhere than in the headers: then a certificate only names.
+    pub elsewhere: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -125,6 +130,11 @@ impl Callers {
         let certified = self.certified(presented.names)?;
         let Some((name, value, secret)) = credential(presented.headers)? else {
             return match certified {
+                Some(account) if presented.elsewhere => Ok(Caller {
+                    service_account: Some(account.to_owned()),
+                    fingerprint: None,
+                    credential: Credential::None,
+                }),
                 Some(account) => self.by_certificate(account, presented.route),
                 None => Ok(Caller {
                     service_account: None,
@@ -241,12 +251,23 @@ impl Callers {
     /// # Errors
     /// A refusal for two credentials, for none in the place for one, and for a key of ours: what goes
     /// upstream in its stead is not put into messages.
-    pub fn in_body(&self, caller: Caller, session: Option<&str>) -> Result<Caller, Refusal> {
+    pub fn in_body(
+        &self,
+        caller: Caller,
+        session: Option<&str>,
+        names: &[String],
+    ) -> Result<Caller, Refusal> {
         if matches!(caller.credential, Credential::Broker(_)) {
             return Err(words::no_key_in_body());
         }
+        let certified = self.certified(names)?;
         let Some(session) = session else {
-            return Ok(caller);
+            let nothing = caller.fingerprint.is_none() && certified.is_some();
+            return if nothing {
+                Err(words::no_key_in_body())
+            } else {
+                Ok(caller)
+            };
         };
         if session.is_empty() {
             return Err(Refusal::malformed("the session id in the body is empty"));
@@ -261,8 +282,12 @@ impl Callers {
         if known.is_some_and(|known| known.key) {
             return Err(words::no_key_in_body());
         }
+        if let Some(known) = known {
+            self.agree(&known.service_account, certified, names)?;
+        }
+        let by_session = known.map(|known| known.service_account.as_str());
         Ok(Caller {
-            service_account: known.map(|known| known.service_account.clone()),
+            service_account: by_session.or(certified).map(str::to_owned),
             fingerprint: Some(fingerprint),
             credential: Credential::Session(in_header(session)?),
         })
@@ -278,8 +303,20 @@ pub fn bears_key(headers: &HeaderMap, form: &[u8]) -> bool {
         .into_iter()
         .chain(headers.get_all(SESSION))
         .filter_map(|value| value.to_str().ok());
-    values.any(|value| is_key(value.rsplit(' ').next().unwrap_or_default()))
+    let in_message = |start: &[u8]| memmem::find(form, start).is_some();
+    values.any(is_or_holds_key)
         || form_urlencoded::parse(form).any(|(_, value)| is_key(&value))
+        || in_message(b">wg_")
+        || in_message(b"!wg_")
+}
+
+/// A key behind its scheme, or in the client's secret of `Basic`.
+fn is_or_holds_key(value: &str) -> bool {
+    let (scheme, secret) = value.rsplit_once(' ').unwrap_or(("", value));
+    let coded = scheme.trim().eq_ignore_ascii_case("basic");
+    let pair = coded.then(|| STANDARD.decode(secret).ok()).flatten();
+    let pair = pair.and_then(|pair| String::from_utf8(pair).ok());
+    is_key(secret) || pair.is_some_and(|pair| pair.split(':').any(is_key))
 }
 
 impl Credential {
@@ -421,7 +458,10 @@ fn bearer(value: &str) -> Result<&str, Refusal> {
 }
 
 /// A credential in the query, a cookie or another header would act beside the one we attribute.
-fn no_other_credentials(headers: &HeaderMap, query: Option<&str>) -> Result<(), Refusal> {
+pub(super) fn no_other_credentials(
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<(), Refusal> {
     let refuse = |place: &str| {
         Err(Refusal::malformed(format!(
             "a credential in {place} is not attributed to anybody; send `Authorization` alone"

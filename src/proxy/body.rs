@@ -38,9 +38,59 @@ pub async fn collect_most(
     if announced.is_some_and(|length| length > most) {
         return Err(too_large(most));
     }
-    let coded = bounded(incoming, most).await?;
+    let coded = bounded(BytesMut::new(), incoming, most).await?;
+    decoded(headers, coded, most)
+}
+
+/// A body of which the beginning has come.
+#[derive(Debug)]
+pub struct Begun {
+    coded: BytesMut,
+    rest: Option<Incoming>,
+}
+
+/// Waits for the first `some` bytes of a body, or for its end.
+///
+/// # Errors
+/// A refusal when it breaks off.
+pub async fn begin(mut incoming: Incoming, some: usize) -> Result<Begun, Refusal> {
+    let mut coded = BytesMut::new();
+    while coded.len() < some {
+        match next(&mut incoming).await? {
+            Some(data) => coded.extend_from_slice(&data),
+            None => return Ok(Begun { coded, rest: None }),
+        }
+    }
+    let rest = Some(incoming);
+    Ok(Begun { coded, rest })
+}
+
+impl Begun {
+    /// At most so much of its beginning, decoded as far as that goes.
+    #[must_use]
+    pub fn opening(&self, headers: &HeaderMap, most: usize) -> Vec<u8> {
+        let coding = headers.get(CONTENT_ENCODING);
+        let coding = coding.and_then(|value| value.to_str().ok());
+        decode::beginning(coding, &self.coded, most)
+    }
+
+    /// All of it, decoded.
+    ///
+    /// # Errors
+    /// As [`collect`].
+    pub async fn finish(self, headers: &HeaderMap, most: usize) -> Result<Bytes, Refusal> {
+        let coded = match self.rest {
+            Some(incoming) => bounded(self.coded, incoming, most).await?,
+            None => self.coded.freeze(),
+        };
+        decoded(headers, coded, most)
+    }
+}
+
+fn decoded(headers: &HeaderMap, coded: Bytes, most: usize) -> Result<Bytes, Refusal> {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     let coding = match (codings.next(), codings.next()) {
+        (None, _) if coded.len() > most => return Err(too_large(most)),
         (None, _) => return Ok(coded),
         (Some(_), Some(_)) => {
             return Err(Refusal::malformed(
@@ -59,34 +109,40 @@ pub async fn collect_most(
     })
 }
 
-async fn bounded(mut incoming: Incoming, most: usize) -> Result<Bytes, Refusal> {
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
+/// The next bytes of a body; none at its end.
+async fn next(incoming: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|error| {
             Refusal::malformed("the body broke off or is framed wrongly").detail(error.to_string())
         })?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > most {
-            return Err(too_large(most));
-        }
-        match &first {
-            None => first = Some(data),
-            Some(_) => rest.extend_from_slice(&data),
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
         }
     }
-    Ok(match (first, rest.is_empty()) {
-        (None, _) => Bytes::new(),
-        (Some(whole), true) => whole,
-        (Some(head), false) => {
-            let mut all = BytesMut::with_capacity(head.len() + rest.len());
-            all.extend_from_slice(&head);
-            all.extend_from_slice(&rest);
-            all.freeze()
+    Ok(None)
+}
+
+async fn bounded(
+    mut coded: BytesMut,
+    mut incoming: Incoming,
+    most: usize,
+) -> Result<Bytes, Refusal> {
+    let mut only: Option<Bytes> = None;
+    while let Some(data) = next(&mut incoming).await? {
+        let held = only.as_ref().map_or(0, Bytes::len) + coded.len();
+        if held + data.len() > most {
+            return Err(too_large(most));
         }
-    })
+        // most bodies come in one piece, which is not copied
+        match only.take() {
+            None if coded.is_empty() => only = Some(data),
+            first => {
+                coded.extend_from_slice(&first.unwrap_or_default());
+                coded.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(only.unwrap_or_else(|| coded.freeze()))
 }
 
 /// The refusal of a body above a bound.

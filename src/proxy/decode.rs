@@ -5,7 +5,7 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use flate2::bufread::GzDecoder;
+use flate2::bufread::{GzDecoder, ZlibDecoder};
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// How much output is made room for at a time.
@@ -51,6 +51,25 @@ pub fn decode(encoding: Option<&str>, body: Bytes, limit: usize) -> Result<Bytes
         return inflate(&body, limit);
     }
     Err(DecodeFault::Coding)
+}
+
+/// As much of the beginning of a body as can be read of what came so far, at most `most` bytes. Only for a
+/// look: whether it is sound, [`decode`] tells.
+#[must_use]
+pub fn beginning(encoding: Option<&str>, body: &[u8], most: usize) -> Vec<u8> {
+    let coding = encoding.unwrap_or("identity").trim();
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    let mut out = Vec::new();
+    let read = if coding.eq_ignore_ascii_case("gzip") {
+        GzDecoder::new(body).take(most).read_to_end(&mut out)
+    } else if coding.eq_ignore_ascii_case("deflate") {
+        ZlibDecoder::new(body).take(most).read_to_end(&mut out)
+    } else {
+        body.take(most).read_to_end(&mut out)
+    };
+    // what comes before a fault stands in `out`: the rest may not have come yet
+    drop(read);
+    out
 }
 
 /// RFC 1952, exactly one member; its length and CRC are checked.

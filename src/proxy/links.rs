@@ -17,6 +17,7 @@ use crate::crm::json::edit::{Editor, Place};
 use crate::crm::links::Location;
 use crate::error::Refusal;
 use crate::metrics::Class;
+use crate::mutation::CrmKind;
 use crate::upstream::{Body, Edit};
 
 /// An answer up to this length is rewritten at once.
@@ -45,8 +46,21 @@ pub(super) async fn answer(
     places: &'static [Place],
     mut answer: Response<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    if places.is_empty() || !is_json(answer.headers()) {
+    if places.is_empty() {
         return Ok(answer);
+    }
+    if !is_json(answer.headers()) {
+        // its addresses would lead a client away, token in hand
+        return match state.route.crm {
+            CrmKind::Salesforce
+                if answer.status().is_success() && !matches!(answer.body(), Body::Empty) =>
+            {
+                Err(words::leads_away(
+                    "it is not JSON: ask for JSON, other forms are not rewritten",
+                ))
+            }
+            CrmKind::Salesforce | CrmKind::HubSpot => Ok(answer),
+        };
     }
     let editor = Editor::new(places, state.origins.change());
     let edit: Box<dyn Edit> = match coding(answer.headers())? {

@@ -25,7 +25,7 @@ use crate::learned::{self, Known, Token, Use};
 use crate::upstream::Body;
 
 /// The largest login. An assertion or a password is far smaller.
-const LOGIN_MOST: usize = 64 * 1024;
+pub(super) const MOST: usize = 64 * 1024;
 
 /// Answers a request on the login path.
 pub(super) async fn answer(
@@ -69,21 +69,44 @@ pub(super) async fn by_message(
         names: username.map(Hidden::new).into_iter().collect(),
         refresh_token: None,
     };
-    let crm = call.state.crm;
-    let passed = match shape.map(|shape| crm.logs_in(&shape, &bytes)) {
-        _ if bytes.len() > LOGIN_MOST => Err(body::too_large(LOGIN_MOST)),
-        Some(Ok(true)) if parts.uri.query().is_none() => {
+    let passed = match in_form(call, parts, shape, &bytes) {
+        Ok(()) => {
             let head = super::head(parts, path);
             log_in(call, &head, &login, bytes, &mut who).await
         }
-        Some(Err(malformed)) => Err(Refusal::malformed(malformed)),
-        Some(Ok(_)) | None => Err(Refusal::malformed(
-            "this is no login of the API that its path names",
-        )),
+        Err(refusal) => Err(refusal),
     };
     match passed {
         Ok(answer) => Ok(answer),
         Err(refusal) => Err(early::refused(call, parts, who.as_deref(), refusal).await),
+    }
+}
+
+/// Whether a message is a login of the API that its path names, and nothing beside.
+fn in_form(
+    call: Call<'_>,
+    parts: &Parts,
+    shape: Option<Shape>,
+    bytes: &[u8],
+) -> Result<(), Refusal> {
+    if bytes.len() > MOST {
+        return Err(body::too_large(MOST));
+    }
+    if actor::bears_key(&parts.headers, bytes) {
+        return Err(words::no_login());
+    }
+    let crm = call.state.crm;
+    if !crm.is_message(&parts.headers) {
+        return Err(Refusal::malformed(
+            "the header content-type is not text/xml (UTF-8), given once",
+        ));
+    }
+    let logs_in = shape.map(|shape| crm.logs_in(&shape, bytes)).transpose();
+    match logs_in.map_err(Refusal::malformed)? {
+        Some(true) if parts.uri.query().is_none() => Ok(()),
+        Some(_) | None => Err(Refusal::malformed(
+            "this is no login of the API that its path names",
+        )),
     }
 }
 
@@ -94,7 +117,7 @@ async fn pass(
     incoming: Incoming,
     who: &mut Option<String>,
 ) -> Result<Response<Body>, Refusal> {
-    let bytes = body::collect_most(&parts.headers, incoming, LOGIN_MOST).await?;
+    let bytes = body::collect_most(&parts.headers, incoming, MOST).await?;
     let head = super::head(parts, path);
     let asked = call.state.crm.asked(&head, &bytes);
     let has_key = actor::bears_key(&parts.headers, &bytes);
@@ -102,8 +125,12 @@ async fn pass(
         true => words::no_login(),
         false => unfit(what),
     })?;
+    actor::no_other_credentials(&parts.headers, None)?;
     match asked {
         Asked::Login(_) if has_key => Err(words::no_login()),
+        Asked::Login(_) if parts.headers.contains_key(actor::SESSION) => Err(Refusal::malformed(
+            "a login carries a session beside what it logs in by",
+        )),
         Asked::Login(login) => log_in(call, &head, &login, bytes, who).await,
         Asked::Whose(whose) => whose::answer(call, &head, &whose, bytes, who).await,
     }
@@ -151,7 +178,7 @@ async fn log_in(
         service_account: &account.name,
         client,
     };
-    answer::taken(call, answer, &owner, login.grant).await
+    answer::taken(call, answer, &owner, login).await
 }
 
 /// A service account that is stopped for all does not log in either.
@@ -187,7 +214,7 @@ async fn named<'a>(
     call: Call<'a>,
     login: &Login,
 ) -> Result<Option<(&'a ServiceAccount, Fingerprint)>, Refusal> {
-    let mut found = by_names(call, &login.names)?;
+    let found = by_names(call, &login.names)?;
     let Some(token) = &login.refresh_token else {
         return Ok(found);
     };
@@ -195,18 +222,10 @@ async fn named<'a>(
     let Some(known) = known(call, Use::Refresh, fingerprint).await else {
         return Ok(found);
     };
-    let accounts = &call.worker.app.config.service_accounts;
-    let theirs = accounts
-        .iter()
-        .find(|account| account.name == known.service_account);
-    match (&found, theirs) {
-        (Some((named, _)), Some(theirs)) if named.name != theirs.name => {
-            return Err(login_words::two_accounts());
-        }
-        (None, Some(theirs)) => found = Some((theirs, known.client)),
-        _ => {}
+    match &found {
+        Some((named, _)) if named.name != known.service_account => Err(login_words::two_accounts()),
+        Some(_) | None => Ok(found),
     }
-    Ok(found)
 }
 
 /// The one service account that client ids and user names are of; names of nobody do not count.
@@ -241,10 +260,22 @@ async fn known(call: Call<'_>, used: Use, fingerprint: Fingerprint) -> Option<Kn
     if let Some(known) = find() {
         return Some(known);
     }
-    if let Err(error) = app.catch_up().await {
-        tracing::debug!(%error, "tokens are known as they were last");
+    if app.learned.missed(fingerprint, call.now) {
+        return None;
     }
-    find()
+    match app.catch_up().await {
+        Ok(()) => {
+            let found = find();
+            if found.is_none() {
+                app.learned.miss(fingerprint, call.now);
+            }
+            found
+        }
+        Err(error) => {
+            tracing::debug!(%error, "tokens are known as they were last");
+            find()
+        }
+    }
 }
 
 /// Finds the service account of a caller by what a login brought, where the configuration names none for
@@ -265,7 +296,15 @@ pub(super) async fn recognise(call: Call<'_>, caller: &mut Caller) -> Result<(),
     if callers.has(&fingerprint) {
         return Ok(());
     }
-    let Some(known) = known(call, Use::Access, fingerprint).await else {
+    // one whose certificate names it may bring a token that nobody has registered, with each request
+    let known = if caller.service_account.is_some() {
+        let route = &call.state.route.name;
+        let learned = &call.worker.app.learned;
+        learned.find(route, Use::Access, fingerprint, call.now)
+    } else {
+        known(call, Use::Access, fingerprint).await
+    };
+    let Some(known) = known else {
         return Ok(());
     };
     callers.agrees(&known.service_account, call.names)?;

@@ -68,6 +68,30 @@ pub(super) async fn run(
     }
 }
 
+/// Collects the body. Of somebody whom nothing names yet its beginning has to show a session that is
+/// known, or it is no larger than a login: strangers are not worth the memory of a large message.
+async fn collected(
+    call: Call<'_>,
+    parts: &Parts,
+    caller: &Caller,
+    incoming: Incoming,
+) -> Result<Bytes, Refusal> {
+    if caller.service_account.is_some() {
+        return body::collect(&parts.headers, incoming).await;
+    }
+    let begun = body::begin(incoming, login::MOST).await?;
+    let opening = begun.opening(&parts.headers, login::MOST);
+    let mut known = false;
+    if let Some(session) = call.state.crm.glimpse(&opening) {
+        let callers = &call.worker.app.callers;
+        let mut caller = callers.in_body(caller.clone(), Some(session), call.names)?;
+        login::recognise(call, &mut caller).await?;
+        known = caller.service_account.is_some();
+    }
+    let most = if known { body::BODY_MOST } else { login::MOST };
+    begun.finish(&parts.headers, most).await
+}
+
 /// Collects the body and tells who sends it.
 async fn open(
     call: Call<'_>,
@@ -76,7 +100,7 @@ async fn open(
     caller: Caller,
     incoming: Incoming,
 ) -> Result<Opened, Refusal> {
-    let bytes = body::collect(&parts.headers, incoming).await?;
+    let bytes = collected(call, parts, &caller, incoming).await?;
     let told = call.state.crm.introduce(&bytes);
     let Introduction {
         operation,
@@ -95,10 +119,10 @@ async fn open(
     }
     let callers = &call.worker.app.callers;
     let Some(session) = session else {
-        let caller = callers.in_body(caller, None)?;
+        let caller = callers.in_body(caller, None, call.names)?;
         return Ok(Opened::By(caller, bytes));
     };
-    let mut caller = callers.in_body(caller, Some(&session.secret))?;
+    let mut caller = callers.in_body(caller, Some(&session.secret), call.names)?;
     login::recognise(call, &mut caller).await?;
     let mut cut = BytesMut::with_capacity(bytes.len());
     cut.extend_from_slice(bytes.get(..session.place.start).unwrap_or_default());

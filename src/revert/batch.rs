@@ -3,8 +3,6 @@
 
 use std::collections::VecDeque;
 
-use http::HeaderMap;
-
 use super::RevertError;
 use super::deed::Record;
 use crate::app::{App, RouteState};
@@ -60,11 +58,11 @@ impl Batch {
         }
     }
 
-    /// The headers that carry the credential.
+    /// What records are looked at and written back with.
     ///
     /// # Errors
     /// [`RevertError::NoCredential`].
-    pub(super) fn access(&self, app: &App) -> Result<HeaderMap, RevertError> {
+    pub(super) fn credential(&self, app: &App) -> Result<Credential, RevertError> {
         let state = app.routes.get(self.place);
         let handle = state.and_then(|state| credential(app, state, &self.service_account));
         let Some(handle) = handle else {
@@ -75,9 +73,7 @@ impl Batch {
                 self.service_account
             )));
         };
-        let mut headers = HeaderMap::new();
-        Credential::Broker(handle).put(&mut headers);
-        Ok(headers)
+        Ok(Credential::Broker(handle))
     }
 
     /// The locks on these records, as writes take them: of a link on both ends.
@@ -130,7 +126,7 @@ pub(super) fn batches(app: &App, records: &[Record]) -> Result<VecDeque<Batch>, 
         }
     }
     for batch in &open {
-        batch.access(app)?;
+        batch.credential(app)?;
     }
     open.sort_by_key(|batch| match (batch.kind, app.routes.get(batch.place)) {
         (Kind::Remove, Some(state)) => 1 + state.crm.removal_rank(&batch.object),

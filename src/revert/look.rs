@@ -8,6 +8,7 @@ use crate::app::{RouteState, Worker};
 use crate::crm::path::CanonicalPath;
 use crate::crm::{Head, Shape, Wanted};
 use crate::mutation::{ChangeSet, Mutation, Operation, Prior, RecordKey, Snapshot, Undo};
+use crate::proxy::actor::Credential;
 use crate::snapshot::{self, Failure, Taking};
 
 /// A route as a revert reaches it.
@@ -16,7 +17,9 @@ pub(super) struct Way<'a> {
     pub(super) worker: &'a Worker,
     pub(super) place: usize,
     pub(super) state: &'a RouteState,
-    /// The headers that carry the credential.
+    /// What records are looked at and written back with.
+    pub(super) credential: &'a Credential,
+    /// The headers of our reads with it.
     pub(super) access: &'a HeaderMap,
     /// The path of a write of the same API version.
     pub(super) like: &'a CanonicalPath,

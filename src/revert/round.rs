@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use super::batch::{Batch, Kind};
 use super::children;
 use super::deed::Record;
@@ -61,14 +63,17 @@ impl Turn {
 impl Reverting {
     pub(super) async fn round(&self, batch: &Batch) -> Round {
         let app = &self.worker.app;
-        let access = batch.access(app);
-        let (Some(state), Ok(access)) = (app.routes.get(batch.place), access) else {
+        let credential = batch.credential(app);
+        let (Some(state), Ok(credential)) = (app.routes.get(batch.place), credential) else {
             return left_alone(batch, Action::Impossible, "its route cannot be reached");
         };
+        let mut access = HeaderMap::new();
+        credential.put(&mut access);
         let way = Way {
             worker: &self.worker,
             place: batch.place,
             state,
+            credential: &credential,
             access: &access,
             like: &batch.like,
         };

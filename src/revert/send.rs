@@ -1,7 +1,7 @@
 //! From a judged request to its outcome: gate, journal, one dispatch, closing row, and a look whether the
 //! CRM holds what was written.
 
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::ACCEPT;
 use http::{HeaderValue, Request, StatusCode, Uri};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -17,7 +17,6 @@ use crate::gate::{self, Decision, Judged, Permit};
 use crate::journal::sent::Sent;
 use crate::journal::{Closing, Journaled};
 use crate::mutation::{Outcome, OutcomeState, Prior, field};
-use crate::proxy::actor::Credential;
 use crate::upstream::{Answer, Body, SendError};
 
 impl Reverting {
@@ -236,7 +235,8 @@ fn request(way: &Way<'_>, ready: &Ready) -> Result<Request<Body>, String> {
     *request.uri_mut() = Uri::try_from(target).map_err(|error| format!("its target: {error}"))?;
     let headers = request.headers_mut();
     headers.clone_from(&call.headers);
-    headers.extend(way.access.clone());
+    let signed = way.credential.sign(headers, call.body.clone(), place);
+    let body = signed.map_err(|refusal| refusal.message)?;
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let condition = way
         .state
@@ -244,12 +244,6 @@ fn request(way: &Way<'_>, ready: &Ready) -> Result<Request<Body>, String> {
         .precondition(&ready.request.shape, &ready.snapshot);
     if let Some((name, value)) = condition {
         headers.insert(name, value);
-    }
-    let mut body = call.body.clone();
-    if let (Some(_), Some(token)) = (&place, way.access.get(AUTHORIZATION)) {
-        let credential = Credential::Own(AUTHORIZATION, token.clone());
-        let signed = credential.sign(headers, body, place);
-        body = signed.map_err(|refusal| refusal.message)?;
     }
     *request.body_mut() = Body::full(body);
     Ok(request)

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
+use memchr::memmem;
 use serde_json::Value;
 
 use super::Token;
@@ -93,17 +94,15 @@ impl Request {
         if let ["services", "async", ..] = names.as_slice() {
             return self.header("x-sfdc-session").map(str::to_owned);
         }
-        let Some((scheme, token)) = self.header("authorization").and_then(|h| h.split_once(' '))
-        else {
-            return soap::secret(&self.raw).filter(|_| self.is_soap());
-        };
+        if let ["services", "Soap", ..] = names.as_slice() {
+            let secret = soap::secret(&self.raw);
+            if secret.is_some() || memmem::find(&self.raw, b"SessionHeader").is_some() {
+                return secret;
+            }
+        }
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth");
         known.then(|| token.trim().to_owned())
-    }
-
-    fn is_soap(&self) -> bool {
-        let names: Vec<&str> = self.segments.iter().map(String::as_str).collect();
-        matches!(names.as_slice(), ["services", "Soap", ..])
     }
 
     /// Whether the body is said to be something else than JSON.

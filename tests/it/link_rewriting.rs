@@ -156,15 +156,24 @@ async fn a_long_answer_is_rewritten_on_its_way() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_passes_as_it_came_and_another_coding_does_not() {
+async fn what_cannot_be_rewritten_does_not_pass() {
     let house = builder().build().await;
     let own = house.sandbox.base_url();
     let page = format!("<html>{{\"identity\":\"{own}\"}}");
-    for headers in [vec![JSON], vec![("content-type", "text/html")]] {
-        scripted(&house, 200, &headers, page.clone());
-        let reply = read(&house, CrmKind::Salesforce, "GET /services/data/v60.0").await;
-        assert_eq!(reply.text(), page);
-    }
+    scripted(&house, 200, &[JSON], page.clone());
+    let reply = read(&house, CrmKind::Salesforce, "GET /services/data/v60.0").await;
+    assert_eq!(reply.text(), page, "no JSON, but called so");
+    let html = [("content-type", "text/html")];
+    scripted(&house, 200, &html, page.clone());
+    let reply = read(&house, CrmKind::Salesforce, "GET /services/data/v60.0").await;
+    assert_eq!(
+        reply.code(),
+        "WRITEGATE_UPSTREAM",
+        "its identity leads away"
+    );
+    scripted(&house, 503, &html, page.clone());
+    let reply = read(&house, CrmKind::Salesforce, "GET /services/data/v60.0").await;
+    assert_eq!(reply.text(), page, "an error has no identity");
     scripted(&house, 200, &[JSON, ("content-encoding", "br")], "canary");
     let reply = read(&house, CrmKind::Salesforce, "GET /services/data/v60.0").await;
     assert_eq!(

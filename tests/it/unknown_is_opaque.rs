@@ -85,7 +85,7 @@ async fn what_is_not_known_is_denied() {
         (
             CrmKind::Salesforce,
             "POST",
-            "/services/async/60.0/job",
+            "/services/async/60.0/job/750Wg00000000AAIAY/spec",
             json,
             "{}",
         ),

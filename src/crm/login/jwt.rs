@@ -24,6 +24,10 @@ pub(super) fn names(assertion: &str) -> Result<Vec<Hidden>, Unfit> {
         .map_err(|_not_base64| unfit("is no base64url"))?;
     let claims =
         json::parse(&claims).map_err(|_malformed| unfit("has claims that have two readings"))?;
+    // `prn` is an older word for `sub`: of two, one would be read by us alone
+    if claims.get("sub").is_some() && claims.get("prn").is_some() {
+        return Err(unfit("names its subject twice"));
+    }
     let mut names = Vec::new();
     for name in NAMES {
         match claims.get(name) {
@@ -58,6 +62,7 @@ mod tests {
             &format!("{}.x", jwt("{}")),
             &jwt(r#"{"iss":"a","iss":"b"}"#),
             &jwt(r#"{"iss":"a","ISS":"b"}"#),
+            &jwt(r#"{"iss":"a","sub":"b","prn":"c"}"#),
             &jwt(r#"{"sub":["a"]}"#),
             &jwt("not json"),
         ] {

@@ -11,16 +11,28 @@ use crate::crm::form::Form;
 use crate::crm::json;
 
 /// Parameters that say who logs in, or by what.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 10] = [
     "grant_type",
     "client_id",
+    "client_secret",
     "client_assertion",
+    "client_assertion_type",
     "username",
     "assertion",
     "refresh_token",
     "token",
     "tokenKey",
 ];
+
+/// Which grant a parameter belongs to.
+const OF_GRANT: [(&str, &str); 3] = [
+    ("username", "password"),
+    ("refresh_token", "refresh_token"),
+    ("assertion", JWT_BEARER),
+];
+
+/// The one kind of client assertion (RFC 7523, section 2.2).
+const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -73,27 +85,65 @@ pub(in crate::crm) fn login(
             "this grant is not passed on, only {known} are"
         )));
     };
-    let needed = match *grant {
-        "password" => "username",
-        "refresh_token" => "refresh_token",
-        JWT_BEARER => "assertion",
-        _ => "grant_type",
-    };
-    if form.get(needed).is_none() {
-        return Err(Unfit::Malformed(format!("the form has no {needed}")));
-    }
-    let mut names = names(headers, &form)?;
-    names.extend(form.get("username").map(Hidden::new));
-    for assertion in ["assertion", "client_assertion"] {
-        if let Some(assertion) = form.get(assertion) {
-            names.extend(jwt::names(assertion)?);
-        }
-    }
+    only_of(grant, &form)?;
     Ok(Login {
         grant,
-        names,
+        names: by_grant(headers, &form, grant)?,
         refresh_token: form.get("refresh_token").map(Hidden::new),
     })
+}
+
+/// The parameter by which each grant says who logs in. The CRM ignores those of the others, so they would
+/// say to us alone whose login it is.
+fn only_of(grant: &str, form: &Form) -> Result<(), Unfit> {
+    let malformed = |what: String| Err(Unfit::Malformed(what));
+    for (name, of) in OF_GRANT {
+        match (form.get(name).is_some(), grant == of) {
+            (false, true) => return malformed(format!("the form has no {name}")),
+            (true, false) => return malformed(format!("{name} is no parameter of this grant")),
+            (true, true) | (false, false) => {}
+        }
+    }
+    let asserts = form.get("client_assertion").is_some();
+    let of_type = form.get("client_assertion_type") == Some(CLIENT_ASSERTION);
+    if asserts != form.get("client_assertion_type").is_some() || asserts != of_type {
+        return malformed("client_assertion and its client_assertion_type belong together".into());
+    }
+    Ok(())
+}
+
+/// Who logs in: every name that the CRM looks at, and no other.
+fn by_grant(headers: &HeaderMap, form: &Form, grant: &str) -> Result<Vec<Hidden>, Unfit> {
+    let client = names(headers, form)?;
+    let asserted = match form.get("client_assertion") {
+        Some(_) if form.get("client_secret").is_some() || basic(headers)?.is_some() => {
+            return Err(Unfit::Malformed(
+                "the client is shown in two ways: by a secret and by client_assertion".into(),
+            ));
+        }
+        Some(assertion) => jwt::names(assertion)?,
+        None => Vec::new(),
+    };
+    if grant == JWT_BEARER {
+        // the assertion is all that counts: a client id beside it has to be its issuer
+        let all = jwt::names(form.get("assertion").unwrap_or_default())?;
+        if client.iter().any(|client| !all.contains(client)) {
+            return Err(Unfit::Malformed(
+                "the client id is not one of the assertion".into(),
+            ));
+        }
+        return Ok(all);
+    }
+    // RFC 7523, section 3: a client asserts itself
+    let mut clients = client.into_iter().chain(asserted);
+    let first = clients.next();
+    if clients.any(|other| Some(&other) != first.as_ref()) {
+        return Err(Unfit::Malformed(
+            "client_assertion and client_id name two clients".into(),
+        ));
+    }
+    let user = form.get("username").map(Hidden::new);
+    Ok(first.into_iter().chain(user).collect())
 }
 
 /// A form that names a known parameter in its documented spelling, or not at all.
@@ -212,8 +262,9 @@ mod tests {
             ),
             (
                 vec![],
-                "grant_type=client_credentials&client_id=app&client_assertion=e30.eyJpc3MiOiJhcHAiLCJzdWIiOiJ1In0.x",
-                vec!["app", "app", "u"],
+                "grant_type=client_credentials&client_id=app&client_assertion=e30.eyJpc3MiOiJhcHAiLCJzdWIiOiJhcHAifQ.x\
+                 &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
+                vec!["app"],
             ),
         ] {
             assert_eq!(names_of(&authorization, body).unwrap(), found, "{body}");
@@ -225,6 +276,31 @@ mod tests {
         let other = format!("Basic {}", STANDARD.encode("other:secret"));
         for (authorization, body) in [
             (vec![], "client_id=app"),
+            // what the CRM ignores must not say whose login it is
+            (
+                vec![],
+                "grant_type=client_credentials&client_id=app&username=u",
+            ),
+            (
+                vec![],
+                "grant_type=refresh_token&client_id=app&refresh_token=r&username=u",
+            ),
+            (
+                vec![],
+                "grant_type=password&client_id=app&username=u&assertion=e30.eyJpc3MiOiJhIn0.x",
+            ),
+            (
+                vec![],
+                "grant_type=password&client_id=app&username=u&refresh_token=r",
+            ),
+            (
+                vec![],
+                "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&client_id=other&assertion=e30.eyJpc3MiOiJhcHAiLCJzdWIiOiJ1In0.x",
+            ),
+            (
+                vec![],
+                "grant_type=client_credentials&client_id=app&client_assertion=e30.eyJpc3MiOiJhcHAiLCJzdWIiOiJ1In0.x",
+            ),
             (vec![], "grant_type=device&client_id=app"),
             (vec![], "grant_type=Password&client_id=app"),
             (vec![], "grant_type=password&client_id=app"),

@@ -15,6 +15,7 @@ use std::fmt;
 use std::ops::Range;
 
 use http::{HeaderMap, header};
+use memchr::{memchr, memmem};
 use serde_json::Map;
 
 use super::body::{self, Content, Refused, malformed};
@@ -58,6 +59,22 @@ impl fmt::Debug for Session {
             .field("place", &self.place)
             .finish_non_exhaustive()
     }
+}
+
+/// The session that a message seems to carry, by its beginning alone.
+#[must_use]
+pub fn glimpse(opening: &[u8]) -> Option<&str> {
+    const TAG: &[u8] = b"sessionId>";
+    let start = memmem::find(opening, TAG)? + TAG.len();
+    let rest = opening.get(start..)?;
+    let text = rest.get(..memchr(b'<', rest)?)?;
+    std::str::from_utf8(text).ok()
+}
+
+/// Whether the headers say that a message is read as it is written.
+#[must_use]
+pub fn is_message(headers: &HeaderMap) -> bool {
+    is_xml(headers).is_ok()
 }
 
 /// Reads what a SOAP message says of itself.

@@ -106,6 +106,7 @@ fn identify_on(
         .collect();
     let config = config();
     Callers::new(&config, &keyring(&config)).identify(Presented {
+        elsewhere: false,
         route,
         headers: &headers,
         query,

@@ -6,6 +6,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, Response};
 
 use crate::config::Fingerprint;
+use crate::crm::login::Login;
 use crate::error::Refusal;
 use crate::learned::{self, Owner, Token, Use};
 use crate::proxy::words::login as words;
@@ -20,8 +21,9 @@ pub(super) async fn taken(
     call: Call<'_>,
     mut answer: Answer,
     owner: &Owner<'_>,
-    grant: &'static str,
+    login: &Login,
 ) -> Result<Response<Body>, Refusal> {
+    let grant = login.grant;
     if answer.status.is_redirection() {
         return Err(words::leads_away("it redirects a login"));
     }
@@ -50,7 +52,8 @@ pub(super) async fn taken(
     if let Some((token, seconds)) = &issued.access {
         tokens.push(Token::issued(token.expose(), Use::Access, *seconds, now));
     }
-    if let Some(token) = &issued.refresh {
+    // one that was redeemed and not replaced goes on
+    if let Some(token) = issued.refresh.as_ref().or(login.refresh_token.as_ref()) {
         tokens.push(Token::issued(token.expose(), Use::Refresh, None, now));
     }
     if tokens.iter().any(|token| !is_free(call, owner, token)) {

@@ -93,12 +93,16 @@ async fn caller(call: Call<'_>, head: &Head<'_>, owner: &str) -> Result<Caller, 
         let start = value.as_bytes().get(..6).unwrap_or_default();
         start.eq_ignore_ascii_case(b"basic ")
     });
-    let none = HeaderMap::new();
+    let mut given = head.headers.clone();
+    if basic {
+        given.remove(AUTHORIZATION);
+    }
     let mut caller = app.callers.identify(Presented {
         route: &call.state.route.name,
-        headers: if basic { &none } else { head.headers },
+        headers: &given,
         query: None,
         names: call.names,
+        elsewhere: basic,
     })?;
     recognise(call, &mut caller).await?;
     match (&caller.service_account, caller.fingerprint) {

@@ -283,13 +283,13 @@ fn not_understood() -> Vec<Raised> {
             step: format!("bulk {globex}"),
             class: "SalesforceRefusedRequest",
             status: 403,
-            text: "Request refused for {base}/services/async/59.0/job. Response content: \
-                   {'exceptionCode': 'WRITEGATE_OPAQUE', 'exceptionMessage': 'Not written: cannot tell \
-                   what POST /services/async/*/job would change (Bulk jobs are not taken apart yet: use \
-                   /services/data/vNN.N/composite/sobjects). Use the record APIs, or ask for an \
-                   `endpoints` row. [entry {entry}]'}"
+            text: "Request refused for {base}/services/async/59.0/job/750Wg00000001IiIAI/batch. Response \
+                   content: {'exceptionCode': 'WRITEGATE_DENIED', 'exceptionMessage': 'Not written, 0 of \
+                   1: rows[0]: Account.Industry already has a value. Repeating this will not help. \
+                   [entry {entry}]'}"
                 .into(),
-            reads: 0,
+            // the job is made at the CRM, and the record is read
+            reads: 2,
         },
         Raised {
             step: format!("twice {acme}"),

@@ -76,8 +76,16 @@ impl<'a> Session<'a> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // never ours: Node makes what it inherits non-blocking, for everybody who has it
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let complaints = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in complaints.lines().map_while(Result::ok) {
+                drop(writeln!(std::io::stderr(), "{line}"));
+            }
+        });
         let program = Program {
             steps: child.stdin.take().unwrap(),
             answers: BufReader::new(child.stdout.take().unwrap()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Value, json};
 use writegate::mutation::CrmKind::{self, HubSpot, Salesforce};
-use writegate::sandbox::{Gate, Head, seed};
+use writegate::sandbox::{Gate, Head, Seen, seed};
 
 use super::scene::{Errand, Life, Release, World};
 use super::steps::{Step, after, at_each_step, before, reads};
@@ -97,7 +97,10 @@ async fn taken_back(life: &Life) {
         let record = world.crm.record(Salesforce, "Account", id);
         record.is_some_and(|record| record["Name"] == NEW)
     };
-    if world.crm.ids(Salesforce, "Account").iter().any(named) {
+    // what a revert's own revert brought back was touched by more than the agent
+    let brought_back = |seen: &Seen| seen.target.contains("/services/Soap/");
+    let stays = world.crm.seen().iter().any(brought_back);
+    if !stays && world.crm.ids(Salesforce, "Account").iter().any(named) {
         world.fault("what the agent made is still there");
     }
 }

@@ -119,7 +119,7 @@ async fn who_is_not_named_is_answered_by_a_fault_and_never_reaches_the_crm() {
             nobody.clone(),
             partner,
             message("partner", &(by(USER) + &"<n1:x/>".repeat(20_000))),
-            malformed,
+            "WRITEGATE_TOO_LARGE",
         ),
     ] {
         let reply = post(&client, target, body).await;

@@ -263,7 +263,8 @@ fn refused_read(crm: CrmKind, operation: &Operation) -> bool {
 
 /// Begins of rows whose reads are refused: paths that write through their query, that run the org's
 /// code, or below which nobody has listed what there is.
-const REFUSED_SALESFORCE: [&str; 9] = [
+const REFUSED_SALESFORCE: [&str; 10] = [
+    "GET /.well-known/auth-configuration",
     "GET /services/data/v{version}/connect/{path}",
     "GET /services/data/v{version}/chatter/{path}",
     "GET /services/data/v{version}/wave/{path}",
