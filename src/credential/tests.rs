@@ -105,9 +105,16 @@ impl Scene {
         Arc::clone(&self.keyring.held[0].source)
     }
 
+    /// What is sent now. A host that does not answer keeps nobody waiting: that is a failure here.
     async fn bearer(&self) -> Result<String, Unavailable> {
         let mut headers = HeaderMap::new();
-        self.source().token().await?.put(&mut headers);
+        let source = self.source();
+        let token = tokio::select! {
+            biased;
+            token = source.token() => token?,
+            () = turns() => panic!("it waits for the login host"),
+        };
+        token.put(&mut headers);
         Ok(headers[AUTHORIZATION].to_str().unwrap().to_owned())
     }
 
@@ -167,6 +174,7 @@ async fn a_token_is_renewed_ahead_of_its_end_while_it_is_still_used() {
     assert_eq!(scene.bearer().await.unwrap(), "Bearer one");
     scene.clock.advance_ms(1_619_000);
     assert_eq!(scene.bearer().await.unwrap(), "Bearer one");
+    turns().await;
     assert_eq!(scene.asked(), 1);
     scene.clock.advance_ms(1_000);
     scene.host.open.forget_permits(100);

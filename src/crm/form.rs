@@ -188,6 +188,19 @@ mod tests {
             assert!(Form::parse(&typed(kind), b"a=1").is_err(), "{kind}");
         }
         assert!(Form::parse(&HeaderMap::new(), b"a=1").is_err());
+        let mut twice = typed("application/x-www-form-urlencoded");
+        twice.append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        assert!(Form::parse(&twice, b"a=1").is_err());
+    }
+
+    #[test]
+    fn a_form_has_so_many_parameters_and_no_more() {
+        let form = |count: usize| {
+            let names: Vec<String> = (0..count).map(|place| format!("p{place}=1")).collect();
+            names.join("&")
+        };
+        assert!(parse(form(MOST).as_bytes()).is_ok());
+        assert!(parse(form(MOST + 1).as_bytes()).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Client certificates: a name in one says which service account is calling, and nothing on the request
 //! may say otherwise. Certificates are put in place of others while the proxy serves.
 
+mod login;
 mod made;
 mod reload;
 mod secure;
@@ -112,15 +113,47 @@ async fn nothing_may_name_another() {
         ),
         (&["*.agents.acme"], TOKEN, "is none of enrichment-agent"),
     ];
-    for (names, secret, says) in cases {
-        let identity = agents.names(names, &[]);
+    let none = |names: &[&str], uris: &[&str], secret, says| {
+        (
+            agents.names(names, uris),
+            format!("{names:?} {uris:?}"),
+            secret,
+            says,
+        )
+    };
+    let mut cases: Vec<_> = cases
+        .into_iter()
+        .map(|(names, secret, says)| none(names, &[], secret, says))
+        .collect();
+    // a name that begins or ends like the right one, or is written otherwise
+    for name in [
+        "enrichment.agents.acme.evil.test",
+        "enrichment.agents",
+        "x.enrichment.agents.acme",
+        "x-enrichment.agents.acme",
+        "agents.acme",
+        "enrichment.agents.acme.",
+    ] {
+        cases.push(none(&[name], &[], TOKEN, "is none of enrichment-agent"));
+    }
+    for uri in [
+        "spiffe://acme/agents/scoring/x",
+        "spiffe://acme/agents/scoring/",
+        "spiffe://acme/agents/",
+        "SPIFFE://acme/agents/scoring",
+        "spiffe://acme/agents/%73coring",
+        "x-spiffe://acme/agents/scoring",
+    ] {
+        cases.push(none(&[], &[uri], KEY, "is none of scoring-agent"));
+    }
+    for (identity, names, secret, says) in cases {
         let mut agent = Secure::to(house.salesforce, &listener, Some(&identity)).await;
         let bearer = (!secret.is_empty()).then(|| format!("Bearer {secret}"));
         for reply in [
             agent.get(&target, bearer.as_deref()).await,
             agent.patch(&target, bearer.as_deref(), &body).await,
         ] {
-            assert_eq!(reply.code(), "WRITEGATE_UNKNOWN_CALLER", "{names:?}");
+            assert_eq!(reply.code(), "WRITEGATE_UNKNOWN_CALLER", "{names}");
             assert!(reply.message().contains(says), "{}", reply.text());
         }
     }

@@ -9,6 +9,7 @@ use writegate::clock::{Clock, ManualClock, SystemClock};
 use writegate::mutation::CrmKind;
 use writegate::sandbox::{Fault, Head, seed};
 
+use super::soap;
 use super::support::client::{Client, Reply};
 use super::support::house::{APPROVER, House};
 
@@ -134,36 +135,99 @@ fn with(fields: &Value, name: &str, value: &Value) -> Value {
     all
 }
 
+/// Each family before a proxy that has not looked at the org yet, so that it looks by itself: by a name, or
+/// by the first characters of an id alone.
 #[tokio::test]
 async fn a_type_of_the_orgs_own_is_judged_by_every_family() {
     let house = House::builder().rules(RULES).build().await;
-    let agent = house.agent();
-    let id = made(&agent).await;
+    let id = made(&house.agent()).await;
     assert!(id.starts_with("a00"), "{id}");
-    for (method, path, body) in families(&id, &json!({ "Notes__c": "x" })) {
-        let target = format!("{DATA}/{path}");
-        let reply = agent.send(method, &target, Some(&body)).await;
-        assert!(
-            reply.text().contains("WRITEGATE_DENIED")
-                && reply.text().contains("Health_Check__c.Notes__c"),
-            "{path}: {}",
-            reply.text()
-        );
+    let crm = Arc::clone(&house.sandbox);
+    house.finish().await;
+    let delete = format!("composite/sobjects?ids={id}");
+    let count = families(&id, &json!({})).len();
+    for nth in 0..=count {
+        let house = House::builder().rules(RULES).crm(&crm).build().await;
+        let (agent, before) = (house.agent(), looks(&house));
+        let written = crm.writes().len();
+        let family = |field: &str, value: Value| {
+            let mut all = families(&id, &json!({ field: value }));
+            (nth < count).then(|| all.swap_remove(nth))
+        };
+        let score = json!(f64::from(u8::try_from(nth).unwrap()));
+        if let Some((method, path, body)) = family("Notes__c", json!("x")) {
+            let target = format!("{DATA}/{path}");
+            let reply = agent.send(method, &target, Some(&body)).await;
+            let text = reply.text();
+            let denied = text.contains("WRITEGATE_DENIED");
+            assert!(
+                denied && text.contains("Health_Check__c.Notes__c"),
+                "{path}: {text}"
+            );
+            assert_eq!(crm.writes().len(), written, "{path}");
+        }
+        if let Some((method, path, body)) = family("Score__c", score.clone()) {
+            let target = format!("{DATA}/{path}");
+            let reply = agent.send(method, &target, Some(&body)).await;
+            assert!(reply.status.is_success(), "{path}: {}", reply.text());
+            assert_eq!(check(&house, &id)["Score__c"], score, "{path}");
+        } else {
+            let reply = agent.delete(&format!("{DATA}/{delete}")).await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+        assert_eq!(looks(&house), (before.0 + 1, before.1), "family {nth}");
+        house.close().await;
     }
-    assert_eq!(house.sandbox.writes().len(), 1);
-    for (nth, (method, path, _)) in families(&id, &json!({})).into_iter().enumerate() {
-        let score = json!({ "Score__c": f64::from(u8::try_from(nth).unwrap()) });
-        let (_, _, body) = families(&id, &score).swap_remove(nth);
-        let reply = agent
-            .send(method, &format!("{DATA}/{path}"), Some(&body))
-            .await;
-        assert!(reply.status.is_success(), "{path}: {}", reply.text());
-        assert_eq!(check(&house, &id)["Score__c"], score["Score__c"], "{path}");
+}
+
+/// The same in a message, whose session is what the org is asked with.
+#[tokio::test]
+async fn a_type_of_the_orgs_own_is_judged_in_a_message() {
+    let house = House::builder().rules(RULES).build().await;
+    let row = |id: &str, field: &str, value: &str| {
+        format!("<sObjects><type>HEALTH_CHECK__C</type>{id}<{field}>{value}</{field}></sObjects>")
+    };
+    let create = format!("<create>{}</create>", row("", "Ext_Id__c", "H-1"));
+    let made = soap::call(&house, &create).await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    let id = house
+        .sandbox
+        .ids(CrmKind::Salesforce, "Health_Check__c")
+        .remove(0);
+    assert_eq!(looks(&house), (1, 0));
+    let named = format!("<Id>{id}</Id>");
+    let key = "<externalIDFieldName>Ext_Id__c</externalIDFieldName>";
+    let by_key = |field: &str, value: &str| {
+        let row = row("<Ext_Id__c>H-1</Ext_Id__c>", field, value);
+        format!("<upsert>{key}{row}</upsert>")
+    };
+    let by_id =
+        |field: &str, value: &str| format!("<update>{}</update>", row(&named, field, value));
+    for operation in [by_id("Notes__c", "x"), by_key("Notes__c", "x")] {
+        let reply = soap::call(&house, &operation).await;
+        assert_eq!(reply.code(), "WRITEGATE_DENIED", "{}", reply.text());
+        let field = "Health_Check__c.Notes__c";
+        assert!(reply.message().contains(field), "{}", reply.text());
     }
-    // by the first characters of its id alone
-    let target = format!("{DATA}/composite/sobjects?ids={id}");
-    let reply = agent.delete(&target).await;
-    assert_eq!(reply.status, 200, "{}", reply.text());
+    for (operation, score) in [
+        (by_id("Score__c", "3"), 3.0),
+        (by_key("Score__c", "4"), 4.0),
+    ] {
+        let reply = soap::call(&house, &operation).await;
+        assert!(reply.text().contains("<success>true"), "{}", reply.text());
+        assert_eq!(check(&house, &id)["Score__c"], score);
+    }
+    // its prior value was read under its own name
+    let entry = house.entries().await.remove(0);
+    assert_eq!(entry.summary[0]["object"], "Health_Check__c");
+    // and of an id alone its type
+    let wrong = named.replace(&id, seed::ACME);
+    let wrong = format!("<update>{}</update>", row(&wrong, "Score__c", "5"));
+    let reply = soap::call(&house, &wrong).await;
+    assert_eq!(reply.code(), "WRITEGATE_MALFORMED", "{}", reply.text());
+    let delete = format!("<delete><ids>{id}</ids></delete>");
+    let reply = soap::call(&house, &delete).await;
+    assert!(reply.text().contains("<success>true"), "{}", reply.text());
     assert_eq!(looks(&house), (1, 0));
     house.finish().await;
 }

@@ -77,7 +77,11 @@ mod tests {
                            {\"name\":\"x\"}\r\n";
 
     fn read(body: &str) -> Result<Value, String> {
-        let kind = HeaderValue::from_static("multipart/form-data; boundary=b");
+        read_as("multipart/form-data; boundary=b", body)
+    }
+
+    fn read_as(kind: &'static str, body: &str) -> Result<Value, String> {
+        let kind = HeaderValue::from_static(kind);
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind)]);
         fields(&headers, body.as_bytes()).map(Value::Object)
     }
@@ -115,6 +119,18 @@ mod tests {
                 REQUEST.replace("{\"name\"", "{\"name\":1,\"name\"")
             ),
             format!("{FILE}--b--").replace("{not", "\n--b\r\n{not"),
+            format!("x\r\n{FOLDER}--b--"),
+            format!("{FOLDER}--b--\r\nx"),
+            FOLDER.to_owned(),
+            format!("{FOLDER}--b--").replace("\r\n", "\n"),
+            format!("{FOLDER}--b--").replace("name=\"folderPath\"", "name=folderPath"),
+            format!("{FOLDER}--b--").replace("folderPath\"", "a\\\"b\""),
+            format!("{FOLDER}--b--").replace("folderPath", ""),
+            format!("{FOLDER}--b--").replace("folderPath", "folder Path"),
+            format!("{FOLDER}--b--").replace("folderPath", "folderPäth"),
+            format!("{FILE}--b--").replace("ä b.txt", "a\\b.txt"),
+            format!("{FILE}--b--").replace("ä b.txt", "a\tb.txt"),
+            format!("{FOLDER}--b--").replace("name=", "filename*=utf-8''x; name="),
             format!("{OPTIONS}--b--").replace("\"access\"", "\"access\":1,\"Access\""),
             format!("{FOLDER}--b--").replace(
                 "\r\n\r\n",
@@ -122,6 +138,40 @@ mod tests {
             ),
         ] {
             assert!(read(&body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_boundary_stands_alone_and_is_plain() {
+        let body =
+            |boundary: &str| format!("{FOLDER}--b--").replace("--b", &format!("--{boundary}"));
+        let longest = "b".repeat(70);
+        let known = |kind: &str, boundary: &str| {
+            let kind = String::leak(kind.to_owned());
+            read_as(kind, &body(boundary)).is_ok()
+        };
+        for boundary in ["b", &longest, "'()+_,-./:=?"] {
+            assert!(known(
+                &format!("multipart/form-data; boundary={boundary}"),
+                boundary
+            ));
+            let quoted = format!("Multipart/Form-Data;Boundary=\"{boundary}\"");
+            assert!(known(&quoted, boundary), "{quoted}");
+        }
+        let long = format!("{longest}b");
+        for (kind, boundary) in [
+            ("multipart/mixed; boundary=b", "b"),
+            ("multipart/form-data; border=b", "b"),
+            (
+                "multipart/form-data; boundary=b; charset=utf-8",
+                "b; charset=utf-8",
+            ),
+            ("multipart/form-data; boundary=b c", "b c"),
+            ("multipart/form-data; boundary=", ""),
+            ("multipart/form-data; boundary=b\\", "b\\"),
+            (&format!("multipart/form-data; boundary={long}"), &long),
+        ] {
+            assert!(!known(kind, boundary), "{kind}");
         }
     }
 }

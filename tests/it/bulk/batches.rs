@@ -258,8 +258,21 @@ async fn every_operation_runs_in_each_form() {
         let target = format!("{JOB}/{job}");
         let closed = agent.raw(Method::POST, &target, Some(close.into())).await;
         assert_eq!(closed.status, StatusCode::OK, "{}", closed.text());
-        let late = posted(&client(&house, TOKEN), &job, form, "x").await;
+        // a row that an open job takes
+        let body = match form {
+            "CSV" => "Ext_Id__c,Name\nb-2,Late\n".to_owned(),
+            "XML" => xml("<sObject><Ext_Id__c>b-2</Ext_Id__c><Name>Late</Name></sObject>"),
+            _ => json!([{ "Ext_Id__c": "b-2", "Name": "Late" }]).to_string(),
+        };
+        let sent = house.sandbox.writes().len();
+        let late = posted(&client(&house, TOKEN), &job, form, body.clone()).await;
         assert_eq!(late.code(), "WRITEGATE_MALFORMED", "{}", late.text());
+        let says = format!("job {job} is not open any more");
+        assert!(late.message().contains(&says), "{}", late.text());
+        assert_eq!(house.sandbox.writes().len(), sent);
+        let job = made(&client(&house, TOKEN), "upsert", form, &key).await;
+        let open = posted(&client(&house, TOKEN), &job, form, body).await;
+        assert_eq!(open.status, StatusCode::CREATED, "{}", open.text());
         house.finish().await;
     }
 }

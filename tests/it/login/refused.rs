@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::json;
 use writegate::control::{Switch, SwitchChange, SwitchScope};
+use writegate::ledger::RowKind;
 use writegate::mutation::CrmKind;
 use writegate::sandbox::Fault;
 
@@ -171,6 +172,35 @@ async fn what_cannot_be_learned_is_not_asked_for() {
     let reply = post(&nobody, TOKEN_PATH, &by_password()).await;
     assert_eq!(reply.status, 503, "{}", reply.text());
     assert_eq!(house.sandbox.requests(), 0);
+}
+
+/// The agent has a token only once its row is written; without the row nobody has it.
+#[tokio::test]
+async fn what_was_not_learned_is_not_given_out() {
+    let house = builder().build().await;
+    let learning = house.ledger.hold_next(RowKind::Learned);
+    let to = house.salesforce;
+    let nobody = Client::new(to, "");
+    let mut login = tokio::spawn(async move { post(&nobody, TOKEN_PATH, &by_password()).await });
+    tokio::select! {
+        () = learning.arrived() => {}
+        answer = &mut login => panic!("answered before it was learned: {answer:?}"),
+    }
+    let token = house.sandbox.issued().pop().unwrap();
+    let agent = Client::new(to, &token);
+    for answered in [false, true] {
+        let reply = agent.get("/services/data/v60.0/sobjects").await;
+        assert_eq!(reply.code(), "WRITEGATE_UNKNOWN_CALLER");
+        if !answered {
+            house.ledger.break_down();
+            learning.open();
+            let reply = (&mut login).await.unwrap();
+            assert_eq!(reply.status, 503, "{}", reply.text());
+            assert!(!reply.text().contains(&token), "{}", reply.text());
+        }
+    }
+    house.ledger.repair();
+    house.finish().await;
 }
 
 #[tokio::test]

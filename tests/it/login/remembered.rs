@@ -175,3 +175,63 @@ async fn a_refresh_token_names_whose_it_is() {
     );
     house.finish().await;
 }
+
+/// Two users of one app have a refresh token each; the one learns nothing away from the other.
+#[tokio::test]
+async fn two_refresh_tokens_of_one_client_are_both_known() {
+    let house = builder().build().await;
+    let nobody = Client::new(house.salesforce, "");
+    let brings = |house: &House, access: &str, refresh: &str| {
+        let answer = Fault::Answer {
+            status: 200,
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: format!("{{\"access_token\":\"{access}\",\"refresh_token\":\"{refresh}\"}}")
+                .into(),
+        };
+        house
+            .sandbox
+            .script(|head| head.path == TOKEN_PATH, 1, answer);
+    };
+    for user in ["one", "two"] {
+        brings(
+            &house,
+            &format!("access-of-{user}"),
+            &format!("refresh-of-{user}"),
+        );
+        let reply = post(&nobody, TOKEN_PATH, &by_secret(APP)).await;
+        assert_eq!(token_of(&reply), format!("access-of-{user}"));
+    }
+    let crm = Arc::clone(&house.sandbox);
+    let mut house = Some(house);
+    // the same once they are read from the ledger
+    for life in ["first", "second"] {
+        let here = house.take().unwrap();
+        let nobody = Client::new(here.salesforce, "");
+        for user in ["one", "two", "one"] {
+            let refresh = format!("refresh-of-{user}");
+            // whose it is tells that another's app names somebody else
+            let two = super::form(&[
+                ("grant_type", "refresh_token"),
+                ("client_id", super::OTHER_APP),
+                ("refresh_token", &refresh),
+            ]);
+            let before = crm.requests();
+            let reply = post(&nobody, TOKEN_PATH, &two).await;
+            assert_eq!(
+                (reply.status.as_u16(), crm.requests()),
+                (403, before),
+                "{user}"
+            );
+            let again = format!("access-of-{user}-{life}");
+            brings(&here, &again, &format!("refresh-of-{user}"));
+            let reply = post(&nobody, TOKEN_PATH, &by_refresh(&refresh)).await;
+            assert_eq!(token_of(&reply), again);
+            for token in [format!("access-of-{user}"), again] {
+                let reply = Client::new(here.salesforce, &token).get(SOBJECTS).await;
+                assert_eq!(reply.status, 401, "the CRM's own answer: {}", reply.text());
+            }
+        }
+        let folder = here.close().await;
+        house = Some(builder().crm(&crm).folder(&folder).build().await);
+    }
+}

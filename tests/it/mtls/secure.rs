@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -154,6 +155,15 @@ impl Secure {
         reply.await.unwrap()
     }
 
+    /// Posts what is no JSON, with no credential but what stands in it.
+    pub(super) async fn post(&mut self, target: &str, kind: &str, body: String) -> Reply {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(target)
+            .header(CONTENT_TYPE, kind);
+        self.request(request, Bytes::from(body)).await.unwrap()
+    }
+
     async fn send(
         &mut self,
         method: Method,
@@ -164,11 +174,15 @@ impl Secure {
         let mut request = Request::builder()
             .method(method)
             .uri(target)
-            .header(HOST, self.to.to_string())
             .header(CONTENT_TYPE, "application/json");
         if let Some(credential) = credential {
             request = request.header(AUTHORIZATION, credential);
         }
+        self.request(request, body).await
+    }
+
+    async fn request(&mut self, request: Builder, body: Bytes) -> Option<Reply> {
+        let request = request.header(HOST, self.to.to_string());
         let request = request.body(Full::new(body)).unwrap();
         self.sender.ready().await.ok()?;
         let answer = self.sender.send_request(request).await.ok()?;

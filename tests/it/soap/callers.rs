@@ -1,12 +1,15 @@
 //! Who sends a message is told by its session: unknown callers are refused before anything is done, two
 //! credentials are one too many, and the session is kept nowhere.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use writegate::control::{SwitchChange, SwitchScope};
-use writegate::ledger::{Ledger, RowFilter};
+use writegate::ledger::{Ledger, RowFilter, RowKind};
 use writegate::mutation::CrmKind;
 use writegate::sandbox::{Fault, seed};
 
 use super::{OPEN, PARTNER, call, message, only_write, post, post_by, told};
+use crate::support::canaries::found;
 use crate::support::client::Client;
 use crate::support::house::{House, KEY, OTHER_TOKEN, TOKEN};
 
@@ -132,6 +135,34 @@ async fn the_session_is_kept_nowhere() {
         assert!(!kept.contains(TOKEN) && !kept.contains("secret"), "{kept}");
     }
     house.finish().await;
+}
+
+/// The bytes that wait for a person are all of the message but its session, in the file of the ledger too.
+#[tokio::test]
+async fn a_hold_keeps_a_message_without_its_session() {
+    let rules = "crm: salesforce\ndefault: hold\nobjects: { '*': { create: { agents: hold } } }\n";
+    let house = House::builder().rules(rules).build().await;
+    let held = call(&house, WRITE).await;
+    assert_eq!(told(&held).0, "WRITEGATE_HELD", "{}", held.text());
+    let filter = RowFilter {
+        kinds: vec![RowKind::Held],
+        ..RowFilter::default()
+    };
+    let rows = house.ledger.rows(filter).await.unwrap();
+    let kept = rows[0].values.clone().unwrap();
+    let bytes = STANDARD.decode(kept["bytes"].as_str().unwrap()).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert_eq!(text, message(TOKEN, "", WRITE).replace(TOKEN, ""));
+    let folder = house.close().await;
+    let files = std::fs::read_dir(folder.path()).unwrap().flatten();
+    let files = files.filter(|file| file.file_name().to_string_lossy().contains(".db"));
+    let file: Vec<u8> = files
+        .flat_map(|file| std::fs::read(file.path()).unwrap())
+        .collect();
+    // the message is found there, so its session would be
+    let begins = STANDARD.encode(&text[..300]);
+    assert!(memchr::memmem::find(&file, begins.as_bytes()).is_some());
+    assert_eq!(found(&String::from_utf8_lossy(&file), &[TOKEN]), [""; 0]);
 }
 
 #[tokio::test]

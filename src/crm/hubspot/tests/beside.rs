@@ -94,6 +94,21 @@ fn what_has_two_readings_beside_the_objects_api_is_refused() {
             "/crm/v3/exports/export/async",
             json!({"a": 1, "A": 2}),
         ),
+        (
+            "POST",
+            "/submissions/v3/integration/submit/1/2",
+            json!({"fields": [{"name": "email", "value": "a@b.c"}, {"name": "City", "value": "x"}, {"name": "city", "value": "y"}]}),
+        ),
+        (
+            "POST",
+            "/submissions/v3/integration/submit/1/2",
+            json!({"fields": [{"name": "email", "value": "a@b.c"}], "more": 1}),
+        ),
+        (
+            "POST",
+            "/submissions/v3/integration/submit/1/2",
+            json!({"fields": [{"name": "email", "value": "a@b.c", "more": 1}]}),
+        ),
     ] {
         let request = Request::new(method, target, body.to_string());
         let parsed = request.parse();
@@ -121,6 +136,11 @@ fn what_the_body_does_not_tell_is_unclear() {
             "PATCH",
             "/engagements/v1/engagements/1",
             json!({"engagement": {"ownerId": 7}}),
+        ),
+        (
+            "PATCH",
+            "/engagements/v1/engagements/1",
+            json!({"engagement": {"type": "NOTE"}, "associations": {"contactIds": [2]}}),
         ),
         (
             "POST",
