@@ -1,12 +1,14 @@
 //! P2: a record is judged alike whether it comes as JSON, as XML or beside a file; of a file its name, size
 //! and digest are kept, never its bytes; secrets in metadata are kept nowhere.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use writegate::ledger::{Ledger, RowFilter};
 use writegate::mutation::CrmKind;
-use writegate::sandbox::seed;
+use writegate::sandbox::{Options, Sandbox, seed};
 
 use super::support::client::{Client, Reply};
 use super::support::house::{APPROVER, House};
@@ -261,11 +263,16 @@ async fn no_file_can_stand_in_for_the_records() {
     let two = form("collection", &json!({ "records": [] }), &[]).replace("--b--\r\n", "");
     let written = json!({ "records": [{ "attributes": attachment, "Name": "written" }] });
     let body = two + &form("collection", &written, &[]);
-    let mut sandbox = agent;
-    sandbox.to = house.sandbox.addr;
-    let reply = send(&sandbox, Method::POST, "composite/sobjects", &body).await;
+    let options = Options::with_token("good");
+    let alone = SocketAddr::from(([127, 0, 0, 1], 0));
+    let sandbox = Sandbox::start(alone, options).await.unwrap();
+    let kind = "multipart/form-data; boundary=b";
+    let nobody = Client::new(sandbox.addr, "good").with("content-type", kind);
+    let reply = send(&nobody, Method::POST, "composite/sobjects", &body).await;
     let id = reply.json()[0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(record(&house, "Attachment", &id)["Name"], "written");
+    let made = sandbox.record(CrmKind::Salesforce, "Attachment", &id);
+    assert_eq!(made.unwrap()["Name"], "written");
+    sandbox.stop().await;
     house.finish().await;
 }
 

@@ -69,6 +69,18 @@ const OTHERWISE: &[(&str, &str)] = &[
         "holds secrets: a credential",
     ),
     (
+        "DELETE ~/named-credentials/",
+        "says what a secret opens: a credential",
+    ),
+    (
+        "PUT ~/named-credentials/",
+        "says what a secret opens: a credential",
+    ),
+    (
+        "POST ~/named-credentials/",
+        "says what a secret opens: a credential",
+    ),
+    (
         "POST ~/actions/standard/",
         "an action that is called a read: judged as invoke, some call a model",
     ),
