@@ -79,6 +79,7 @@ fn taken(path: &str, data: &[u8], told: Option<&Introduction>) -> bool {
         path: &path,
         query: None,
         headers: &headers,
+        sender: writegate::crm::catalog::Sender::default(),
     };
     assert!(crm.signs_in_body(&path));
     let Class::Write(shape) = crm.classify(&head) else {
