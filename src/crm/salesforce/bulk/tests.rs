@@ -1,14 +1,16 @@
 //! Jobs as they are asked for, and rows made from change sets.
 
 use http::HeaderValue;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, json};
 
 use super::csv::{Fault, Reader, Record};
 use super::*;
+use crate::crm::catalog::{Catalog, OwnType};
 use crate::crm::path::CanonicalPath;
-use crate::mutation::{Mutation, Operation, RecordKey};
+use crate::mutation::{CrmKind, Mutation, Operation, RecordKey};
 
 pub(super) fn spec(value: &Value) -> Result<Spec, body::Refused> {
     Spec::asked(value.as_object().unwrap())
@@ -107,10 +109,33 @@ fn a_job_says_what_it_does() {
         json!({ "object": "Account", "operation": "insert", "externalIdFieldName": "X__c" }),
         json!({ "object": "Account", "operation": "insert", "lineEnding": "CR" }),
         json!({ "object": "Account", "operation": "insert", "columnDelimiter": 5 }),
+        json!({ "object": "Unknown", "operation": "insert" }),
         json!({ "object": "Account", "operation": "insert", "id": "750" }),
     ] {
         assert!(spec(&wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn an_object_of_the_orgs_own_has_rows_once_it_is_placed() {
+    let asked = spec(&json!({ "object": "ns__x__C", "operation": "update" })).unwrap();
+    let csv = b"Id,Name\na0B000000000001,x\n";
+    assert!(rows(&asked, csv).is_err());
+    let catalog = Catalog::builtin(CrmKind::Salesforce);
+    let why = asked.clone().placed(&catalog).unwrap_err();
+    assert!(why.contains("ns__x__C"), "{why}");
+    let own = OwnType {
+        name: "ns__X__c".into(),
+        prefix: "a0B".into(),
+    };
+    catalog.learn_own_types(vec![own], 1, Timestamp::UNIX_EPOCH);
+    let placed = asked.placed(&catalog).unwrap();
+    // as the job's record has it
+    let kept: Spec = serde_json::from_value(json!(placed)).unwrap();
+    let row = rows(&kept, csv).unwrap().remove(0);
+    assert_eq!(row.object, "ns__X__c");
+    assert_eq!(row.record, Some(RecordKey::id("a0B000000000001EAA")));
+    assert!(rows(&kept, b"Id,Name\na0C000000000001,x\n").is_err());
 }
 
 #[test]
