@@ -105,7 +105,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     ),
     decomposed(
         "rows",
-        "sobjects/{type}: create, update, upsert and delete, by id, external id or relationship; of \
+        "sobjects/{type}: create, update, upsert and delete, by id, external id or one relationship; of \
          built-in types and of the org's own; in JSON or XML, with a file beside it; platform events are \
          sends named by the event",
         &[path("PUAD", "sobjects/**", How::Row)],
